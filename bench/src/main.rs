@@ -1,0 +1,2 @@
+//! Rhizome beside its peers.
+fn main() {}

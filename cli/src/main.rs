@@ -1,0 +1,2 @@
+//! The rhizome command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! A running node: pod directory, writer, HTTP and WebSocket API, console.

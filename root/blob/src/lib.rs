@@ -1,0 +1,1 @@
+//! Large files by BLAKE3 hash: streamed in, verified, read by range.

@@ -1,0 +1,1 @@
+//! Content addressing: CIDs, canonical DAG-CBOR, CAR files, and signatures that turn untrusted bytes into verified values.

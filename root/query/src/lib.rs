@@ -1,0 +1,1 @@
+//! Datalog and IQL over a replica, one-shot and live.

@@ -1,0 +1,1 @@
+//! One pod on one device: the commit log, its indexes and current state.

@@ -1,0 +1,1 @@
+//! Importers: other platforms' exports become tuples, and can run again.

@@ -1,0 +1,1 @@
+//! Public schemas: what attributes mean, how they merge.

@@ -1,0 +1,3 @@
+//! Tests of rhizome-ipld, one binary.
+
+mod envelope;

@@ -1,0 +1,216 @@
+//! Writes that take effect together.
+
+use std::ops::Range;
+
+use crate::{KEYSPACES, MAX_KEY_LEN, MAX_VALUE_LEN, StorageError};
+
+/// Writes that take effect together. The last write to a key wins.
+///
+/// Keys and values are copied into one arena: filling a batch of a million writes is a few large
+/// allocations, not two million small ones.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    arena: Vec<u8>,
+    writes: Vec<Slot>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    keyspace: u8,
+    start: usize,
+    key_len: usize,
+    value_len: Option<usize>,
+}
+
+impl Slot {
+    fn key(&self) -> Range<usize> {
+        self.start..self.start + self.key_len
+    }
+}
+
+/// One write of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Write<'a> {
+    /// Where, `0..KEYSPACES`.
+    pub keyspace: u8,
+    /// The key written to.
+    pub key: &'a [u8],
+    /// The new value, or `None` to delete the key.
+    pub value: Option<&'a [u8]>,
+}
+
+impl Batch {
+    /// An empty batch.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty batch with room for `writes` writes of `bytes` bytes of keys and values in all.
+    pub fn with_capacity(writes: usize, bytes: usize) -> Self {
+        Self {
+            arena: Vec::with_capacity(bytes),
+            writes: Vec::with_capacity(writes),
+        }
+    }
+
+    /// Sets `key` to `value`.
+    pub fn put(&mut self, keyspace: u8, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        self.push(keyspace, key.as_ref(), Some(value.as_ref()));
+    }
+
+    /// Removes `key`, if it is there.
+    pub fn delete(&mut self, keyspace: u8, key: impl AsRef<[u8]>) {
+        self.push(keyspace, key.as_ref(), None);
+    }
+
+    fn push(&mut self, keyspace: u8, key: &[u8], value: Option<&[u8]>) {
+        self.writes.push(Slot {
+            keyspace,
+            start: self.arena.len(),
+            key_len: key.len(),
+            value_len: value.map(<[u8]>::len),
+        });
+        self.arena.extend_from_slice(key);
+        self.arena.extend_from_slice(value.unwrap_or_default());
+    }
+
+    /// How many writes there are, repeated keys counted each time.
+    pub fn len(&self) -> usize {
+        self.writes.len()
+    }
+
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+
+    /// Bytes of all keys and values.
+    pub fn bytes(&self) -> usize {
+        self.arena.len()
+    }
+
+    /// Bytes of memory this batch holds on to.
+    pub(crate) fn memory(&self) -> usize {
+        self.arena.len() + self.writes.len() * size_of::<Slot>()
+    }
+
+    /// The writes in the order they were made.
+    pub fn iter(&self) -> impl Iterator<Item = Write<'_>> {
+        self.writes.iter().map(|slot| self.write(slot))
+    }
+
+    /// The writes in order of keyspace and key, one for each key: what an engine applies.
+    pub fn sorted(&mut self) -> impl Iterator<Item = Write<'_>> {
+        let arena = &self.arena;
+        let place = |s: &Slot| (s.keyspace, &arena[s.key()]);
+        if !self.writes.is_sorted_by(|a, b| place(a) < place(b)) {
+            // The sort is stable, so of equal keys the last is the last written.
+            self.writes.sort_by(|a, b| place(a).cmp(&place(b)));
+            let mut kept = 0;
+            for i in 0..self.writes.len() {
+                let last = self
+                    .writes
+                    .get(i + 1)
+                    .is_none_or(|next| place(next) != place(&self.writes[i]));
+                if last {
+                    self.writes[kept] = self.writes[i];
+                    kept += 1;
+                }
+            }
+            self.writes.truncate(kept);
+        }
+        self.writes.iter().map(|slot| self.write(slot))
+    }
+
+    /// Refuses what no engine takes: unknown keyspaces, oversize keys and values.
+    pub fn check(&self) -> Result<(), StorageError> {
+        for slot in &self.writes {
+            check_keyspace(slot.keyspace)?;
+            check_len("key", slot.key_len, MAX_KEY_LEN)?;
+            check_len("value", slot.value_len.unwrap_or(0), MAX_VALUE_LEN)?;
+        }
+        Ok(())
+    }
+
+    fn write(&self, slot: &Slot) -> Write<'_> {
+        let key = slot.key();
+        let value = slot
+            .value_len
+            .map(|len| &self.arena[key.end..key.end + len]);
+        Write {
+            keyspace: slot.keyspace,
+            key: &self.arena[key],
+            value,
+        }
+    }
+}
+
+fn check_len(what: &'static str, len: usize, max: usize) -> Result<(), StorageError> {
+    if len > max {
+        Err(StorageError::TooLarge { what, len, max })
+    } else {
+        Ok(())
+    }
+}
+
+pub(crate) fn check_keyspace(keyspace: u8) -> Result<(), StorageError> {
+    if keyspace < KEYSPACES {
+        Ok(())
+    } else {
+        Err(StorageError::UnknownKeyspace(keyspace))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sorted_keeps_the_last_write_to_each_key() {
+        let mut batch = Batch::new();
+        batch.put(1, "b", "1");
+        batch.put(0, "z", "2");
+        batch.put(1, "b", "3");
+        batch.put(1, "a", "4");
+        batch.delete(0, "z");
+        assert_eq!((batch.len(), batch.bytes()), (5, 9));
+        let writes: Vec<_> = batch
+            .sorted()
+            .map(|w| (w.keyspace, w.key, w.value))
+            .collect();
+        assert_eq!(
+            writes,
+            [
+                (0, &b"z"[..], None),
+                (1, b"a", Some(&b"4"[..])),
+                (1, b"b", Some(b"3"))
+            ]
+        );
+    }
+
+    #[test]
+    fn limits_are_inclusive() {
+        let mut batch = Batch::new();
+        batch.put(15, vec![0; MAX_KEY_LEN], vec![0; MAX_VALUE_LEN]);
+        assert!(batch.check().is_ok());
+        let refused = |f: &dyn Fn(&mut Batch)| {
+            let mut batch = Batch::new();
+            f(&mut batch);
+            batch.check().unwrap_err()
+        };
+        assert!(matches!(
+            refused(&|b| b.put(16, "", "")),
+            StorageError::UnknownKeyspace(16)
+        ));
+        let long = vec![0; MAX_KEY_LEN + 1];
+        assert!(matches!(
+            refused(&|b| b.delete(0, &long)),
+            StorageError::TooLarge { what: "key", .. }
+        ));
+        let big = vec![0; MAX_VALUE_LEN + 1];
+        assert!(matches!(
+            refused(&|b| b.put(0, "", &big)),
+            StorageError::TooLarge { what: "value", .. }
+        ));
+    }
+}

@@ -1,0 +1,10 @@
+//! The engine on disk: [redb](https://docs.rs/redb), a copy-on-write B-tree in one file.
+//!
+//! `file` is the only module that knows about paths and files; a browser engine would bring another.
+
+mod engine;
+mod fault;
+mod file;
+mod snapshot;
+
+pub use engine::{RedbKv, RedbOptions};

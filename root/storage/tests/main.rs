@@ -1,0 +1,3 @@
+//! Every engine against the contract, and the engine on disk against crashes.
+
+mod engines;

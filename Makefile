@@ -4,7 +4,7 @@
 #   test   everything that must hold: formatting, lints, unit, doc, console and browser tests
 #   lint   formatting, clippy on every feature, and cargo-deny (licences, sources, advisories)
 #   bench  this engine beside SQLite, oxigraph and DataScript            (make bench BENCH="--tuples 100000")
-#   fuzz   every fuzz target in turn                                     (make fuzz SECONDS_EACH=600)
+#   fuzz   every fuzz target in turn                                     (make fuzz SECONDS_EACH=600 FILTER=codec)
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -94,7 +94,7 @@ bench:
 	scripts/bench $(BENCH)
 
 fuzz:
-	fuzz/run $(or $(SECONDS_EACH),600)
+	scripts/fuzz $(or $(SECONDS_EACH),60) $(FILTER)
 
 clean:
 	cargo clean

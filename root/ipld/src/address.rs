@@ -15,6 +15,9 @@ pub const SHA2_256: u64 = 0x12;
 /// Multihash code of BLAKE3 (32 byte output).
 pub const BLAKE3: u64 = 0x1e;
 
+/// Longest CID in bytes: version, codec, hash code and length as varints of at most 10, and a digest of at most 64.
+pub(crate) const MAX_CID_LEN: usize = 4 * 10 + 64;
+
 /// The hash a payload is named by.
 ///
 /// SHA2-256 where software of others must read the block (DID operations, UCAN), BLAKE3 where speed decides (commits, blobs).
@@ -58,17 +61,22 @@ fn v1(codec: u64, code: u64, digest: [u8; 32]) -> Cid {
 
 /// Reads a CID that fills `bytes` exactly.
 ///
-/// `Cid::try_from` ignores trailing bytes, so the same CID would have many spellings; this does not.
+/// `Cid::try_from` ignores trailing bytes and lets a ten byte varint overflow, so one CID would have many spellings; here it has
+/// one.
 ///
 /// # Errors
-/// [`CodecError::Link`] when the bytes are not one CID in its shortest form.
+/// [`CodecError::Link`] when the bytes are not one CID in its only form.
 pub fn cid_from_bytes(bytes: &[u8]) -> Result<Cid, CodecError> {
-    let mut rest = bytes;
-    let cid = Cid::read_bytes(&mut rest).map_err(|_| CodecError::Link)?;
-    if !rest.is_empty() || cid.encoded_len() != bytes.len() {
-        return Err(CodecError::Link);
+    let mut spelling = [0; MAX_CID_LEN];
+    let mut unused = spelling.as_mut_slice();
+    let cid = Cid::read_bytes(bytes).map_err(|_| CodecError::Link)?;
+    cid.write_bytes(&mut unused).map_err(|_| CodecError::Link)?;
+    let len = MAX_CID_LEN - unused.len();
+    if spelling.get(..len) == Some(bytes) {
+        Ok(cid)
+    } else {
+        Err(CodecError::Link)
     }
-    Ok(cid)
 }
 
 /// Whether `data` hashes to `cid`: `None` if the CID uses a hash that is not in the accepted set (sha2-256, blake3).

@@ -21,11 +21,8 @@ use std::io::{self, Read, Write};
 use cid::Cid;
 use serde::{Deserialize, Serialize};
 
-use crate::address::{cid_from_bytes, verify_block};
+use crate::address::{MAX_CID_LEN, cid_from_bytes, verify_block};
 use crate::codec::{self, CodecError};
-
-/// Longest CID in bytes: three varints of at most 9, and a 64 byte digest.
-const MAX_CID: usize = 4 * 9 + 64;
 
 /// Bounds on what a [`Reader`] takes into memory at once. The length of the whole stream is the caller's to bound (`Read::take`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,7 +130,7 @@ impl<R: Read> Reader<R> {
         let Some(len) = read_length(&mut self.stream)? else {
             return Ok(None);
         };
-        let mut section = read_section(&mut self.stream, len, self.limits.block + MAX_CID)?;
+        let mut section = read_section(&mut self.stream, len, self.limits.block + MAX_CID_LEN)?;
         let mut rest = section.as_slice();
         Cid::read_bytes(&mut rest).map_err(|_| CarError::Cid)?;
         let data_at = section.len() - rest.len();

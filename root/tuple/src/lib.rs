@@ -1,1 +1,41 @@
-//! Signed commits of sealed leaves, the operations in them, and the merge rules: pure data.
+//! Signed commits of sealed leaves, the operations inside them, and what operations mean: pure data.
+//!
+//! ```
+//! use rhizome_tuple::{Attribute, EntityId, Op, Value};
+//!
+//! let entity = EntityId::derive("did:key:z6Mk", b"my first photo");
+//! let op = Op::assert(Attribute::new("photo/album")?, Value::from("garibaldi"));
+//! assert_eq!(entity.to_string().len(), 42);
+//! # let _ = op;
+//! # Ok::<(), rhizome_tuple::TupleError>(())
+//! ```
+//!
+//! The byte formats are fixed in `docs/spec/commit.md`; known-answer vectors in `docs/spec/vectors/tuple.json` pin them.
+//! Nothing here keeps state, reads a clock or draws randomness.
+
+mod attribute;
+mod commit;
+mod entity;
+mod error;
+mod hlc;
+mod leaf;
+mod limits;
+mod merkle;
+mod op;
+mod seal;
+mod value;
+
+pub use attribute::Attribute;
+pub use commit::{Commit, CommitId, Head};
+pub use entity::EntityId;
+pub use error::TupleError;
+pub use hlc::Hlc;
+pub use leaf::Leaf;
+pub use limits::{
+    MAX_ATTRIBUTE_LEN, MAX_COMMIT_LEN, MAX_FRONTIER, MAX_LEAVES, MAX_LEAF_LEN, MAX_OPS_PER_LEAF, MAX_POSITION_LEN,
+    MAX_SUPERSEDES, MAX_VALUE_LEN,
+};
+pub use merkle::{MerkleProof, leaf_hash, merkle_root};
+pub use op::{LeafId, ListOp, Op, OpId};
+pub use seal::{EntityKey, EpochId, EpochSecret, LeafAddress, SealedLeaf};
+pub use value::Value;

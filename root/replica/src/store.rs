@@ -1,0 +1,75 @@
+//! Where lazily loaded blocks come from, and the latch that remembers a failed load.
+
+use crate::ReplicaError;
+use parking_lot::Mutex;
+use rhizome_storage::{Kv, Snap};
+use std::sync::Arc;
+
+/// Keyspaces of the key-value store that a replica uses.
+pub(crate) mod keyspace {
+    /// (commit number u32, first part u32) -> parts of a commit: envelope, then sealed leaves
+    pub const LOG: u8 = 0;
+    /// (tree or table u8, first key u128) -> (block id u64, entries u32)
+    pub const DIRECTORY: u8 = 1;
+    /// block id u64 -> packed block
+    pub const BLOCKS: u8 = 2;
+    /// names -> counters, checkpoint mark, lists of retired blocks
+    pub const META: u8 = 3;
+}
+
+/// Reads blocks by id. A read that fails is latched: the reader sees an empty block, and whoever asked the query must look at
+/// [`BlockStore::fault`] before trusting the answer.
+#[derive(Default)]
+pub(crate) struct BlockStore {
+    kv: Option<Arc<dyn Kv>>,
+    snap: Mutex<Option<Arc<dyn Snap>>>,
+    fault: Mutex<Option<Arc<ReplicaError>>>,
+}
+
+impl BlockStore {
+    pub fn new(kv: Arc<dyn Kv>) -> Self {
+        Self { kv: Some(kv), ..Self::default() }
+    }
+
+    /// Forgets the cached view of the store: called after a checkpoint wrote new blocks.
+    pub fn refresh(&self) {
+        *self.snap.lock() = None;
+    }
+
+    pub fn read<T>(&self, id: u64, f: impl FnOnce(&[u8]) -> Result<T, ReplicaError>) -> Option<T> {
+        let result = self.fetch(id).and_then(|bytes| f(&bytes));
+        match result {
+            Ok(v) => Some(v),
+            Err(e) => {
+                self.fault.lock().get_or_insert(Arc::new(e));
+                None
+            }
+        }
+    }
+
+    fn fetch(&self, id: u64) -> Result<bytes::Bytes, ReplicaError> {
+        let kv = self.kv.as_ref().ok_or(ReplicaError::Corrupt("a block of a replica without a store was asked for"))?;
+        let snap = {
+            let mut cached = self.snap.lock();
+            match &*cached {
+                Some(s) => s.clone(),
+                None => cached.insert(kv.snapshot()?).clone(),
+            }
+        };
+        if let Some(bytes) = snap.get(keyspace::BLOCKS, &id.to_be_bytes())? {
+            return Ok(bytes);
+        }
+        // the cached view may be older than the block
+        let fresh = kv.snapshot()?;
+        let bytes = fresh.get(keyspace::BLOCKS, &id.to_be_bytes())?;
+        *self.snap.lock() = Some(fresh);
+        bytes.ok_or(ReplicaError::Corrupt("an index block is missing"))
+    }
+
+    pub fn fault(&self) -> Result<(), ReplicaError> {
+        match &*self.fault.lock() {
+            None => Ok(()),
+            Some(e) => Err(ReplicaError::Fault(e.clone())),
+        }
+    }
+}

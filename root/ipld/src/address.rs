@@ -49,6 +49,11 @@ pub fn cid_blake3(dag_cbor: &[u8]) -> Cid {
     v1(DAG_CBOR, BLAKE3, *blake3::hash(dag_cbor).as_bytes())
 }
 
+/// `CIDv1`, dag-cbor, blake3 of a block whose digest is already known.
+pub fn cid_from_blake3(digest: [u8; 32]) -> Cid {
+    v1(DAG_CBOR, BLAKE3, digest)
+}
+
 /// `CIDv1`, raw, blake3: the name of a blob whose BLAKE3 hash is `hash`.
 pub fn cid_raw_blake3(hash: [u8; 32]) -> Cid {
     v1(RAW, BLAKE3, hash)

@@ -42,8 +42,8 @@ mod signed;
 pub mod varsig;
 
 pub use address::{
-    BLAKE3, DAG_CBOR, HashKind, RAW, SHA2_256, cid_blake3, cid_from_bytes, cid_raw_blake3,
-    cid_sha256, verify_block,
+    BLAKE3, DAG_CBOR, HashKind, RAW, SHA2_256, cid_blake3, cid_from_blake3, cid_from_bytes,
+    cid_raw_blake3, cid_sha256, verify_block,
 };
 pub use cid::Cid;
 pub use codec::CodecError;

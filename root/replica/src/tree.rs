@@ -8,13 +8,14 @@ use crate::{
     block::{Block, Layout, Packer},
     store::BlockStore,
 };
+use rhizome_storage::fitting_value_len;
 use std::sync::{
     Arc, OnceLock,
     atomic::{AtomicU64, Ordering},
 };
 
 /// Packed size at which a leaf is full: with its key and the page's header it just fits a 4 KiB page of the store.
-pub(crate) const FULL: usize = 4048;
+pub(crate) const FULL: usize = fitting_value_len(8, 0);
 /// Keys at which a leaf that grows by single insertions splits.
 const SPLIT: usize = 1024;
 const CHUNK: usize = 256;

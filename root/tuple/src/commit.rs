@@ -1,5 +1,5 @@
 use crate::{
-    Hlc, Leaf, LeafAddress, SealedLeaf, TupleError, leaf_hash,
+    Hlc, Leaf, LeafAddress, TupleError, leaf_hash,
     limits::{MAX_COMMIT_LEN, MAX_FRONTIER, MAX_LEAVES},
     merkle_root,
 };
@@ -104,7 +104,11 @@ impl Commit {
 
     /// The address of a leaf of this commit.
     pub fn address(&self, index: u32) -> LeafAddress {
-        LeafAddress { pod: pod_hash(&self.pod), commit_nonce: self.nonce, index }
+        LeafAddress {
+            pod: pod_hash(&self.pod),
+            commit_nonce: self.nonce,
+            index,
+        }
     }
 
     /// Whether these sealed leaves are exactly the ones that were signed.
@@ -113,7 +117,11 @@ impl Commit {
             return Err(TupleError::Leaves(sealed.len()));
         }
         let hashes: Vec<_> = sealed.iter().map(|b| leaf_hash(b.as_ref())).collect();
-        if merkle_root(&hashes) == Some(self.root) { Ok(()) } else { Err(TupleError::Root) }
+        if merkle_root(&hashes) == Some(self.root) {
+            Ok(())
+        } else {
+            Err(TupleError::Root)
+        }
     }
 
     /// Seals leaves, puts their root into `header` (whose `root` and `leaves` are overwritten) and signs it.
@@ -140,7 +148,8 @@ impl Commit {
         }
         let hashes: Vec<_> = sealed.iter().map(|b| leaf_hash(b)).collect();
         header.root = merkle_root(&hashes).ok_or(TupleError::Leaves(0))?;
-        let signed = Verified::sign(header, key).map_err(|_| TupleError::Header("it does not name the key that signs it"))?;
+        let signed = Verified::sign(header, key)
+            .map_err(|_| TupleError::Header("it does not name the key that signs it"))?;
         Ok((signed, sealed))
     }
 }

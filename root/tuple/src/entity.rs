@@ -59,7 +59,10 @@ impl FromStr for EntityId {
     type Err = TupleError;
     fn from_str(s: &str) -> Result<Self, TupleError> {
         let wrong = || TupleError::EntityId(s.chars().take(80).collect());
-        let text = s.strip_prefix(PREFIX).filter(|t| t.len() == 39).ok_or_else(wrong)?;
+        let text = s
+            .strip_prefix(PREFIX)
+            .filter(|t| t.len() == 39)
+            .ok_or_else(wrong)?;
         let bytes = BASE32.decode(text.as_bytes()).map_err(|_| wrong())?;
         Ok(Self(bytes.try_into().map_err(|_| wrong())?))
     }
@@ -80,7 +83,9 @@ impl<'de> Deserialize<'de> for EntityId {
                 f.write_str("24 bytes")
             }
             fn visit_bytes<E: serde::de::Error>(self, v: &[u8]) -> Result<EntityId, E> {
-                v.try_into().map(EntityId).map_err(|_| E::invalid_length(v.len(), &self))
+                v.try_into()
+                    .map(EntityId)
+                    .map_err(|_| E::invalid_length(v.len(), &self))
             }
         }
         d.deserialize_bytes(Bytes)

@@ -6,7 +6,9 @@ use rhizome_ipld::codec::CodecError;
 #[non_exhaustive]
 pub enum TupleError {
     /// An attribute name is empty, too long, or holds white space or control characters.
-    #[error("`{0}` is not an attribute name: use 1 to {MAX_ATTRIBUTE_LEN} bytes without spaces or control characters, such as `photo/album`")]
+    #[error(
+        "`{0}` is not an attribute name: use 1 to {MAX_ATTRIBUTE_LEN} bytes without spaces or control characters, such as `photo/album`"
+    )]
     Attribute(String),
     /// Text that should be an entity id is not one.
     #[error("`{0}` is not an entity id: one is `rz:` and 39 characters of lower-case base32")]
@@ -15,10 +17,14 @@ pub enum TupleError {
     #[error("a float must be a finite number; {0} is not")]
     NotFinite(f64),
     /// A value is larger than a tuple may hold.
-    #[error("a value of {0} bytes is too large for a tuple (at most {MAX_VALUE_LEN}): store it as a blob and refer to it")]
+    #[error(
+        "a value of {0} bytes is too large for a tuple (at most {MAX_VALUE_LEN}): store it as a blob and refer to it"
+    )]
     ValueTooLarge(usize),
     /// A leaf has too many operations or bytes.
-    #[error("the operations on one entity are too many or too large for one leaf (at most {MAX_OPS_PER_LEAF} operations): split them over several commits")]
+    #[error(
+        "the operations on one entity are too many or too large for one leaf (at most {MAX_OPS_PER_LEAF} operations): split them over several commits"
+    )]
     LeafTooLarge,
     /// A leaf without operations says nothing.
     #[error("a leaf needs at least one operation")]
@@ -33,10 +39,14 @@ pub enum TupleError {
     #[error("the commit header is invalid: {0}")]
     Header(&'static str),
     /// Leaves do not hash to the root that was signed.
-    #[error("the leaves do not hash to the signed root: they were changed or are not of this commit")]
+    #[error(
+        "the leaves do not hash to the signed root: they were changed or are not of this commit"
+    )]
     Root,
     /// A sealed leaf does not open with this key: another key, another place, or changed bytes.
-    #[error("the leaf cannot be opened: its bytes were changed, or this key or place is not its own")]
+    #[error(
+        "the leaf cannot be opened: its bytes were changed, or this key or place is not its own"
+    )]
     Seal,
     /// The bytes are not canonical DAG-CBOR of the expected shape.
     #[error(transparent)]

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 ///
 /// It orders concurrent assertions and is shown to people. It never gives authority, and a wrong one loses nothing: what an author had
 /// seen is said by `supersedes`, not by the clock.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Hlc(pub u64);
 
@@ -28,11 +30,19 @@ impl Hlc {
         let now = Self::from_ms(now_ms);
         let ceiling = Self(now.0.saturating_add(Self::MAX_DRIFT_MS << 16));
         let after = observed.min(ceiling).max(own_last);
-        if now > after { now } else { Self(after.0.saturating_add(1)) }
+        if now > after {
+            now
+        } else {
+            Self(after.0.saturating_add(1))
+        }
     }
 
     /// The wall time for display: a clock more than [`Self::MAX_DRIFT_MS`] ahead of `now_ms` is shown as now.
     pub fn display_ms(self, now_ms: i64) -> i64 {
-        if self.ms() > now_ms.saturating_add(Self::MAX_DRIFT_MS as i64) { now_ms } else { self.ms() }
+        if self.ms() > now_ms.saturating_add(Self::MAX_DRIFT_MS as i64) {
+            now_ms
+        } else {
+            self.ms()
+        }
     }
 }

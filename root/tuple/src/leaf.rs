@@ -30,7 +30,11 @@ impl Leaf {
         }
         ops.iter().try_for_each(Op::check)?;
         let bytes = codec::encode(&ops)?;
-        if bytes.len() > MAX_LEAF_LEN { Err(TupleError::LeafTooLarge) } else { Ok(bytes) }
+        if bytes.len() > MAX_LEAF_LEN {
+            Err(TupleError::LeafTooLarge)
+        } else {
+            Ok(bytes)
+        }
     }
 
     /// Reads operations back. A leaf whose plaintext is refused here is *void*: it stays in its commit, and has no effect on any

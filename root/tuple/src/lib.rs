@@ -32,8 +32,8 @@ pub use error::TupleError;
 pub use hlc::Hlc;
 pub use leaf::Leaf;
 pub use limits::{
-    MAX_ATTRIBUTE_LEN, MAX_COMMIT_LEN, MAX_FRONTIER, MAX_LEAVES, MAX_LEAF_LEN, MAX_OPS_PER_LEAF, MAX_POSITION_LEN,
-    MAX_SUPERSEDES, MAX_VALUE_LEN,
+    MAX_ATTRIBUTE_LEN, MAX_COMMIT_LEN, MAX_FRONTIER, MAX_LEAF_LEN, MAX_LEAVES, MAX_OPS_PER_LEAF,
+    MAX_POSITION_LEN, MAX_SUPERSEDES, MAX_VALUE_LEN,
 };
 pub use merkle::{MerkleProof, leaf_hash, merkle_root};
 pub use op::{LeafId, ListOp, Op, OpId};

@@ -61,7 +61,11 @@ impl MerkleProof {
         ((index as usize) < leaves.len()).then_some(())?;
         let mut path = Vec::new();
         walk(leaves, index as usize, &mut path)?;
-        Some(Self { index, leaves: leaves.len() as u32, path })
+        Some(Self {
+            index,
+            leaves: leaves.len() as u32,
+            path,
+        })
     }
 
     /// The root this proof leads to from a leaf hash; `None` if the proof has the wrong shape.

@@ -89,7 +89,11 @@ pub enum Op {
 impl Op {
     /// A register assertion that supersedes nothing.
     pub fn assert(attribute: Attribute, value: Value) -> Self {
-        Self::Assert { attribute, value, supersedes: Vec::new() }
+        Self::Assert {
+            attribute,
+            value,
+            supersedes: Vec::new(),
+        }
     }
 
     /// The attribute it is about, if any.
@@ -108,9 +112,9 @@ impl Op {
     /// The operations it supersedes.
     pub fn supersedes(&self) -> &[OpId] {
         match self {
-            Self::Assert { supersedes, .. } | Self::Retract { supersedes, .. } | Self::List(ListOp { supersedes, .. }) => {
-                supersedes
-            }
+            Self::Assert { supersedes, .. }
+            | Self::Retract { supersedes, .. }
+            | Self::List(ListOp { supersedes, .. }) => supersedes,
             _ => &[],
         }
     }
@@ -122,9 +126,13 @@ impl Op {
         }
         match self {
             Self::Assert { value, .. } | Self::Insert { value, .. } => value.check(),
-            Self::List(l) if l.position.len() > MAX_POSITION_LEN || l.position.is_empty() => Err(TupleError::LeafTooLarge),
+            Self::List(l) if l.position.len() > MAX_POSITION_LEN || l.position.is_empty() => {
+                Err(TupleError::LeafTooLarge)
+            }
             Self::List(l) => l.value.check(),
-            Self::Erase { leaves } if leaves.len() > MAX_SUPERSEDES => Err(TupleError::LeafTooLarge),
+            Self::Erase { leaves } if leaves.len() > MAX_SUPERSEDES => {
+                Err(TupleError::LeafTooLarge)
+            }
             Self::Create { nonce } if nonce.len() > 64 => Err(TupleError::LeafTooLarge),
             _ => Ok(()),
         }
@@ -141,12 +149,28 @@ impl Serialize for Op {
             }};
         }
         match self {
-            Self::Assert { attribute, value, supersedes } => tuple!(4, &0u8, attribute, value, supersedes),
-            Self::Retract { attribute, supersedes } => tuple!(3, &1u8, attribute, supersedes),
+            Self::Assert {
+                attribute,
+                value,
+                supersedes,
+            } => tuple!(4, &0u8, attribute, value, supersedes),
+            Self::Retract {
+                attribute,
+                supersedes,
+            } => tuple!(3, &1u8, attribute, supersedes),
             Self::Add { attribute, n } => tuple!(3, &2u8, attribute, n),
-            Self::Text { attribute, payload } => tuple!(3, &3u8, attribute, serde_bytes::Bytes::new(payload)),
+            Self::Text { attribute, payload } => {
+                tuple!(3, &3u8, attribute, serde_bytes::Bytes::new(payload))
+            }
             Self::List(l) => {
-                tuple!(5, &4u8, &l.attribute, serde_bytes::Bytes::new(&l.position), &l.value, &l.supersedes)
+                tuple!(
+                    5,
+                    &4u8,
+                    &l.attribute,
+                    serde_bytes::Bytes::new(&l.position),
+                    &l.value,
+                    &l.supersedes
+                )
             }
             Self::Insert { attribute, value } => tuple!(3, &5u8, attribute, value),
             Self::Erase { leaves } => tuple!(2, &6u8, leaves),
@@ -164,25 +188,52 @@ impl<'de> Deserialize<'de> for Op {
                 f.write_str("an operation")
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut s: A) -> Result<Op, A::Error> {
-                fn next<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(s: &mut A) -> Result<T, A::Error> {
-                    s.next_element()?.ok_or_else(|| A::Error::custom("the operation is too short"))
+                fn next<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(
+                    s: &mut A,
+                ) -> Result<T, A::Error> {
+                    s.next_element()?
+                        .ok_or_else(|| A::Error::custom("the operation is too short"))
                 }
                 let bytes = |b: serde_bytes::ByteBuf| b.into_vec();
                 let op = match next::<u8, A>(&mut s)? {
-                    0 => Op::Assert { attribute: next(&mut s)?, value: next(&mut s)?, supersedes: next(&mut s)? },
-                    1 => Op::Retract { attribute: next(&mut s)?, supersedes: next(&mut s)? },
-                    2 => Op::Add { attribute: next(&mut s)?, n: next(&mut s)? },
-                    3 => Op::Text { attribute: next(&mut s)?, payload: bytes(next(&mut s)?) },
+                    0 => Op::Assert {
+                        attribute: next(&mut s)?,
+                        value: next(&mut s)?,
+                        supersedes: next(&mut s)?,
+                    },
+                    1 => Op::Retract {
+                        attribute: next(&mut s)?,
+                        supersedes: next(&mut s)?,
+                    },
+                    2 => Op::Add {
+                        attribute: next(&mut s)?,
+                        n: next(&mut s)?,
+                    },
+                    3 => Op::Text {
+                        attribute: next(&mut s)?,
+                        payload: bytes(next(&mut s)?),
+                    },
                     4 => Op::List(ListOp {
                         attribute: next(&mut s)?,
                         position: bytes(next(&mut s)?),
                         value: next(&mut s)?,
                         supersedes: next(&mut s)?,
                     }),
-                    5 => Op::Insert { attribute: next(&mut s)?, value: next(&mut s)? },
-                    6 => Op::Erase { leaves: next(&mut s)? },
-                    7 => Op::Create { nonce: bytes(next(&mut s)?) },
-                    k => return Err(A::Error::custom(format_args!("unknown kind of operation {k}"))),
+                    5 => Op::Insert {
+                        attribute: next(&mut s)?,
+                        value: next(&mut s)?,
+                    },
+                    6 => Op::Erase {
+                        leaves: next(&mut s)?,
+                    },
+                    7 => Op::Create {
+                        nonce: bytes(next(&mut s)?),
+                    },
+                    k => {
+                        return Err(A::Error::custom(format_args!(
+                            "unknown kind of operation {k}"
+                        )));
+                    }
                 };
                 match s.next_element::<IgnoredAny>()? {
                     None => Ok(op),

@@ -76,21 +76,37 @@ impl EpochSecret {
         place[16..].copy_from_slice(&address.index.to_be_bytes());
         let mut out = *entity;
         let mask = blake3::keyed_hash(&self.mask, &place);
-        out.iter_mut().zip(mask.as_bytes()).for_each(|(x, m)| *x ^= m);
+        out.iter_mut()
+            .zip(mask.as_bytes())
+            .for_each(|(x, m)| *x ^= m);
         out
     }
 
     /// Seals the plaintext of a leaf ([`crate::Leaf::encode`]) of `entity` at its place.
-    pub fn seal(&self, entity: &EntityId, address: &LeafAddress, plaintext: &[u8]) -> Result<SealedLeaf, TupleError> {
+    pub fn seal(
+        &self,
+        entity: &EntityId,
+        address: &LeafAddress,
+        plaintext: &[u8],
+    ) -> Result<SealedLeaf, TupleError> {
         let (nonce, ciphertext) = self.entity_key(entity).seal(entity, address, plaintext)?;
-        Ok(SealedLeaf { epoch: self.id, locator: self.masked(entity.as_bytes(), address), nonce, ciphertext })
+        Ok(SealedLeaf {
+            epoch: self.id,
+            locator: self.masked(entity.as_bytes(), address),
+            nonce,
+            ciphertext,
+        })
     }
 
     /// Opens a leaf: its entity and its plaintext.
     ///
     /// # Errors
     /// [`TupleError::Seal`] if it was sealed under another key or for another place, or was changed.
-    pub fn open(&self, sealed: &SealedLeaf, address: &LeafAddress) -> Result<(EntityId, Vec<u8>), TupleError> {
+    pub fn open(
+        &self,
+        sealed: &SealedLeaf,
+        address: &LeafAddress,
+    ) -> Result<(EntityId, Vec<u8>), TupleError> {
         if sealed.epoch != self.id {
             return Err(TupleError::Seal);
         }
@@ -117,7 +133,10 @@ impl EntityKey {
 
     fn parts(&self) -> (XChaCha20Poly1305, [u8; 32]) {
         let mut both = [0; 64];
-        blake3::Hasher::new_keyed(&self.0).update(b"rhizome leaf v1").finalize_xof().fill(&mut both);
+        blake3::Hasher::new_keyed(&self.0)
+            .update(b"rhizome leaf v1")
+            .finalize_xof()
+            .fill(&mut both);
         let mut mac = [0; 32];
         mac.copy_from_slice(&both[32..]);
         let mut key = [0; 32];
@@ -130,7 +149,11 @@ impl EntityKey {
 
     fn synthetic(mac: &[u8; 32], address: &[u8; 76], plaintext: &[u8]) -> [u8; NONCE] {
         let mut nonce = [0; NONCE];
-        blake3::Hasher::new_keyed(mac).update(address).update(plaintext).finalize_xof().fill(&mut nonce);
+        blake3::Hasher::new_keyed(mac)
+            .update(address)
+            .update(plaintext)
+            .finalize_xof()
+            .fill(&mut nonce);
         nonce
     }
 
@@ -160,15 +183,32 @@ impl EntityKey {
     ///
     /// # Errors
     /// [`TupleError::Seal`] if it was sealed under another key or for another place, or was changed.
-    pub fn open(&self, entity: &EntityId, address: &LeafAddress, sealed: &SealedLeaf) -> Result<Vec<u8>, TupleError> {
+    pub fn open(
+        &self,
+        entity: &EntityId,
+        address: &LeafAddress,
+        sealed: &SealedLeaf,
+    ) -> Result<Vec<u8>, TupleError> {
         let place = address.bytes(entity);
-        let (text, tag) = sealed.ciphertext.split_last_chunk::<TAG>().ok_or(TupleError::Seal)?;
+        let (text, tag) = sealed
+            .ciphertext
+            .split_last_chunk::<TAG>()
+            .ok_or(TupleError::Seal)?;
         let (cipher, mac) = self.parts();
         let mut out = text.to_vec();
         cipher
-            .decrypt_inout_detached(&XNonce::from(sealed.nonce), &place, out.as_mut_slice().into(), &Tag::from(*tag))
+            .decrypt_inout_detached(
+                &XNonce::from(sealed.nonce),
+                &place,
+                out.as_mut_slice().into(),
+                &Tag::from(*tag),
+            )
             .map_err(|_| TupleError::Seal)?;
-        if Self::synthetic(&mac, &place, &out) == sealed.nonce { Ok(out) } else { Err(TupleError::Seal) }
+        if Self::synthetic(&mac, &place, &out) == sealed.nonce {
+            Ok(out)
+        } else {
+            Err(TupleError::Seal)
+        }
     }
 }
 
@@ -207,8 +247,18 @@ impl SealedLeaf {
     /// # Errors
     /// If the bytes are not canonical or have another shape.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, TupleError> {
-        type Parts = (EpochId, serde_bytes::ByteArray<{ EntityId::LEN }>, serde_bytes::ByteArray<NONCE>, serde_bytes::ByteBuf);
+        type Parts = (
+            EpochId,
+            serde_bytes::ByteArray<{ EntityId::LEN }>,
+            serde_bytes::ByteArray<NONCE>,
+            serde_bytes::ByteBuf,
+        );
         let (epoch, locator, nonce, ciphertext): Parts = codec::decode(bytes, Self::MAX_LEN)?;
-        Ok(Self { epoch, locator: *locator, nonce: *nonce, ciphertext: ciphertext.into_vec() })
+        Ok(Self {
+            epoch,
+            locator: *locator,
+            nonce: *nonce,
+            ciphertext: ciphertext.into_vec(),
+        })
     }
 }

@@ -37,7 +37,11 @@ impl Value {
     /// # Errors
     /// [`TupleError::NotFinite`] for infinities and NaN.
     pub fn float(x: f64) -> Result<Self, TupleError> {
-        if x.is_finite() { Ok(Self::Float(x + 0.0)) } else { Err(TupleError::NotFinite(x)) }
+        if x.is_finite() {
+            Ok(Self::Float(x + 0.0))
+        } else {
+            Err(TupleError::NotFinite(x))
+        }
     }
 
     /// Checks what the type cannot: sizes and finiteness.
@@ -116,7 +120,9 @@ impl<'de> Visitor<'de> for ValueVisitor {
         Ok(Value::Integer(v))
     }
     fn visit_u64<E: serde::de::Error>(self, v: u64) -> Result<Value, E> {
-        i64::try_from(v).map(Value::Integer).map_err(|_| E::custom("an integer must fit 64 signed bits"))
+        i64::try_from(v)
+            .map(Value::Integer)
+            .map_err(|_| E::custom("an integer must fit 64 signed bits"))
     }
     fn visit_f64<E: serde::de::Error>(self, v: f64) -> Result<Value, E> {
         if !v.is_finite() || (v == 0.0 && v.is_sign_negative()) {
@@ -125,10 +131,18 @@ impl<'de> Visitor<'de> for ValueVisitor {
         Ok(Value::Float(v))
     }
     fn visit_str<E: serde::de::Error>(self, v: &str) -> Result<Value, E> {
-        if v.len() > MAX_VALUE_LEN { Err(E::custom("text too long")) } else { Ok(Value::Text(v.to_owned())) }
+        if v.len() > MAX_VALUE_LEN {
+            Err(E::custom("text too long"))
+        } else {
+            Ok(Value::Text(v.to_owned()))
+        }
     }
     fn visit_bytes<E: serde::de::Error>(self, v: &[u8]) -> Result<Value, E> {
-        if v.len() > MAX_VALUE_LEN { Err(E::custom("byte string too long")) } else { Ok(Value::Bytes(v.to_vec())) }
+        if v.len() > MAX_VALUE_LEN {
+            Err(E::custom("byte string too long"))
+        } else {
+            Ok(Value::Bytes(v.to_vec()))
+        }
     }
     // serde_ipld_dagcbor hands over tag 42 as a newtype struct around the CID's bytes
     fn visit_newtype_struct<D: Deserializer<'de>>(self, d: D) -> Result<Value, D::Error> {

@@ -1,0 +1,62 @@
+//! What can go wrong.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use rhizome_ipld::Cid;
+
+/// What can go wrong with blobs. On an error the store is as it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BlobError {
+    /// The store has no such blob.
+    #[error("blob {0} is not on this device: fetch it from a device that has it")]
+    Missing(Cid),
+    /// Only raw blobs named by their BLAKE3 hash are kept here.
+    #[error(
+        "{0} is not the name of a blob: a blob is a version 1 CID, raw codec, BLAKE3 of 32 bytes"
+    )]
+    NotABlob(Cid),
+    /// The bytes on disk are not those the blob is named after.
+    #[error("blob {cid} is damaged on disk: fetch it again from another device or put it in again")]
+    Corrupt {
+        /// The blob.
+        cid: Cid,
+    },
+    /// The source gave more bytes than allowed.
+    #[error("the file is larger than the {limit} bytes allowed here")]
+    TooLarge {
+        /// Bytes allowed.
+        limit: u64,
+    },
+    /// The source of the bytes failed.
+    #[error("cannot read the file to be stored: {0}")]
+    Source(io::Error),
+    /// The device or the quota is exhausted.
+    #[error("no space left for the blob: free some space and try again ({0})")]
+    Full(io::Error),
+    /// Any other failure of the file system.
+    #[error("cannot read or write {}: {source}", path.display())]
+    Io {
+        /// The file or directory in question.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+}
+
+impl BlobError {
+    /// Sorts an error of the file system.
+    pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
+        use io::ErrorKind as E;
+        move |error| match error.kind() {
+            E::StorageFull | E::QuotaExceeded | E::FileTooLarge => Self::Full(error),
+            _ => Self::Io {
+                path: path.to_owned(),
+                source: error,
+            },
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The store: a directory of blobs.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
+
+use blake3::Hash;
+use rhizome_ipld::Cid;
+
+use crate::{
+    Blob, BlobError,
+    incoming::{self, Incoming},
+    location::{DATA, TREE, cid_of, hash_at, hash_of, path},
+};
+
+/// Blobs in a directory, each under the hash of its bytes.
+///
+/// Any number of threads and processes may use one directory.
+#[derive(Debug)]
+pub struct BlobStore {
+    root: PathBuf,
+    _lock: File,
+}
+
+/// What [`BlobStore::verify_all`] found.
+#[derive(Debug, Default)]
+pub struct Verification {
+    /// Blobs that are sound.
+    pub sound: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Blobs that are not, and why.
+    pub damaged: Vec<(Cid, BlobError)>,
+}
+
+impl BlobStore {
+    /// The store in `directory`, which is made if it is missing, for its owner alone. Clears away
+    /// files that a crash left unfinished.
+    pub fn in_directory(directory: impl Into<PathBuf>) -> Result<Self, BlobError> {
+        let root = directory.into();
+        let lock = incoming::prepare(&root)?;
+        Ok(Self { root, _lock: lock })
+    }
+
+    /// The directory.
+    pub fn directory(&self) -> &Path {
+        &self.root
+    }
+
+    /// Stores what `source` yields, up to `limit` bytes, and returns its name and length. It is on
+    /// stable storage when this returns. A blob that was there already is checked, and replaced
+    /// should it be damaged.
+    pub fn put(&self, source: impl Read, limit: u64) -> Result<(Cid, u64), BlobError> {
+        let incoming = Incoming::receive(&self.root, source, limit)?;
+        let (hash, len) = (incoming.hash, incoming.len);
+        if !self.is_sound(&hash) {
+            incoming.publish(&self.root)?;
+        }
+        Ok((cid_of(&hash), len))
+    }
+
+    /// Stores `bytes` and returns their name.
+    pub fn put_bytes(&self, bytes: &[u8]) -> Result<Cid, BlobError> {
+        let hash = blake3::hash(bytes);
+        if !self.is_sound(&hash) {
+            Incoming::receive(&self.root, bytes, u64::MAX)?.publish(&self.root)?;
+        }
+        Ok(cid_of(&hash))
+    }
+
+    /// Opens a blob for reading.
+    pub fn open(&self, cid: &Cid) -> Result<Blob, BlobError> {
+        Blob::open(self.root.clone(), hash_of(cid)?)
+    }
+
+    /// Whether the blob is here; not whether it is sound.
+    pub fn has(&self, cid: &Cid) -> Result<bool, BlobError> {
+        match self.len(cid) {
+            Ok(_) => Ok(true),
+            Err(BlobError::Missing(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The length of the file, in bytes; [`Blob::len`] is verified.
+    pub fn len(&self, cid: &Cid) -> Result<u64, BlobError> {
+        let at = path(&self.root, &hash_of(cid)?, DATA);
+        match fs::metadata(&at) {
+            Ok(metadata) => Ok(metadata.len()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(BlobError::Missing(*cid)),
+            Err(error) => Err(BlobError::io(&at)(error)),
+        }
+    }
+
+    /// Removes a blob, for good when this returns. Returns whether it was there. Blobs that are
+    /// open stay readable.
+    pub fn remove(&self, cid: &Cid) -> Result<bool, BlobError> {
+        let hash = hash_of(cid)?;
+        let remove = |extension| {
+            let at = path(&self.root, &hash, extension);
+            match fs::remove_file(&at) {
+                Ok(()) => Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+                Err(error) => Err(BlobError::io(&at)(error)),
+            }
+        };
+        let removed = remove(DATA)?;
+        let removed_any = remove(TREE)? || removed;
+        if let Some(shard) = path(&self.root, &hash, DATA)
+            .parent()
+            .filter(|_| removed_any)
+        {
+            incoming::sync_directory(shard)?;
+        }
+        Ok(removed)
+    }
+
+    /// Names and lengths of all blobs, in order of their hashes.
+    pub fn iter(&self) -> impl Iterator<Item = Result<(Cid, u64), BlobError>> + '_ {
+        (0..=u8::MAX).flat_map(|shard| match self.shard(shard) {
+            Ok(blobs) => blobs.into_iter().map(Ok).collect(),
+            Err(error) => vec![Err(error)],
+        })
+    }
+
+    /// Reads and verifies every blob. `progress` is called after each with what has been found so
+    /// far, and may break off.
+    pub fn verify_all(
+        &self,
+        mut progress: impl FnMut(&Verification) -> ControlFlow<()>,
+    ) -> Result<Verification, BlobError> {
+        let mut found = Verification::default();
+        for entry in self.iter() {
+            let (cid, len) = entry?;
+            match self.verify(&cid) {
+                Ok(()) => {
+                    found.sound += 1;
+                    found.bytes += len;
+                }
+                Err(BlobError::Missing(_)) => {} // removed meanwhile
+                Err(error) => found.damaged.push((cid, error)),
+            }
+            if progress(&found).is_break() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Reads and verifies one blob.
+    pub fn verify(&self, cid: &Cid) -> Result<(), BlobError> {
+        let blob = self.open(cid)?;
+        match io::copy(&mut blob.reader(0, u64::MAX), &mut io::sink()) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.downcast().unwrap_or_else(BlobError::io(&self.root))),
+        }
+    }
+
+    /// A damaged copy, or one that cannot be read, is as good as none: it will be replaced.
+    fn is_sound(&self, hash: &Hash) -> bool {
+        self.verify(&cid_of(hash)).is_ok()
+    }
+
+    fn shard(&self, shard: u8) -> Result<Vec<(Cid, u64)>, BlobError> {
+        let name = format!("{shard:02x}");
+        let at = self.root.join(&name);
+        let entries = match fs::read_dir(&at) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(BlobError::io(&at)(error)),
+        };
+        let mut blobs = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(BlobError::io(&at))?;
+            let hash = entry
+                .file_name()
+                .to_str()
+                .and_then(|file| hash_at(&name, file));
+            match (hash, entry.metadata()) {
+                (Some(hash), Ok(metadata)) => blobs.push((*hash.as_bytes(), metadata.len())),
+                (Some(_), Err(error)) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(BlobError::io(&at)(error));
+                }
+                _ => {}
+            }
+        }
+        blobs.sort_unstable();
+        Ok(blobs
+            .into_iter()
+            .map(|(hash, len)| (cid_of(&hash.into()), len))
+            .collect())
+    }
+}

@@ -1,1 +1,22 @@
 //! did:rhizome and did:key, the device log's genesis, recovery words and the key store.
+
+mod did;
+mod document;
+mod enrol;
+mod error;
+mod genesis;
+mod kem;
+mod secret;
+mod words;
+
+pub use did::Did;
+pub use document::document;
+pub use enrol::{Enrol, MAX_NAME};
+pub use error::IdentityError;
+pub use genesis::{
+    Create, Device, Genesis, MAX_DEVICES, MAX_POLICIES, MAX_POLICY_KEYS, MAX_SERVICE_TEXT,
+    MAX_SERVICES, Policy, Role, Service,
+};
+pub use kem::{KemKey, KemSecret, X_WING_LEN};
+pub use secret::{Random, Secret};
+pub use words::{RecoveryWords, WORDS, hide};

@@ -1,0 +1,84 @@
+//! Certificates for process keys.
+//!
+//! Every process that writes (tab, app, daemon) has a key of its own, so that two writers never share a hash chain. A device says
+//! which keys write for it.
+
+use rhizome_ipld::{HashKind, Payload, PublicKey, SigningKey, Verified};
+use serde::{Deserialize, Serialize};
+
+use crate::{Did, IdentityError, Random};
+
+/// Longest name of a process in bytes.
+pub const MAX_NAME: usize = 64;
+
+/// "This process writes for me", signed by a device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Enrol {
+    /// The pod it may write to.
+    pub pod: Did,
+    /// The device that delegates.
+    pub device: PublicKey,
+    /// The process key.
+    pub process: PublicKey,
+    /// What the process is, for people: 1 to 64 bytes without control characters.
+    pub name: String,
+    /// Random.
+    #[serde(with = "serde_bytes")]
+    pub nonce: [u8; 16],
+}
+
+impl Payload for Enrol {
+    const DOMAIN: &'static str = "rhizome/enrol@1";
+    const MAX_LEN: usize = 512;
+    const HASH: HashKind = HashKind::Blake3;
+
+    fn signer(&self) -> PublicKey {
+        self.device
+    }
+}
+
+impl Enrol {
+    /// Enrols a process key with the device's key.
+    ///
+    /// # Errors
+    /// [`IdentityError::Enrolment`] for an unacceptable name or the device's own key.
+    pub fn sign(
+        pod: Did,
+        device: &SigningKey,
+        process: PublicKey,
+        name: &str,
+        random: Random<'_>,
+    ) -> Result<Verified<Self>, IdentityError> {
+        let mut nonce = [0; 16];
+        random(&mut nonce);
+        let enrol = Self {
+            pod,
+            device: device.public(),
+            process,
+            name: name.into(),
+            nonce,
+        };
+        enrol.check()?;
+        Ok(Verified::sign(enrol, device)?)
+    }
+
+    /// Checks what its type leaves open. Whether the device belongs to the pod is [`crate::Genesis::admit`]'s question.
+    ///
+    /// # Errors
+    /// [`IdentityError::Enrolment`].
+    pub fn check(&self) -> Result<(), IdentityError> {
+        if self.name.is_empty() || self.name.len() > MAX_NAME {
+            return Err(IdentityError::Enrolment("the name must have 1 to 64 bytes"));
+        }
+        if self.name.chars().any(char::is_control) {
+            return Err(IdentityError::Enrolment("the name has control characters"));
+        }
+        if self.process == self.device {
+            return Err(IdentityError::Enrolment(
+                "the process key is the device's key",
+            ));
+        }
+        Ok(())
+    }
+}

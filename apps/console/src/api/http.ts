@@ -1,0 +1,118 @@
+import { forget, token } from './session'
+import type {
+  ApiErrorBody,
+  EntityDetail,
+  EntityId,
+  ImportJob,
+  Operation,
+  Position,
+  QueryResult,
+  Receipt,
+  Status,
+} from './types'
+
+/** What the pod answered instead of a result. `position` points into the query text. */
+export class ApiError extends Error {
+  readonly code: string
+  readonly status: number
+  readonly hint: string | undefined
+  readonly position: Position | undefined
+
+  constructor(status: number, body: ApiErrorBody['error']) {
+    super(body.message)
+    this.name = 'ApiError'
+    this.status = status
+    this.code = body.code
+    this.hint = body.hint
+    this.position = body.position
+  }
+}
+
+const refused = new Set<() => void>()
+
+/** Tells when the pod refuses this tab's token, so that the page can ask for a new one. */
+export function onRefused(listener: () => void): () => void {
+  refused.add(listener)
+  return () => refused.delete(listener)
+}
+
+export function tokenRefused(): void {
+  forget()
+  for (const listener of refused) listener()
+}
+
+async function call<T>(path: string, init: RequestInit = {}): Promise<T> {
+  const headers = new Headers(init.headers)
+  headers.set('authorization', `Bearer ${token() ?? ''}`)
+  let response: Response
+  try {
+    response = await fetch(`/api/1${path}`, { ...init, headers, credentials: 'omit', cache: 'no-store' })
+  } catch (cause) {
+    if (cause instanceof DOMException && cause.name === 'AbortError') throw cause
+    throw new ApiError(0, { code: 'unreachable', message: 'The pod does not answer. Is `rhizome up` still running?' })
+  }
+  if (response.status === 401) tokenRefused()
+  if (!response.ok) throw await errorFrom(response)
+  return (await response.json()) as T
+}
+
+async function errorFrom(response: Response): Promise<ApiError> {
+  try {
+    const body = (await response.json()) as ApiErrorBody
+    return new ApiError(response.status, body.error)
+  } catch {
+    return new ApiError(response.status, { code: 'unknown', message: `The pod answered with status ${response.status}.` })
+  }
+}
+
+function json(body: unknown): RequestInit {
+  return { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
+}
+
+export const api = {
+  status: (signal?: AbortSignal) => call<Status>('/status', { signal: signal ?? null }),
+  query: (q: string, inputs: unknown[] = [], signal?: AbortSignal) =>
+    call<QueryResult>('/query', { ...json({ q, inputs }), signal: signal ?? null }),
+  transact: (operations: Operation[]) => call<Receipt>('/tx', json(operations)),
+  entity: (id: EntityId, signal?: AbortSignal) =>
+    call<EntityDetail>(`/entity/${encodeURIComponent(id)}`, { signal: signal ?? null }),
+  recoveryWords: () => call<{ words: string[] }>('/recovery/words', json({})),
+  confirmRecovery: (answers: Record<string, string>) => call<{ confirmed: boolean }>('/recovery/confirm', json({ answers })),
+  importPath: (path: string) => call<ImportJob>('/import?dry-run', json({ path })),
+  importJob: (job: string, signal?: AbortSignal) => call<ImportJob>(`/import/${job}`, { signal: signal ?? null }),
+  importRun: (job: string) => call<ImportJob>(`/import/${job}`, json({})),
+  importDrop: (job: string) => call<ImportJob>(`/import/${job}`, { method: 'DELETE' }),
+}
+
+/**
+ * Sends a file to be looked at. XMLHttpRequest and not fetch: only it reports how much has been sent.
+ * The answer is a dry-run job; nothing is written to the pod until it is run.
+ */
+export function upload(file: File, progress: (sent: number) => void, signal: AbortSignal): Promise<ImportJob> {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest()
+    request.open('POST', `/api/1/import?dry-run&name=${encodeURIComponent(file.name)}`)
+    request.setRequestHeader('authorization', `Bearer ${token() ?? ''}`)
+    request.setRequestHeader('content-type', 'application/octet-stream')
+    request.responseType = 'json'
+    request.upload.onprogress = (event) => progress(event.loaded)
+    request.onload = () => {
+      if (request.status === 401) tokenRefused()
+      if (request.status >= 200 && request.status < 300) resolve(request.response as ImportJob)
+      else {
+        const body = request.response as ApiErrorBody | null
+        reject(new ApiError(request.status, body?.error ?? { code: 'unknown', message: `Status ${request.status}` }))
+      }
+    }
+    request.onerror = () =>
+      reject(new ApiError(0, { code: 'unreachable', message: 'The pod stopped answering while the file was being sent.' }))
+    request.onabort = () => reject(new DOMException('cancelled', 'AbortError'))
+    signal.addEventListener('abort', () => request.abort())
+    request.send(file)
+  })
+}
+
+/** `<img>` and `<video>` cannot send headers, so blobs have a short token of their own that opens nothing else. */
+export function blobUrl(cid: string, blobToken: string): string {
+  return `/api/1/blob/${encodeURIComponent(cid)}?t=${encodeURIComponent(blobToken)}`
+}

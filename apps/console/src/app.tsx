@@ -1,0 +1,86 @@
+import { useCallback, useEffect, useRef, useState } from 'react'
+import { onRefused } from './api/http'
+import { live } from './api/pod'
+import { token } from './api/session'
+import type { Status } from './api/types'
+import { StatusContext } from './data/status'
+import { DataPage } from './pages/data/data-page'
+import { EntityPage } from './pages/data/entity-page'
+import { ImportPage } from './pages/import/import-page'
+import { MissingPage } from './pages/missing'
+import { QueryPage } from './pages/query/query-page'
+import { TimelinePage } from './pages/timeline/timeline-page'
+import { type Place, usePlace } from './router'
+import { ShortcutHelp, useShortcuts } from './shell/keyboard'
+import { Navigation } from './shell/navigation'
+import { StatusBar } from './shell/status-bar'
+import { Unlock } from './shell/unlock'
+
+export function App() {
+  const [unlocked, setUnlocked] = useState(() => token() !== null)
+  useEffect(() => onRefused(() => setUnlocked(false)), [])
+  useEffect(
+    () =>
+      live.watch((state) => {
+        if (state === 'refused') setUnlocked(false)
+      }),
+    [],
+  )
+  if (!unlocked) return <Unlock onUnlocked={() => setUnlocked(true)} />
+  return <Shell />
+}
+
+function Shell() {
+  const place = usePlace()
+  const [status, setStatus] = useState<Status | null>(null)
+  useEffect(() => live.subscribe({ status: true }, { status: setStatus }), [])
+  const main = useFocusOnNavigation(place)
+  const [help, setHelp] = useState(false)
+  const showHelp = useCallback(() => setHelp(true), [])
+  useShortcuts(showHelp)
+  return (
+    <StatusContext value={status}>
+      <a className="skip" href="#main">
+        Skip to content
+      </a>
+      <Navigation route={place.route} onHelp={showHelp} />
+      <main id="main" ref={main} tabIndex={-1}>
+        <Page place={place} />
+      </main>
+      <StatusBar />
+      {help && <ShortcutHelp onClose={() => setHelp(false)} />}
+    </StatusContext>
+  )
+}
+
+function Page({ place }: { place: Place }) {
+  switch (place.route.page) {
+    case 'timeline':
+      return <TimelinePage search={place.search} />
+    case 'query':
+      return <QueryPage search={place.search} />
+    case 'import':
+      return <ImportPage />
+    case 'data':
+      return <DataPage search={place.search} />
+    case 'entity':
+      return <EntityPage key={place.route.id} id={place.route.id} />
+    case 'missing':
+      return <MissingPage />
+  }
+}
+
+const TITLES = { timeline: 'Timeline', query: 'Query', import: 'Import', data: 'Data', entity: 'Data', missing: 'Not found' }
+
+/** After a change of page the keyboard starts at its top, and a screen reader says where it is. */
+function useFocusOnNavigation(place: Place) {
+  const main = useRef<HTMLElement>(null)
+  const last = useRef(place.path)
+  useEffect(() => {
+    document.title = `${TITLES[place.route.page]} · Rhizome`
+    if (last.current === place.path) return
+    last.current = place.path
+    main.current?.focus({ preventScroll: true })
+  }, [place])
+  return main
+}

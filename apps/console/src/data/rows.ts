@@ -1,0 +1,109 @@
+import { useMemo, useSyncExternalStore } from 'react'
+import type { Live, LiveRow } from '../api/live'
+import { live } from '../api/pod'
+import type { ApiErrorBody } from '../api/types'
+
+export interface Rows {
+  state: 'loading' | 'ready' | 'failed'
+  columns: string[]
+  rows: readonly LiveRow[]
+  /** Keys of rows that arrived after the first result. */
+  fresh: ReadonlySet<string>
+  error: ApiErrorBody['error'] | null
+}
+
+const LOADING: Rows = { state: 'loading', columns: [], rows: [], fresh: new Set(), error: null }
+
+/**
+ * A live query as an external store. Changes are folded into a map by row key and published at most once per
+ * animation frame: a burst of commits costs one render.
+ */
+export class LiveRows {
+  readonly #live: Live
+  readonly #q: string
+  readonly #inputs: unknown[]
+  readonly #listeners = new Set<() => void>()
+  readonly #byKey = new Map<string, LiveRow>()
+  #fresh = new Set<string>()
+  #snapshot: Rows = LOADING
+  #stop: (() => void) | null = null
+  #frame = 0
+
+  constructor(connection: Live, q: string, inputs: unknown[]) {
+    this.#live = connection
+    this.#q = q
+    this.#inputs = inputs
+  }
+
+  readonly snapshot = (): Rows => this.#snapshot
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener)
+    this.#stop ??= this.#start()
+    return () => {
+      this.#listeners.delete(listener)
+      if (this.#listeners.size > 0) return
+      cancelAnimationFrame(this.#frame)
+      this.#frame = 0
+      this.#stop?.()
+      this.#stop = null
+    }
+  }
+
+  #start(): () => void {
+    return this.#live.subscribe(
+      { q: this.#q, inputs: this.#inputs },
+      {
+        reset: (columns, rows) => {
+          // After a reconnection only what was not there before counts as fresh.
+          const known = this.#snapshot.state === 'ready' ? new Set(this.#byKey.keys()) : null
+          this.#byKey.clear()
+          for (const row of rows) {
+            this.#byKey.set(row.key, row)
+            if (known && !known.has(row.key)) this.#fresh.add(row.key)
+          }
+          this.#publish({ columns })
+        },
+        changed: (added, removed) => {
+          for (const key of removed) {
+            this.#byKey.delete(key)
+            this.#fresh.delete(key)
+          }
+          for (const row of added) {
+            this.#byKey.set(row.key, row)
+            this.#fresh.add(row.key)
+          }
+          this.#frame ||= requestAnimationFrame(() => {
+            this.#frame = 0
+            this.#publish({})
+          })
+        },
+        failed: (error) => {
+          this.#snapshot = { ...this.#snapshot, state: 'failed', error }
+          for (const listener of this.#listeners) listener()
+        },
+      },
+    )
+  }
+
+  #publish(change: { columns?: string[] }): void {
+    this.#snapshot = {
+      state: 'ready',
+      columns: change.columns ?? this.#snapshot.columns,
+      rows: [...this.#byKey.values()],
+      fresh: new Set(this.#fresh),
+      error: null,
+    }
+    for (const listener of this.#listeners) listener()
+  }
+}
+
+/** The result of a query, kept true. `null` asks nothing. */
+export function useRows(q: string | null, inputs: unknown[] = []): Rows {
+  const key = JSON.stringify(inputs)
+  const store = useMemo(() => (q === null ? null : new LiveRows(live, q, JSON.parse(key) as unknown[])), [q, key])
+  return useSyncExternalStore(store?.subscribe ?? subscribeToNothing, store?.snapshot ?? loading)
+}
+
+const subscribeToNothing = () => () => {}
+const loading = () => LOADING

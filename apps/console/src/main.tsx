@@ -1,0 +1,24 @@
+import { StrictMode } from 'react'
+import { createRoot } from 'react-dom/client'
+import { token } from './api/session'
+import { App } from './app'
+import { applyTheme } from './data/preferences'
+import './style/base.css'
+import './style/shell.css'
+import './style/timeline.css'
+import './style/query.css'
+import './style/import.css'
+import './style/data.css'
+
+applyTheme()
+// Takes the token out of the address before anything else can see it.
+token()
+
+const root = document.getElementById('root')
+if (root) {
+  createRoot(root).render(
+    <StrictMode>
+      <App />
+    </StrictMode>,
+  )
+}

@@ -1,0 +1,162 @@
+import { useEffect, useMemo, useState } from 'react'
+import { useRows } from '../../data/rows'
+import { EntityName } from '../../parts/value'
+import { Loading, ErrorNote } from '../../parts/note'
+import { Link, navigate } from '../../router'
+import { api, ApiError } from '../../api/http'
+import type { Cell } from '../../api/types'
+
+const ATTRIBUTES = `[:find ?attribute (count ?entity)
+ :where [?entity ?attribute _]]`
+
+const PAGE = 200
+
+/** The way into the tuples: every attribute in use, then the entities that have one. */
+export function DataPage({ search }: { search: URLSearchParams }) {
+  const attribute = search.get('attribute')
+  return (
+    <div className="page data">
+      <div className="page-head">
+        <h1>Data</h1>
+        <p className="quiet">Everything in your pod is a tuple: a thing, an attribute, a value. Look at any of them.</p>
+      </div>
+      <FindEntity />
+      <div className={attribute ? 'data-columns chosen' : 'data-columns'}>
+        <Attributes chosen={attribute} />
+        {attribute && <Having key={attribute} attribute={attribute} />}
+      </div>
+    </div>
+  )
+}
+
+function FindEntity() {
+  const [text, setText] = useState('')
+  const id = text.trim().match(/rz:[a-z2-7]{39}/)?.[0]
+  return (
+    <form
+      className="find-entity"
+      onSubmit={(event) => {
+        event.preventDefault()
+        if (id) navigate(`/data/${id}`)
+      }}
+    >
+      <input
+        aria-label="Entity id"
+        placeholder="Go to an entity: rz:…"
+        value={text}
+        spellCheck={false}
+        autoComplete="off"
+        onChange={(event) => setText(event.target.value)}
+      />
+      <button type="submit" className="button" disabled={!id}>
+        Go
+      </button>
+    </form>
+  )
+}
+
+function Attributes({ chosen }: { chosen: string | null }) {
+  const { state, rows, error } = useRows(ATTRIBUTES)
+  const groups = useMemo(() => {
+    const found = new Map<string, { name: string; count: number }[]>()
+    for (const { cells } of rows) {
+      const name = String(cells[0])
+      const group = name.includes('/') ? name.slice(0, name.lastIndexOf('/')) : ''
+      const list = found.get(group) ?? []
+      list.push({ name, count: Number(cells[1]) })
+      found.set(group, list)
+    }
+    for (const list of found.values()) list.sort((a, b) => b.count - a.count || (a.name < b.name ? -1 : 1))
+    const size = (list: { count: number }[]) => list.reduce((sum, each) => sum + each.count, 0)
+    return [...found].sort(([, a], [, b]) => size(b) - size(a))
+  }, [rows])
+  if (state === 'failed' && error) return <ErrorNote error={new ApiError(0, error)} />
+  if (state === 'loading') return <Loading what="Counting" />
+  if (rows.length === 0) return <p className="quiet">No tuples yet.</p>
+  return (
+    <nav className="attributes" aria-label="Attributes">
+      {groups.map(([group, list]) => (
+        <section key={group}>
+          <h2>{group || 'No namespace'}</h2>
+          <ul>
+            {list.map(({ name, count }) => (
+              <li key={name}>
+                <Link to={`/data?attribute=${encodeURIComponent(name)}`} aria-current={name === chosen ? 'true' : undefined}>
+                  <span>{group ? name.slice(group.length + 1) : name}</span>
+                  <span className="count">{count.toLocaleString()}</span>
+                </Link>
+              </li>
+            ))}
+          </ul>
+        </section>
+      ))}
+    </nav>
+  )
+}
+
+/** Entities with an attribute, a page at a time. */
+function Having({ attribute }: { attribute: string }) {
+  const [rows, setRows] = useState<Cell[][] | null>(null)
+  const [limit, setLimit] = useState(PAGE)
+  const [error, setError] = useState<unknown>(null)
+  useEffect(() => {
+    const controller = new AbortController()
+    const q = `[:find ?entity ?value :in $ ?attribute :where [?entity ?attribute ?value] :limit ${limit + 1}]`
+    api.query(q, [attribute], controller.signal).then(
+      (result) => {
+        if ('rows' in result) setRows(result.rows)
+      },
+      (cause: unknown) => {
+        if (!controller.signal.aborted) setError(cause)
+      },
+    )
+    return () => controller.abort()
+  }, [attribute, limit])
+  return (
+    <section className="having" aria-label={attribute}>
+      <div className="having-head">
+        <h2>
+          <code>{attribute}</code>
+        </h2>
+        <Link to={`/query?q=${encodeURIComponent(`[:find ?entity ?value\n :where [?entity ${JSON.stringify(attribute)} ?value]\n :limit 100]`)}`} className="quiet-button">
+          As a query
+        </Link>
+      </div>
+      {error !== null && <ErrorNote error={error} />}
+      {rows === null && error === null && <Loading what="Reading" />}
+      {rows && (
+        <div className="table-scroll" tabIndex={0} role="region" aria-label="Entities">
+          <table className="results">
+            <thead>
+              <tr>
+                <th scope="col">entity</th>
+                <th scope="col">value</th>
+              </tr>
+            </thead>
+            <tbody>
+              {rows.slice(0, limit).map(([entity, value], at) => (
+                <tr key={at}>
+                  <td>
+                    <EntityName id={String(entity)} />
+                  </td>
+                  <td>
+                    {typeof value === 'string' && value.startsWith('rz:') ? (
+                      <EntityName id={value} />
+                    ) : (
+                      <span className="cell-text">{typeof value === 'object' ? JSON.stringify(value) : String(value)}</span>
+                    )}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      {rows && rows.length > limit && (
+        <button type="button" className="button more" onClick={() => setLimit(limit + PAGE)}>
+          Show more
+        </button>
+      )}
+    </section>
+  )
+}

@@ -1,0 +1,22 @@
+/** Kinds of things as people say them. Unknown kinds read as they are. */
+const KINDS: Record<string, [one: string, many: string]> = {
+  profile: ['profile', 'profiles'],
+  post: ['post', 'posts'],
+  reply: ['reply', 'replies'],
+  boost: ['boost', 'boosts'],
+  media: ['picture or video', 'pictures and videos'],
+  row: ['row', 'rows'],
+  file: ['file', 'files'],
+}
+
+export function kindWords(kind: string, count: number): string {
+  const words = KINDS[kind]
+  return words ? words[count === 1 ? 0 : 1] : kind
+}
+
+export function confidenceWords(confidence: number): string {
+  const percent = `${Math.round(confidence * 100)} %`
+  if (confidence >= 0.9) return `recognised for sure (${percent})`
+  if (confidence >= 0.6) return `probably this (${percent})`
+  return `a guess (${percent})`
+}

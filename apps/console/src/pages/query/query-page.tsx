@@ -1,0 +1,194 @@
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
+import { ApiError, api } from '../../api/http'
+import type { ApiErrorBody, Cell, QueryResult } from '../../api/types'
+import { useRows } from '../../data/rows'
+import { Icon } from '../../parts/icon'
+import { navigate } from '../../router'
+import { toCsv } from './csv'
+import { Editor } from './editor'
+import { EXAMPLES } from './examples'
+import { JsonView, ResultTable, type Row } from './results'
+
+interface Ran {
+  q: string
+  result: QueryResult
+  /** As seen from here, with the way there and back. */
+  ms: number
+}
+
+const NOTHING_FRESH: ReadonlySet<string> = new Set()
+
+export function QueryPage({ search }: { search: URLSearchParams }) {
+  const [text, setText] = useState(() => search.get('q') ?? EXAMPLES[0]?.q ?? '')
+  const [live, setLive] = useState(false)
+  const [asked, setAsked] = useState<string | null>(null)
+  const [ran, setRan] = useState<Ran | null>(null)
+  const [error, setError] = useState<ApiErrorBody['error'] | null>(null)
+  const [running, setRunning] = useState(false)
+  const [view, setView] = useState<'table' | 'json'>('table')
+  const abort = useRef<AbortController | null>(null)
+  const watched = useRows(live && asked !== null ? asked : null)
+
+  const run = useCallback(async (q: string) => {
+    abort.current?.abort()
+    const controller = new AbortController()
+    abort.current = controller
+    setRunning(true)
+    setError(null)
+    setAsked(q)
+    navigate(`/query?q=${encodeURIComponent(q)}`, 'replace')
+    const started = performance.now()
+    try {
+      const result = await api.query(q, [], controller.signal)
+      setRan({ q, result, ms: performance.now() - started })
+    } catch (cause) {
+      if (controller.signal.aborted) return
+      setRan(null)
+      if (cause instanceof ApiError) {
+        setError({ code: cause.code, message: cause.message, ...(cause.position && { position: cause.position }), ...(cause.hint && { hint: cause.hint }) })
+      } else setError({ code: 'unknown', message: String(cause) })
+    } finally {
+      if (!controller.signal.aborted) setRunning(false)
+    }
+  }, [])
+
+  useEffect(() => () => abort.current?.abort(), [])
+  const given = useRef(search.get('q'))
+  useEffect(() => {
+    if (given.current) void run(given.current)
+  }, [run])
+
+  const change = (value: string) => {
+    setText(value)
+    setError(null)
+  }
+  const isLive = live && watched.state === 'ready'
+  const shownError = error ?? (live && watched.state === 'failed' ? watched.error : null)
+  const once = ran?.result
+  const table = useMemo(() => tableOf(once), [once])
+  const columns = isLive ? watched.columns : table?.columns
+  const rows: readonly Row[] | undefined = isLive ? watched.rows : table?.rows
+
+  return (
+    <div className="page query">
+      <div className="page-head">
+        <h1>Query</h1>
+        <p className="quiet">
+          Ask your pod in Datalog, or in nested JSON. <kbd>Ctrl</kbd> <kbd>Enter</kbd> runs.
+        </p>
+      </div>
+      <div className="examples" role="group" aria-label="Examples">
+        {EXAMPLES.map((example) => (
+          <button
+            key={example.name}
+            type="button"
+            className="chip"
+            title={example.about}
+            onClick={() => {
+              change(example.q)
+              void run(example.q)
+            }}
+          >
+            {example.name}
+          </button>
+        ))}
+      </div>
+      <Editor
+        value={text}
+        error={shownError?.position ?? null}
+        describedBy={shownError ? 'query-error' : undefined}
+        onChange={change}
+        onRun={() => void run(text)}
+      />
+      {shownError && (
+        <div id="query-error" className="note error" role="alert">
+          <Icon name="warning" />
+          <div>
+            {shownError.position && (
+              <p className="where">
+                Line {shownError.position.line}, column {shownError.position.column}
+              </p>
+            )}
+            <p>{shownError.message.replace(/^line \d+, column \d+: /, '')}</p>
+            {shownError.hint && <p className="quiet">{shownError.hint}</p>}
+          </div>
+        </div>
+      )}
+      <div className="toolbar">
+        <button type="button" className="button primary" onClick={() => void run(text)}>
+          <Icon name="play" size={16} /> Run
+        </button>
+        <label className="switch">
+          <input
+            type="checkbox"
+            role="switch"
+            checked={live}
+            onChange={(event) => {
+              setLive(event.target.checked)
+              if (event.target.checked) void run(text)
+            }}
+          />
+          <span>Live</span>
+        </label>
+        <span className="timing" role="status">
+          {running ? 'Running…' : rows ? `${rows.length.toLocaleString()} ${rows.length === 1 ? 'row' : 'rows'}` : ''}
+          {!running && ran && !isLive && <Timing ran={ran} />}
+          {isLive && <span className="live-note"> · kept up to date</span>}
+        </span>
+        <span className="spring" />
+        {rows && columns && (
+          <>
+            <div className="segmented" role="group" aria-label="View">
+              <button type="button" aria-pressed={view === 'table'} onClick={() => setView('table')}>
+                Table
+              </button>
+              <button type="button" aria-pressed={view === 'json'} onClick={() => setView('json')}>
+                JSON
+              </button>
+            </div>
+            <button type="button" className="button" onClick={() => download(columns, rows)}>
+              CSV
+            </button>
+          </>
+        )}
+      </div>
+      <section aria-label="Result" className={running ? 'outcome running' : 'outcome'}>
+        {rows && columns && view === 'table' && (
+          <ResultTable columns={columns} rows={rows} fresh={isLive ? watched.fresh : NOTHING_FRESH} />
+        )}
+        {rows && columns && view === 'json' && <JsonView value={{ columns, rows: rows.map((row) => [...row.cells]) }} />}
+        {once && 'result' in once && !isLive && <JsonView value={once.result} />}
+      </section>
+    </div>
+  )
+}
+
+function Timing({ ran }: { ran: Ran }) {
+  const inside = ran.result.took_us
+  return (
+    <span>
+      {' '}
+      {inside !== undefined && <>· {duration(inside / 1000)} in the pod </>}· {duration(ran.ms)} in all
+    </span>
+  )
+}
+
+function duration(ms: number): string {
+  return ms < 1 ? `${Math.round(ms * 1000)} µs` : ms < 100 ? `${ms.toFixed(1)} ms` : `${Math.round(ms)} ms`
+}
+
+function tableOf(result: QueryResult | undefined): { columns: string[]; rows: Row[] } | null {
+  if (!result || !('rows' in result)) return null
+  return { columns: result.columns, rows: result.rows.map((cells, at) => ({ key: String(at), cells })) }
+}
+
+function download(columns: string[], rows: readonly Row[]): void {
+  const body = toCsv(columns, rows.map((row): readonly Cell[] => row.cells))
+  const url = URL.createObjectURL(new Blob(['\ufeff', body], { type: 'text/csv;charset=utf-8' }))
+  const link = document.createElement('a')
+  link.href = url
+  link.download = 'result.csv'
+  link.click()
+  setTimeout(() => URL.revokeObjectURL(url), 10_000)
+}
+

@@ -1,0 +1,13 @@
+import { expect, it } from 'vitest'
+import { parse } from './router'
+
+it('reads addresses', () => {
+  expect(parse('/')).toEqual({ page: 'timeline' })
+  expect(parse('/query')).toEqual({ page: 'query' })
+  expect(parse('/data')).toEqual({ page: 'data' })
+  expect(parse('/data/rz:abc')).toEqual({ page: 'entity', id: 'rz:abc' })
+  expect(parse('/data/rz%3Aabc')).toEqual({ page: 'entity', id: 'rz:abc' })
+  for (const bad of ['/data/abc', '/data/%zz', '/nowhere', '/query/x', '/data/rz:abc/more']) {
+    expect(parse(bad)).toEqual({ page: 'missing' })
+  }
+})

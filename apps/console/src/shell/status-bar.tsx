@@ -1,0 +1,74 @@
+import { useState, useSyncExternalStore } from 'react'
+import { live } from '../api/pod'
+import { useStatus } from '../data/status'
+import { CopyButton } from '../parts/copy'
+import { Icon } from '../parts/icon'
+import { shortId } from '../parts/value'
+import { RecoveryDialog } from './recovery'
+
+const STATES = {
+  connecting: 'Connecting',
+  open: 'Live',
+  lost: 'Connection lost, trying again',
+  refused: 'Not allowed in',
+}
+
+const number = new Intl.NumberFormat()
+
+export function StatusBar() {
+  const status = useStatus()
+  const connection = useSyncExternalStore(
+    (listener) => live.watch(listener),
+    () => live.state,
+  )
+  const [recovering, setRecovering] = useState(false)
+  return (
+    <footer className="status" aria-label="Pod">
+      <div className="status-inner">
+        <span className={`connection ${connection}`} role="status">
+          <span className="dot" aria-hidden="true" />
+          <span>{STATES[connection]}</span>
+        </span>
+        {status && (
+          <>
+            <span className="did">
+              <code title={status.did}>{shortId(status.did)}</code>
+              <CopyButton text={status.did} label="Copy your DID" />
+            </span>
+            <span className="figures">
+              <span>
+                <b>{number.format(status.tuples)}</b> tuples
+              </span>
+              <span className="wide-only">
+                <b>{number.format(status.entities)}</b> entities
+              </span>
+              <span className="wide-only">
+                <b>{number.format(status.blobs.count)}</b> files, {bytes(status.blobs.bytes)}
+              </span>
+            </span>
+            {!status.recovery.confirmed && (
+              <button type="button" className="badge warn" onClick={() => setRecovering(true)}>
+                <Icon name="key" size={15} />
+                <span>
+                  Recovery words <span className="wide-only">not yet written down</span>
+                </span>
+              </button>
+            )}
+          </>
+        )}
+      </div>
+      {recovering && <RecoveryDialog onClose={() => setRecovering(false)} />}
+    </footer>
+  )
+}
+
+export function bytes(count: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB']
+  let value = count
+  let unit = 0
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000
+    unit++
+  }
+  return `${value >= 100 || unit === 0 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`
+}

@@ -3,12 +3,14 @@
 
 pub mod ast;
 mod clause;
+mod compile;
 mod find;
 mod input;
 mod literal;
 mod query;
 
 pub(crate) use literal::constant;
+pub use compile::compile;
 pub use query::{parse, parse_rules};
 
 use crate::edn::Form;

@@ -1,0 +1,15 @@
+//! Text to the intermediate form in one step.
+
+use super::{parse, parse_rules};
+use crate::error::QueryError;
+use crate::ir::{self, lower};
+use crate::limits::Limits;
+
+/// Parses, resolves and checks a query. `rules` is the text passed for `%`, if any.
+pub fn compile(text: &str, rules: Option<&str>, limits: &Limits) -> Result<ir::Query, QueryError> {
+    let mut query = parse(text, limits)?;
+    if let Some(rules) = rules {
+        query.rules.extend(parse_rules(rules, limits)?);
+    }
+    lower::lower(&query, limits)
+}

@@ -42,7 +42,9 @@ pub enum QueryError {
         hint: &'static str,
     },
     /// A `not` shares no variable with the clauses around it, so it denies something about the whole pod.
-    #[error("{at}: this `{clause}` shares no bound variable with the clauses around it; name one that another clause binds")]
+    #[error(
+        "{at}: this `{clause}` shares no bound variable with the clauses around it; name one that another clause binds"
+    )]
     UnsafeNegation {
         /// Where the clause starts.
         at: Position,
@@ -50,7 +52,9 @@ pub enum QueryError {
         clause: &'static str,
     },
     /// A rule depends on its own negation, so it has no unique meaning.
-    #[error("{at}: rule `{rule}` depends on its own negation; a rule may only negate rules that do not call it back")]
+    #[error(
+        "{at}: rule `{rule}` depends on its own negation; a rule may only negate rules that do not call it back"
+    )]
     NotStratified {
         /// Where the negation is.
         at: Position,
@@ -90,7 +94,9 @@ pub enum QueryError {
         what: String,
     },
     /// The branches of an `or` bind different variables.
-    #[error("{at}: every branch of `or` must use the same variables, {variable} is missing here; use `or-join` to name the shared ones")]
+    #[error(
+        "{at}: every branch of `or` must use the same variables, {variable} is missing here; use `or-join` to name the shared ones"
+    )]
     UnevenBranches {
         /// Where the branch starts.
         at: Position,

@@ -26,7 +26,11 @@ pub fn parse(text: &str) -> Option<i64> {
         if skip(&mut rest, b".").is_some() {
             let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
             let (fraction, after) = rest.split_at(digits);
-            milli = fraction.iter().chain(b"00").take(3).fold(0, |n, b| n * 10 + i64::from(b - b'0'));
+            milli = fraction
+                .iter()
+                .chain(b"00")
+                .take(3)
+                .fold(0, |n, b| n * 10 + i64::from(b - b'0'));
             if digits == 0 {
                 return None;
             }
@@ -57,7 +61,9 @@ pub fn parse(text: &str) -> Option<i64> {
 fn number(rest: &mut &[u8], digits: usize) -> Option<i64> {
     let (head, tail) = rest.split_at_checked(digits)?;
     *rest = tail;
-    head.iter().try_fold(0, |n, b| b.is_ascii_digit().then(|| n * 10 + i64::from(b - b'0')))
+    head.iter().try_fold(0, |n, b| {
+        b.is_ascii_digit().then(|| n * 10 + i64::from(b - b'0'))
+    })
 }
 
 fn skip(rest: &mut &[u8], any_of: &[u8]) -> Option<()> {

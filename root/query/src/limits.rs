@@ -42,7 +42,15 @@ impl Default for Limits {
 }
 
 impl Limits {
-    pub(crate) fn exceeded(limit: &'static str, maximum: usize, at: Option<Position>) -> QueryError {
-        QueryError::Limit { limit, maximum: maximum as u64, at }
+    pub(crate) fn exceeded(
+        limit: &'static str,
+        maximum: usize,
+        at: Option<Position>,
+    ) -> QueryError {
+        QueryError::Limit {
+            limit,
+            maximum: maximum as u64,
+            at,
+        }
     }
 }

@@ -13,7 +13,13 @@ use crate::error::QueryError;
 pub fn clause(form: &Form) -> Result<Clause, QueryError> {
     let kind = match &form.kind {
         Kind::Vector(items) => match items.split_first() {
-            Some((Form { kind: Kind::List(call), .. }, output)) => function(form, call, output)?,
+            Some((
+                Form {
+                    kind: Kind::List(call),
+                    ..
+                },
+                output,
+            )) => function(form, call, output)?,
             _ => pattern(form, items)?,
         },
         Kind::List(items) => {
@@ -22,11 +28,19 @@ pub fn clause(form: &Form) -> Result<Clause, QueryError> {
                 Some((first, rest)) if first.symbol() == Some("$") => rest,
                 _ => items,
             };
-            let (name, rest) = items.split_first().ok_or_else(|| form.expected("a clause"))?;
-            let name = name.symbol().ok_or_else(|| name.expected("not, or, and, or the name of a rule"))?;
+            let (name, rest) = items
+                .split_first()
+                .ok_or_else(|| form.expected("a clause"))?;
+            let name = name
+                .symbol()
+                .ok_or_else(|| name.expected("not, or, and, or the name of a rule"))?;
             combined(form, name, rest)?
         }
-        _ => return Err(form.expected("a clause: [?e :attribute ?v], [(predicate …)], (not …), (or …) or (rule …)")),
+        _ => {
+            return Err(form.expected(
+                "a clause: [?e :attribute ?v], [(predicate …)], (not …), (or …) or (rule …)",
+            ));
+        }
     };
     Ok(Clause { kind, at: form.at })
 }
@@ -40,27 +54,53 @@ fn clauses(forms: &[Form], whole: &Form) -> Result<Vec<Clause>, QueryError> {
 
 fn combined(form: &Form, name: &str, rest: &[Form]) -> Result<ClauseKind, QueryError> {
     Ok(match name {
-        "not" => ClauseKind::Not { join: None, body: clauses(rest, form)? },
+        "not" => ClauseKind::Not {
+            join: None,
+            body: clauses(rest, form)?,
+        },
         "not-join" => {
             let (shared, body) = join(form, rest)?;
             if let Some(nested) = shared.iter().find(|f| f.vector().is_some()) {
-                return Err(nested.expected("a variable: all variables of not-join must be bound outside"));
+                return Err(
+                    nested.expected("a variable: all variables of not-join must be bound outside")
+                );
             }
-            ClauseKind::Not { join: Some(shared.iter().map(need_variable).collect::<Result<_, _>>()?), body: clauses(body, form)? }
+            ClauseKind::Not {
+                join: Some(shared.iter().map(need_variable).collect::<Result<_, _>>()?),
+                body: clauses(body, form)?,
+            }
         }
-        "or" => ClauseKind::Or { join: None, branches: branches(rest, form)? },
+        "or" => ClauseKind::Or {
+            join: None,
+            branches: branches(rest, form)?,
+        },
         "or-join" => {
             let (shared, body) = join(form, rest)?;
-            ClauseKind::Or { join: Some(head(shared)?), branches: branches(body, form)? }
+            ClauseKind::Or {
+                join: Some(head(shared)?),
+                branches: branches(body, form)?,
+            }
         }
-        "and" => ClauseKind::Or { join: None, branches: vec![clauses(rest, form)?] },
-        _ => ClauseKind::Call { name: name.to_owned(), arguments: rest.iter().map(term).collect::<Result<_, _>>()? },
+        "and" => ClauseKind::Or {
+            join: None,
+            branches: vec![clauses(rest, form)?],
+        },
+        _ => ClauseKind::Call {
+            name: name.to_owned(),
+            arguments: rest.iter().map(term).collect::<Result<_, _>>()?,
+        },
     })
 }
 
 fn join<'a>(form: &Form, rest: &'a [Form]) -> Result<(&'a [Form], &'a [Form]), QueryError> {
     match rest.split_first() {
-        Some((Form { kind: Kind::Vector(shared), .. }, body)) if !shared.is_empty() => Ok((shared, body)),
+        Some((
+            Form {
+                kind: Kind::Vector(shared),
+                ..
+            },
+            body,
+        )) if !shared.is_empty() => Ok((shared, body)),
         Some((other, _)) => Err(other.expected("a vector of the shared variables, such as [?x]")),
         None => Err(form.expected("a vector of the shared variables, then clauses")),
     }
@@ -82,15 +122,29 @@ fn branches(forms: &[Form], whole: &Form) -> Result<Vec<Vec<Clause>>, QueryError
 /// `[?bound …] ?free …`: the shared variables of `or-join` and the head of a rule.
 fn head(forms: &[Form]) -> Result<(Vec<Variable>, Vec<Variable>), QueryError> {
     let (required, free) = match forms.split_first() {
-        Some((Form { kind: Kind::Vector(required), .. }, free)) => (required.as_slice(), free),
+        Some((
+            Form {
+                kind: Kind::Vector(required),
+                ..
+            },
+            free,
+        )) => (required.as_slice(), free),
         _ => ([].as_slice(), forms),
     };
-    let all = |forms: &[Form]| forms.iter().map(need_variable).collect::<Result<Vec<_>, _>>();
+    let all = |forms: &[Form]| {
+        forms
+            .iter()
+            .map(need_variable)
+            .collect::<Result<Vec<_>, _>>()
+    };
     let (required, free) = (all(required)?, all(free)?);
     let mut seen = std::collections::HashSet::new();
     for v in required.iter().chain(&free) {
         if !seen.insert(&v.name) {
-            return Err(QueryError::Duplicate { at: v.at, what: format!("`{}`", v.name) });
+            return Err(QueryError::Duplicate {
+                at: v.at,
+                what: format!("`{}`", v.name),
+            });
         }
     }
     Ok((required, free))
@@ -99,18 +153,34 @@ fn head(forms: &[Form]) -> Result<(Vec<Variable>, Vec<Variable>), QueryError> {
 /// `[(name ?a ?b) clause…]`
 pub fn rule(form: &Form) -> Result<Rule, QueryError> {
     let wrong = || form.expected("a rule: [(name ?a ?b) clause …]");
-    let (first, body) = form.vector().and_then(<[Form]>::split_first).ok_or_else(wrong)?;
-    let (name, arguments) = first.list().and_then(<[Form]>::split_first).ok_or_else(|| first.expected("a rule head such as (name ?a ?b)"))?;
+    let (first, body) = form
+        .vector()
+        .and_then(<[Form]>::split_first)
+        .ok_or_else(wrong)?;
+    let (name, arguments) = first
+        .list()
+        .and_then(<[Form]>::split_first)
+        .ok_or_else(|| first.expected("a rule head such as (name ?a ?b)"))?;
     let name = match name.symbol() {
-        Some("not" | "not-join" | "or" | "or-join" | "and") | None => return Err(name.expected("a rule name that is not a word of the language")),
-        Some(s) if s.starts_with(['?', '$', '%', '_']) => return Err(name.expected("the name of a rule")),
+        Some("not" | "not-join" | "or" | "or-join" | "and") | None => {
+            return Err(name.expected("a rule name that is not a word of the language"));
+        }
+        Some(s) if s.starts_with(['?', '$', '%', '_']) => {
+            return Err(name.expected("the name of a rule"));
+        }
         Some(s) => s.to_owned(),
     };
     let (required, free) = head(arguments)?;
     if required.is_empty() && free.is_empty() {
         return Err(first.expected("a rule head with at least one variable"));
     }
-    Ok(Rule { name, required, free, body: clauses(body, form)?, at: form.at })
+    Ok(Rule {
+        name,
+        required,
+        free,
+        body: clauses(body, form)?,
+        at: form.at,
+    })
 }
 
 fn pattern(form: &Form, items: &[Form]) -> Result<ClauseKind, QueryError> {
@@ -138,7 +208,11 @@ fn pattern(form: &Form, items: &[Form]) -> Result<ClauseKind, QueryError> {
             return Err(written.expected("an attribute as text or keyword, a variable, or _"));
         }
     }
-    Ok(ClauseKind::Pattern { entity, attribute, value: place(2)? })
+    Ok(ClauseKind::Pattern {
+        entity,
+        attribute,
+        value: place(2)?,
+    })
 }
 
 fn term(form: &Form) -> Result<Term, QueryError> {
@@ -151,12 +225,19 @@ fn term(form: &Form) -> Result<Term, QueryError> {
 }
 
 fn function(form: &Form, call: &[Form], output: &[Form]) -> Result<ClauseKind, QueryError> {
-    let (name, arguments) = call.split_first().ok_or_else(|| form.expected("the name of a predicate or function"))?;
-    let name = name.symbol().ok_or_else(|| name.expected("the name of a predicate or function"))?;
+    let (name, arguments) = call
+        .split_first()
+        .ok_or_else(|| form.expected("the name of a predicate or function"))?;
+    let name = name
+        .symbol()
+        .ok_or_else(|| name.expected("the name of a predicate or function"))?;
     // Clojure's and Java's spellings of the same functions
     let name = ["clojure.string/", "clojure.core/", ".", "-"]
         .iter()
-        .find_map(|p| name.strip_prefix(p).filter(|s| s.starts_with(|c: char| c.is_ascii_alphabetic())))
+        .find_map(|p| {
+            name.strip_prefix(p)
+                .filter(|s| s.starts_with(|c: char| c.is_ascii_alphabetic()))
+        })
         .unwrap_or(name);
     let name = match name {
         "startsWith" => "starts-with?",
@@ -165,10 +246,17 @@ fn function(form: &Form, call: &[Form], output: &[Form]) -> Result<ClauseKind, Q
         other => other,
     }
     .to_owned();
-    let arguments = arguments.iter().map(|f| argument(f, name == "ground")).collect::<Result<_, _>>()?;
+    let arguments = arguments
+        .iter()
+        .map(|f| argument(f, name == "ground"))
+        .collect::<Result<_, _>>()?;
     match output {
         [] => Ok(ClauseKind::Predicate { name, arguments }),
-        [out] => Ok(ClauseKind::Function { name, arguments, output: binding(out)? }),
+        [out] => Ok(ClauseKind::Function {
+            name,
+            arguments,
+            output: binding(out)?,
+        }),
         [_, extra, ..] => Err(extra.expected("`]`: a call binds one form")),
     }
 }
@@ -183,7 +271,11 @@ fn argument(form: &Form, rows: bool) -> Result<Argument, QueryError> {
                 Some(cells) => cells.iter().map(constant).collect(),
                 None => Ok(vec![constant(f)?]),
             };
-            items.iter().map(row).collect::<Result<_, _>>().map(Argument::Rows)
+            items
+                .iter()
+                .map(row)
+                .collect::<Result<_, _>>()
+                .map(Argument::Rows)
         }
         Some(_) => Err(form.expected("a variable or a constant; only ground takes collections")),
         None => match term(form)? {

@@ -13,12 +13,21 @@ pub fn find(forms: &[Form], whole: &Form) -> Result<Find, QueryError> {
     match forms {
         [] => Err(whole.expected("at least one variable, aggregate or pull after :find")),
         [one, dot] if dots(dot, ".") => Ok(Find::Scalar(element(one)?)),
-        [Form { kind: Kind::Vector(items), .. }] => match items.as_slice() {
+        [
+            Form {
+                kind: Kind::Vector(items),
+                ..
+            },
+        ] => match items.as_slice() {
             [] => Err(whole.expected("[?x ...] or [?x ?y] after :find")),
             [one, etc] if dots(etc, "...") => Ok(Find::Collection(element(one)?)),
-            all => Ok(Find::Tuple(all.iter().map(element).collect::<Result<_, _>>()?)),
+            all => Ok(Find::Tuple(
+                all.iter().map(element).collect::<Result<_, _>>()?,
+            )),
         },
-        all => Ok(Find::Relation(all.iter().map(element).collect::<Result<_, _>>()?)),
+        all => Ok(Find::Relation(
+            all.iter().map(element).collect::<Result<_, _>>()?,
+        )),
     }
 }
 
@@ -26,9 +35,16 @@ fn element(form: &Form) -> Result<Element, QueryError> {
     if let Some(v) = variable(form) {
         return Ok(Element::Variable(v));
     }
-    let items = form.list().ok_or_else(|| form.expected("a variable, (aggregate ?x) or (pull ?e [...])"))?;
-    let (name, arguments) = items.split_first().ok_or_else(|| form.expected("(aggregate ?x) or (pull ?e [...])"))?;
-    let name = name.symbol().ok_or_else(|| name.expected("the name of an aggregate, or pull"))?.to_owned();
+    let items = form
+        .list()
+        .ok_or_else(|| form.expected("a variable, (aggregate ?x) or (pull ?e [...])"))?;
+    let (name, arguments) = items
+        .split_first()
+        .ok_or_else(|| form.expected("(aggregate ?x) or (pull ?e [...])"))?;
+    let name = name
+        .symbol()
+        .ok_or_else(|| name.expected("the name of an aggregate, or pull"))?
+        .to_owned();
     // a leading source, as in (pull $ ?e [*])
     let arguments = match arguments.split_first() {
         Some((first, rest)) if first.symbol() == Some("$") => rest,
@@ -36,14 +52,26 @@ fn element(form: &Form) -> Result<Element, QueryError> {
     };
     if name == "pull" {
         return match arguments {
-            [entity, pattern] => {
-                Ok(Element::Pull { variable: need_variable(entity)?, pattern: pull::pattern(pattern)?, at: form.at })
-            }
-            _ => Err(QueryError::Arity { at: form.at, name, expected: "2".into(), found: arguments.len() }),
+            [entity, pattern] => Ok(Element::Pull {
+                variable: need_variable(entity)?,
+                pattern: pull::pattern(pattern)?,
+                at: form.at,
+            }),
+            _ => Err(QueryError::Arity {
+                at: form.at,
+                name,
+                expected: "2".into(),
+                found: arguments.len(),
+            }),
         };
     }
     if !Aggregate::NAMES.contains(&name.as_str()) {
-        return Err(QueryError::Unknown { at: form.at, kind: "aggregate", name, known: format!("{}, pull", Aggregate::NAMES.join(", ")) });
+        return Err(QueryError::Unknown {
+            at: form.at,
+            kind: "aggregate",
+            name,
+            known: format!("{}, pull", Aggregate::NAMES.join(", ")),
+        });
     }
     let (n, what) = match arguments {
         [what] => (None, what),
@@ -52,11 +80,25 @@ fn element(form: &Form) -> Result<Element, QueryError> {
             _ => return Err(n.expected("how many values, 1 or more")),
         },
         _ => {
-            let expected = if matches!(name.as_str(), "min" | "max") { "1 or 2" } else { "1" };
-            return Err(QueryError::Arity { at: form.at, name, expected: expected.into(), found: arguments.len() });
+            let expected = if matches!(name.as_str(), "min" | "max") {
+                "1 or 2"
+            } else {
+                "1"
+            };
+            return Err(QueryError::Arity {
+                at: form.at,
+                name,
+                expected: expected.into(),
+                found: arguments.len(),
+            });
         }
     };
-    Ok(Element::Aggregate { name, n, variable: need_variable(what)?, at: form.at })
+    Ok(Element::Aggregate {
+        name,
+        n,
+        variable: need_variable(what)?,
+        at: form.at,
+    })
 }
 
 /// The forms after `:with`.
@@ -67,7 +109,12 @@ pub fn with(forms: &[Form]) -> Result<Vec<Variable>, QueryError> {
 /// The forms after `:order`: `[[?t :desc] [1 :asc] ?x]`, or one key without the outer vector.
 pub fn order(forms: &[Form], whole: &Form) -> Result<Vec<OrderKey>, QueryError> {
     let keys = match forms {
-        [Form { kind: Kind::Vector(items), .. }] if !items.iter().any(|f| matches!(f.kind, Kind::Keyword(_))) => items,
+        [
+            Form {
+                kind: Kind::Vector(items),
+                ..
+            },
+        ] if !items.iter().any(|f| matches!(f.kind, Kind::Keyword(_))) => items,
         _ => forms,
     };
     if keys.is_empty() {
@@ -92,5 +139,9 @@ fn key(form: &Form) -> Result<OrderKey, QueryError> {
         (Kind::Integer(i), _) if *i >= 0 => OrderBy::Column(*i as usize),
         _ => return Err(what.expected("a variable of :find, or the number of a column from 0")),
     };
-    Ok(OrderKey { by, descending, at: what.at })
+    Ok(OrderKey {
+        by,
+        descending,
+        at: what.at,
+    })
 }

@@ -12,7 +12,9 @@ pub fn inputs(forms: &[Form]) -> Result<Vec<Input>, QueryError> {
         match form.symbol() {
             Some("$") => {}
             Some("%") => out.push(Input::Rules(form.at)),
-            Some(s) if s.starts_with('$') => return Err(form.expected("`$`: a query reads one pod")),
+            Some(s) if s.starts_with('$') => {
+                return Err(form.expected("`$`: a query reads one pod"));
+            }
             _ => out.push(Input::Values(binding(form)?, form.at)),
         }
     }
@@ -28,13 +30,15 @@ pub fn binding(form: &Form) -> Result<Binding, QueryError> {
         return Ok(Binding::Ignore);
     }
     match form.vector() {
-        Some([one, etc]) if etc.symbol() == Some("...") => match places(std::slice::from_ref(one))?.pop() {
-            Some(Some(v)) => Ok(Binding::Collection(v)),
-            _ => Ok(Binding::Ignore),
-        },
-        Some([only]) if only.vector().is_some_and(|inner| !inner.is_empty()) => {
-            Ok(Binding::Relation(places(only.vector().unwrap_or_default())?))
+        Some([one, etc]) if etc.symbol() == Some("...") => {
+            match places(std::slice::from_ref(one))?.pop() {
+                Some(Some(v)) => Ok(Binding::Collection(v)),
+                _ => Ok(Binding::Ignore),
+            }
         }
+        Some([only]) if only.vector().is_some_and(|inner| !inner.is_empty()) => Ok(
+            Binding::Relation(places(only.vector().unwrap_or_default())?),
+        ),
         Some(items) if !items.is_empty() => Ok(Binding::Tuple(places(items)?)),
         _ => Err(form.expected("a binding: ?x, [?x ...], [?x ?y] or [[?x ?y]]")),
     }
@@ -45,7 +49,9 @@ fn places(forms: &[Form]) -> Result<Vec<Option<Variable>>, QueryError> {
         .iter()
         .map(|f| match f.symbol() {
             Some("_") => Ok(None),
-            _ => variable(f).map(Some).ok_or_else(|| f.expected("a variable such as ?x, or _")),
+            _ => variable(f)
+                .map(Some)
+                .ok_or_else(|| f.expected("a variable such as ?x, or _")),
         })
         .collect()
 }

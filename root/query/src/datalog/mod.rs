@@ -9,8 +9,8 @@ mod input;
 mod literal;
 mod query;
 
-pub(crate) use literal::constant;
 pub use compile::compile;
+pub(crate) use literal::constant;
 pub use query::{parse, parse_rules};
 
 use crate::edn::Form;
@@ -19,8 +19,13 @@ use ast::Variable;
 
 /// `?x`, if it is one.
 fn variable(form: &Form) -> Option<Variable> {
-    let name = form.symbol().filter(|s| s.len() > 1 && s.starts_with('?'))?;
-    Some(Variable { name: name.to_owned(), at: form.at })
+    let name = form
+        .symbol()
+        .filter(|s| s.len() > 1 && s.starts_with('?'))?;
+    Some(Variable {
+        name: name.to_owned(),
+        at: form.at,
+    })
 }
 
 fn need_variable(form: &Form) -> Result<Variable, QueryError> {

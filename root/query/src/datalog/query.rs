@@ -6,7 +6,9 @@ use crate::edn::{self, Form, Kind};
 use crate::error::QueryError;
 use crate::limits::Limits;
 
-const SECTIONS: [&str; 8] = ["find", "with", "in", "where", "rules", "order", "limit", "offset"];
+const SECTIONS: [&str; 8] = [
+    "find", "with", "in", "where", "rules", "order", "limit", "offset",
+];
 
 /// Parses `[:find … :in … :where …]` or `{:find […] :in […] :where […]}`.
 pub fn parse(text: &str, limits: &Limits) -> Result<Query, QueryError> {
@@ -16,16 +18,31 @@ pub fn parse(text: &str, limits: &Limits) -> Result<Query, QueryError> {
     let forms = |name: &str| get(name).map_or([].as_slice(), |s| s.forms);
     let find = find::find(forms("find"), get("find").map_or(&form, |s| s.key))?;
     let rules = match get("rules") {
-        Some(Section { forms: [Form { kind: Kind::Vector(rules), .. }], .. }) => rules.iter().map(clause::rule).collect::<Result<_, _>>()?,
+        Some(Section {
+            forms:
+                [
+                    Form {
+                        kind: Kind::Vector(rules),
+                        ..
+                    },
+                ],
+            ..
+        }) => rules.iter().map(clause::rule).collect::<Result<_, _>>()?,
         Some(s) => return Err(s.key.expected("one vector of rules after :rules")),
         None => Vec::new(),
     };
-    let order = get("order").map(|s| find::order(s.forms, s.key)).transpose()?.unwrap_or_default();
+    let order = get("order")
+        .map(|s| find::order(s.forms, s.key))
+        .transpose()?
+        .unwrap_or_default();
     Ok(Query {
         find,
         with: find::with(forms("with"))?,
         inputs: input::inputs(forms("in"))?,
-        clauses: forms("where").iter().map(clause::clause).collect::<Result<_, _>>()?,
+        clauses: forms("where")
+            .iter()
+            .map(clause::clause)
+            .collect::<Result<_, _>>()?,
         rules,
         order,
         limit: get("limit").map(count).transpose()?,
@@ -36,7 +53,9 @@ pub fn parse(text: &str, limits: &Limits) -> Result<Query, QueryError> {
 /// Parses rules given apart from the query, for its `%`: `[[(name ?a ?b) clause…] …]`.
 pub fn parse_rules(text: &str, limits: &Limits) -> Result<Vec<Rule>, QueryError> {
     let form = edn::read(text, limits)?;
-    let rules = form.vector().ok_or_else(|| form.expected("a vector of rules"))?;
+    let rules = form
+        .vector()
+        .ok_or_else(|| form.expected("a vector of rules"))?;
     rules.iter().map(clause::rule).collect()
 }
 
@@ -59,7 +78,10 @@ fn sections(form: &Form) -> Result<Vec<Section<'_>>, QueryError> {
         Kind::Vector(items) => {
             let mut rest = items.as_slice();
             while let Some((key, after)) = rest.split_first() {
-                let length = after.iter().position(|f| matches!(f.kind, Kind::Keyword(_))).unwrap_or(after.len());
+                let length = after
+                    .iter()
+                    .position(|f| matches!(f.kind, Kind::Keyword(_)))
+                    .unwrap_or(after.len());
                 let (forms, next) = after.split_at(length);
                 push(&mut out, key, forms)?;
                 rest = next;
@@ -68,8 +90,13 @@ fn sections(form: &Form) -> Result<Vec<Section<'_>>, QueryError> {
         Kind::Map(pairs) => {
             for (key, value) in pairs {
                 // `:limit 5` has a bare value, `:rules [...]` one vector, all others a vector of forms
-                let bare = matches!(&key.kind, Kind::Keyword(k) if k == "rules") || value.vector().is_none();
-                let forms = if bare { std::slice::from_ref(value) } else { value.vector().unwrap_or_default() };
+                let bare = matches!(&key.kind, Kind::Keyword(k) if k == "rules")
+                    || value.vector().is_none();
+                let forms = if bare {
+                    std::slice::from_ref(value)
+                } else {
+                    value.vector().unwrap_or_default()
+                };
                 push(&mut out, key, forms)?;
             }
         }
@@ -78,13 +105,20 @@ fn sections(form: &Form) -> Result<Vec<Section<'_>>, QueryError> {
     Ok(out)
 }
 
-fn push<'a>(out: &mut Vec<Section<'a>>, key: &'a Form, forms: &'a [Form]) -> Result<(), QueryError> {
+fn push<'a>(
+    out: &mut Vec<Section<'a>>,
+    key: &'a Form,
+    forms: &'a [Form],
+) -> Result<(), QueryError> {
     let name = match &key.kind {
         Kind::Keyword(name) if SECTIONS.contains(&name.as_str()) => name,
         _ => return Err(key.expected("one of :find :with :in :where :rules :order :limit :offset")),
     };
     if out.iter().any(|s| s.name == name) {
-        return Err(QueryError::Duplicate { at: key.at, what: format!("`:{name}`") });
+        return Err(QueryError::Duplicate {
+            at: key.at,
+            what: format!("`:{name}`"),
+        });
     }
     out.push(Section { name, key, forms });
     Ok(())
@@ -92,8 +126,15 @@ fn push<'a>(out: &mut Vec<Section<'a>>, key: &'a Form, forms: &'a [Form]) -> Res
 
 fn count(section: &Section<'_>) -> Result<u64, QueryError> {
     match section.forms {
-        [Form { kind: Kind::Integer(n), .. }] if *n >= 0 => Ok(*n as u64),
+        [
+            Form {
+                kind: Kind::Integer(n),
+                ..
+            },
+        ] if *n >= 0 => Ok(*n as u64),
         [other, ..] => Err(other.expected(format!("a number of rows after :{}", section.name))),
-        [] => Err(section.key.expected(format!("a number of rows after :{}", section.name))),
+        [] => Err(section
+            .key
+            .expected(format!("a number of rows after :{}", section.name))),
     }
 }

@@ -43,7 +43,11 @@ pub enum Kind {
 impl Form {
     /// The error "expected …, found this".
     pub fn expected(&self, expected: impl Into<String>) -> QueryError {
-        QueryError::Syntax { at: self.at, expected: expected.into(), found: self.to_string() }
+        QueryError::Syntax {
+            at: self.at,
+            expected: expected.into(),
+            found: self.to_string(),
+        }
     }
 
     /// The symbol's name, if this is one.
@@ -85,7 +89,9 @@ impl fmt::Display for Form {
             Kind::Boolean(b) => write!(f, "{b}"),
             Kind::Integer(i) => write!(f, "{i}"),
             Kind::Float(x) => write!(f, "{x:?}"),
-            Kind::Text(s) if s.chars().count() > 40 => write!(f, "{:?}…", s.chars().take(40).collect::<String>()),
+            Kind::Text(s) if s.chars().count() > 40 => {
+                write!(f, "{:?}…", s.chars().take(40).collect::<String>())
+            }
             Kind::Text(s) => write!(f, "{s:?}"),
             Kind::Symbol(s) => write!(f, "`{s}`"),
             Kind::Keyword(s) => write!(f, "`:{s}`"),

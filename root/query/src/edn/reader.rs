@@ -9,7 +9,11 @@ pub fn read(text: &str, limits: &Limits) -> Result<Form, QueryError> {
     if text.len() > limits.text_bytes {
         return Err(Limits::exceeded("text_bytes", limits.text_bytes, None));
     }
-    let mut reader = Reader { rest: text, at: Position { line: 1, column: 1 }, nesting: limits.nesting };
+    let mut reader = Reader {
+        rest: text,
+        at: Position { line: 1, column: 1 },
+        nesting: limits.nesting,
+    };
     let form = reader.form(0)?;
     reader.skip(0)?;
     match reader.peek() {
@@ -46,7 +50,11 @@ impl Reader<'_> {
     }
 
     fn wrong(&self, expected: &str, found: &str) -> QueryError {
-        QueryError::Syntax { at: self.at, expected: expected.to_owned(), found: found.to_owned() }
+        QueryError::Syntax {
+            at: self.at,
+            expected: expected.to_owned(),
+            found: found.to_owned(),
+        }
     }
 
     /// White space, commas, `; comments` and `#_ discarded` forms.
@@ -81,7 +89,11 @@ impl Reader<'_> {
                 let items = self.items('}', depth)?;
                 if items.len() % 2 != 0 {
                     let found = format!("{} forms", items.len());
-                    return Err(QueryError::Syntax { at, expected: "a map with as many values as keys".into(), found });
+                    return Err(QueryError::Syntax {
+                        at,
+                        expected: "a map with as many values as keys".into(),
+                        found,
+                    });
                 }
                 let mut pairs = Vec::with_capacity(items.len() / 2);
                 let mut items = items.into_iter();
@@ -95,11 +107,17 @@ impl Reader<'_> {
                 self.bump();
                 let tag = self.atom().to_owned();
                 if tag.is_empty() {
-                    return Err(QueryError::Syntax { at, expected: "a tag such as #inst".into(), found: "`#`".into() });
+                    return Err(QueryError::Syntax {
+                        at,
+                        expected: "a tag such as #inst".into(),
+                        found: "`#`".into(),
+                    });
                 }
                 Kind::Tagged(tag, Box::new(self.form(depth + 1)?))
             }
-            Some(c @ (')' | ']' | '}')) => return Err(self.wrong("a form", &format!("`{c}` that closes nothing"))),
+            Some(c @ (')' | ']' | '}')) => {
+                return Err(self.wrong("a form", &format!("`{c}` that closes nothing")));
+            }
             Some(c @ ('\\' | '@' | '^' | '`' | '~' | '\'')) => {
                 // a quoted query is what people paste from Clojure
                 return Err(self.wrong("a form without reader macros", &format!("`{c}`")));
@@ -121,9 +139,17 @@ impl Reader<'_> {
                     return Ok(out);
                 }
                 Some(c @ (')' | ']' | '}')) => {
-                    return Err(self.wrong(&format!("`{close}` for the bracket opened at {opened}"), &format!("`{c}`")));
+                    return Err(self.wrong(
+                        &format!("`{close}` for the bracket opened at {opened}"),
+                        &format!("`{c}`"),
+                    ));
                 }
-                None => return Err(self.wrong(&format!("`{close}` for the bracket opened at {opened}"), "the end of the text")),
+                None => {
+                    return Err(self.wrong(
+                        &format!("`{close}` for the bracket opened at {opened}"),
+                        "the end of the text",
+                    ));
+                }
                 Some(_) => out.push(self.form(depth + 1)?),
             }
         }
@@ -145,20 +171,34 @@ impl Reader<'_> {
                         Some(c @ ('"' | '\\' | '/')) => c,
                         Some('u') => self.unicode(at)?,
                         other => {
-                            let found = other.map_or("the end of the text".into(), |c| format!("`\\{c}`"));
-                            return Err(QueryError::Syntax { at, expected: r#"one of \n \t \r \" \\ \uXXXX"#.into(), found });
+                            let found =
+                                other.map_or("the end of the text".into(), |c| format!("`\\{c}`"));
+                            return Err(QueryError::Syntax {
+                                at,
+                                expected: r#"one of \n \t \r \" \\ \uXXXX"#.into(),
+                                found,
+                            });
                         }
                     });
                 }
                 Some(c) => out.push(c),
-                None => return Err(self.wrong(&format!("`\"` for the string opened at {opened}"), "the end of the text")),
+                None => {
+                    return Err(self.wrong(
+                        &format!("`\"` for the string opened at {opened}"),
+                        "the end of the text",
+                    ));
+                }
             }
         }
     }
 
     /// Four hexadecimal digits; a surrogate must be followed by its other half.
     fn unicode(&mut self, at: Position) -> Result<char, QueryError> {
-        let wrong = |found: String| QueryError::Syntax { at, expected: "\\u and four hexadecimal digits of a character".into(), found };
+        let wrong = |found: String| QueryError::Syntax {
+            at,
+            expected: "\\u and four hexadecimal digits of a character".into(),
+            found,
+        };
         let high = self.hex4().ok_or_else(|| wrong("something else".into()))?;
         if let Some(c) = char::from_u32(high) {
             return Ok(c);
@@ -187,7 +227,11 @@ impl Reader<'_> {
 
     fn plain(&mut self, at: Position) -> Result<Kind, QueryError> {
         let atom = self.atom();
-        let wrong = |expected: &str| QueryError::Syntax { at, expected: expected.into(), found: format!("`{atom}`") };
+        let wrong = |expected: &str| QueryError::Syntax {
+            at,
+            expected: expected.into(),
+            found: format!("`{atom}`"),
+        };
         let mut chars = atom.chars();
         let (first, second) = (chars.next(), chars.next());
         let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
@@ -197,7 +241,13 @@ impl Reader<'_> {
                 return Ok(Kind::Integer(i));
             }
             if atom.contains(['.', 'e', 'E']) {
-                if let Some(x) = atom.strip_suffix('M').unwrap_or(atom).parse::<f64>().ok().filter(|x| x.is_finite()) {
+                if let Some(x) = atom
+                    .strip_suffix('M')
+                    .unwrap_or(atom)
+                    .parse::<f64>()
+                    .ok()
+                    .filter(|x| x.is_finite())
+                {
                     return Ok(Kind::Float(x));
                 }
             }

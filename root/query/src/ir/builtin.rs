@@ -65,8 +65,17 @@ impl Compare {
     /// Least and greatest number of arguments.
     pub fn arity(self) -> (usize, usize) {
         match self {
-            Self::Less | Self::LessOrEqual | Self::Greater | Self::GreaterOrEqual | Self::Equal | Self::NotEqual => (2, 16),
-            Self::StartsWith | Self::EndsWith | Self::Contains | Self::Like | Self::LikeIgnoringCase => (2, 2),
+            Self::Less
+            | Self::LessOrEqual
+            | Self::Greater
+            | Self::GreaterOrEqual
+            | Self::Equal
+            | Self::NotEqual => (2, 16),
+            Self::StartsWith
+            | Self::EndsWith
+            | Self::Contains
+            | Self::Like
+            | Self::LikeIgnoringCase => (2, 2),
             Self::Even | Self::Odd | Self::Zero | Self::Positive | Self::Negative => (1, 1),
         }
     }
@@ -136,9 +145,17 @@ impl Function {
     /// Least and greatest number of arguments.
     pub fn arity(self) -> (usize, usize) {
         match self {
-            Self::Add | Self::Subtract | Self::Multiply | Self::Max | Self::Min | Self::Text => (1, 16),
+            Self::Add | Self::Subtract | Self::Multiply | Self::Max | Self::Min | Self::Text => {
+                (1, 16)
+            }
             Self::Divide | Self::Quotient | Self::Remainder | Self::Modulo => (2, 2),
-            Self::Increment | Self::Decrement | Self::Absolute | Self::Identity | Self::Length | Self::LowerCase | Self::UpperCase => (1, 1),
+            Self::Increment
+            | Self::Decrement
+            | Self::Absolute
+            | Self::Identity
+            | Self::Length
+            | Self::LowerCase
+            | Self::UpperCase => (1, 1),
         }
     }
 }
@@ -174,7 +191,18 @@ pub enum Aggregate {
 
 impl Aggregate {
     /// Every name that queries may use.
-    pub const NAMES: &[&str] = &["count", "count-distinct", "distinct", "sum", "avg", "min", "max", "median", "variance", "stddev"];
+    pub const NAMES: &[&str] = &[
+        "count",
+        "count-distinct",
+        "distinct",
+        "sum",
+        "avg",
+        "min",
+        "max",
+        "median",
+        "variance",
+        "stddev",
+    ];
 
     /// The aggregate with this name; `n` is only allowed for `min` and `max`.
     pub fn named(name: &str, n: Option<u64>) -> Option<Self> {

@@ -8,7 +8,9 @@ use crate::json;
 
 /// Reads a pattern.
 pub fn pattern(form: &Form) -> Result<Pattern, QueryError> {
-    let items = form.vector().ok_or_else(|| form.expected("a pull pattern such as [* :name {:friend [:name]}]"))?;
+    let items = form
+        .vector()
+        .ok_or_else(|| form.expected("a pull pattern such as [* :name {:friend [:name]}]"))?;
     let mut out = Pattern::default();
     for item in items {
         match &item.kind {
@@ -43,7 +45,9 @@ fn nested(form: &Form) -> Result<Nested, QueryError> {
 
 /// `:name`, `"name"`, `:_name`, `:ns/_name`, `[:name :limit 5]`, `(:name :limit 5)`.
 fn attribute(form: &Form) -> Result<Attribute, QueryError> {
-    let Some(items) = form.sequence() else { return named(form) };
+    let Some(items) = form.sequence() else {
+        return named(form);
+    };
     let wrong = || form.expected("an attribute with options, such as [:tag :limit 5]");
     let (first, options) = items.split_first().ok_or_else(wrong)?;
     // Datomic's older spelling (limit :tag 5) and (default :tag "none")
@@ -55,7 +59,13 @@ fn attribute(form: &Form) -> Result<Attribute, QueryError> {
     let mut out = named(first)?;
     for pair in options.chunks(2) {
         match pair {
-            [Form { kind: Kind::Keyword(option), .. }, value] => set(&mut out, option, value)?,
+            [
+                Form {
+                    kind: Kind::Keyword(option),
+                    ..
+                },
+                value,
+            ] => set(&mut out, option, value)?,
             _ => return Err(wrong()),
         }
     }
@@ -89,6 +99,19 @@ fn named(form: &Form) -> Result<Attribute, QueryError> {
             None => (false, written.clone()),
         },
     };
-    let name = name.strip_prefix("db/id").map_or(name.clone(), |rest| if rest.is_empty() { "id".into() } else { name.clone() });
-    Ok(Attribute { name, reverse, key: written.clone(), limit: Some(1000), default: None, nested: Nested::Id })
+    let name = name.strip_prefix("db/id").map_or(name.clone(), |rest| {
+        if rest.is_empty() {
+            "id".into()
+        } else {
+            name.clone()
+        }
+    });
+    Ok(Attribute {
+        name,
+        reverse,
+        key: written.clone(),
+        limit: Some(1000),
+        default: None,
+        nested: Nested::Id,
+    })
 }

@@ -5,7 +5,12 @@ use crate::ir::{AttributeTerm, Clause, Slot, Term, Variable};
 
 /// `outside` lists the slots that are used outside the body (each counts as one occurrence); `given` those whose values come from
 /// the caller as plain values.
-pub fn finish(mut body: Vec<Clause>, outside: &[Slot], given: &[Slot], variables: &mut [Variable]) -> Vec<Clause> {
+pub fn finish(
+    mut body: Vec<Clause>,
+    outside: &[Slot],
+    given: &[Slot],
+    variables: &mut [Variable],
+) -> Vec<Clause> {
     let mut total = vec![0u32; variables.len()];
     let mut attribute_only = vec![true; variables.len()];
     let add = |v: &mut Vec<u32>, s: Slot| {
@@ -17,7 +22,9 @@ pub fn finish(mut body: Vec<Clause>, outside: &[Slot], given: &[Slot], variables
     for clause in &body {
         visit_slots(clause, &mut |s, u| {
             add(&mut total, s);
-            if let (false, Some(only)) = (u == Use::Attribute, attribute_only.get_mut(usize::from(s))) {
+            if let (false, Some(only)) =
+                (u == Use::Attribute, attribute_only.get_mut(usize::from(s)))
+            {
                 *only = false;
             }
         });
@@ -55,11 +62,19 @@ fn prune(clause: &mut Clause, total: &[u32]) {
             shared.retain(elsewhere);
             body.iter_mut().for_each(|c| prune(c, total));
         }
-        Clause::Or { required, shared, branches } => {
+        Clause::Or {
+            required,
+            shared,
+            branches,
+        } => {
             shared.retain(elsewhere);
             required.retain(elsewhere);
             branches.iter_mut().flatten().for_each(|c| prune(c, total));
         }
-        Clause::Compare { .. } | Clause::Function { .. } | Clause::GetElse { .. } | Clause::Rows { .. } | Clause::Call { .. } => {}
+        Clause::Compare { .. }
+        | Clause::Function { .. }
+        | Clause::GetElse { .. }
+        | Clause::Rows { .. }
+        | Clause::Call { .. } => {}
     }
 }

@@ -45,11 +45,17 @@ pub fn expand(
     }
     let mut branches = Vec::with_capacity(rule.branches.len());
     for branch in &rule.branches {
-        branches.push(instance(branch, arguments, at, constants, attributes, scope)?);
+        branches.push(instance(
+            branch, arguments, at, constants, attributes, scope,
+        )?);
     }
     match <[Vec<Clause>; 1]>::try_from(branches) {
         Ok([only]) => out.extend(only),
-        Err(branches) => out.push(Clause::Or { required, shared, branches }),
+        Err(branches) => out.push(Clause::Or {
+            required,
+            shared,
+            branches,
+        }),
     }
     Ok(())
 }
@@ -69,8 +75,13 @@ fn instance(
             // a constant can stand in patterns and arguments, but nothing can be bound to it
             Term::Constant(c) if needs_slot(&branch.body, *head) => {
                 let slot = scope.fresh("?#constant".into(), at)?;
-                let values = constants.get(usize::from(*c)).map_or(&[][..], |c| &c.values);
-                body.push(Clause::Rows { slots: vec![Some(slot)], rows: values.iter().map(|v| vec![v.clone()]).collect() });
+                let values = constants
+                    .get(usize::from(*c))
+                    .map_or(&[][..], |c| &c.values);
+                body.push(Clause::Rows {
+                    slots: vec![Some(slot)],
+                    rows: values.iter().map(|v| vec![v.clone()]).collect(),
+                });
                 Term::Slot(slot)
             }
             Term::Blank => continue,
@@ -87,7 +98,11 @@ fn instance(
             None => Term::Slot(scope.fresh(variable.name.clone(), at)?),
         });
     }
-    let mut renamed = Rename { map: &map, constants, attributes };
+    let mut renamed = Rename {
+        map: &map,
+        constants,
+        attributes,
+    };
     body.extend(branch.body.iter().map(|c| renamed.clause(c)));
     Ok(body)
 }
@@ -110,7 +125,10 @@ struct Rename<'a> {
 
 impl Rename<'_> {
     fn slot(&self, slot: Slot) -> Term {
-        self.map.get(usize::from(slot)).copied().unwrap_or(Term::Blank)
+        self.map
+            .get(usize::from(slot))
+            .copied()
+            .unwrap_or(Term::Blank)
     }
 
     fn term(&self, term: Term) -> Term {
@@ -149,18 +167,36 @@ impl Rename<'_> {
     }
 
     fn attribute(&mut self, attribute: AttributeTerm) -> AttributeTerm {
-        let AttributeTerm::Slot(s) = attribute else { return attribute };
+        let AttributeTerm::Slot(s) = attribute else {
+            return attribute;
+        };
         match self.slot(s) {
             Term::Slot(s) => AttributeTerm::Slot(s),
             Term::Blank => AttributeTerm::Blank,
             Term::Constant(c) => {
                 // a value that is not text names no attribute: so does the empty name
-                let values = self.constants.get(usize::from(c)).map_or(&[][..], |c| &c.values);
-                let name = values.iter().find_map(|v| if let Value::Text(s) = v { Some(s.as_str()) } else { None }).unwrap_or_default();
-                let i = self.attributes.iter().position(|a| a == name).unwrap_or_else(|| {
-                    self.attributes.push(name.to_owned());
-                    self.attributes.len() - 1
-                });
+                let values = self
+                    .constants
+                    .get(usize::from(c))
+                    .map_or(&[][..], |c| &c.values);
+                let name = values
+                    .iter()
+                    .find_map(|v| {
+                        if let Value::Text(s) = v {
+                            Some(s.as_str())
+                        } else {
+                            None
+                        }
+                    })
+                    .unwrap_or_default();
+                let i = self
+                    .attributes
+                    .iter()
+                    .position(|a| a == name)
+                    .unwrap_or_else(|| {
+                        self.attributes.push(name.to_owned());
+                        self.attributes.len() - 1
+                    });
                 AttributeTerm::Named(i as u16)
             }
         }
@@ -173,26 +209,51 @@ impl Rename<'_> {
                 attribute: self.attribute(p.attribute),
                 value: self.term(p.value),
             }),
-            Clause::Compare { compare, arguments } => Clause::Compare { compare: *compare, arguments: self.terms(arguments) },
-            Clause::Function { function, arguments, output } => {
-                Clause::Function { function: *function, arguments: self.terms(arguments), output: self.output(*output) }
-            }
-            Clause::GetElse { entity, attribute, default, output } => Clause::GetElse {
+            Clause::Compare { compare, arguments } => Clause::Compare {
+                compare: *compare,
+                arguments: self.terms(arguments),
+            },
+            Clause::Function {
+                function,
+                arguments,
+                output,
+            } => Clause::Function {
+                function: *function,
+                arguments: self.terms(arguments),
+                output: self.output(*output),
+            },
+            Clause::GetElse {
+                entity,
+                attribute,
+                default,
+                output,
+            } => Clause::GetElse {
                 entity: self.term(*entity),
                 attribute: *attribute,
                 default: *default,
                 output: self.output(*output),
             },
-            Clause::Rows { slots, rows } => {
-                Clause::Rows { slots: slots.iter().map(|s| s.map(|s| self.output(s))).collect(), rows: rows.clone() }
-            }
-            Clause::Not { shared, body } => Clause::Not { shared: self.shared(shared), body: self.body(body) },
-            Clause::Or { required, shared, branches } => Clause::Or {
+            Clause::Rows { slots, rows } => Clause::Rows {
+                slots: slots.iter().map(|s| s.map(|s| self.output(s))).collect(),
+                rows: rows.clone(),
+            },
+            Clause::Not { shared, body } => Clause::Not {
+                shared: self.shared(shared),
+                body: self.body(body),
+            },
+            Clause::Or {
+                required,
+                shared,
+                branches,
+            } => Clause::Or {
                 required: self.shared(required),
                 shared: self.shared(shared),
                 branches: branches.iter().map(|b| self.body(b)).collect(),
             },
-            Clause::Call { rule, arguments } => Clause::Call { rule: *rule, arguments: self.terms(arguments) },
+            Clause::Call { rule, arguments } => Clause::Call {
+                rule: *rule,
+                arguments: self.terms(arguments),
+            },
         }
     }
 }

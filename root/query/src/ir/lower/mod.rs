@@ -13,13 +13,14 @@ use std::collections::HashMap;
 
 use rhizome_tuple::{EntityId, Value};
 
-use super::{Aggregate, AttributeIndex, Constant, ConstantIndex, Element, Input, OrderKey, Query, Rule, Shape};
+use super::{
+    Aggregate, AttributeIndex, Constant, ConstantIndex, Element, Input, OrderKey, Query, Rule,
+    Shape,
+};
 use crate::datalog::ast;
 use crate::error::QueryError;
 use crate::limits::Limits;
 use scope::Scope;
-
-pub(crate) use visit::{slots_of, visit_slots};
 
 /// Resolves and checks a parsed query.
 pub fn lower(query: &ast::Query, limits: &Limits) -> Result<Query, QueryError> {
@@ -37,9 +38,21 @@ pub fn lower(query: &ast::Query, limits: &Limits) -> Result<Query, QueryError> {
     for element in query.find.elements() {
         find.push(lower_element(element, &scope)?);
     }
-    let with = query.with.iter().map(|v| scope.need(v, "a clause of :where has to use it")).collect::<Result<Vec<_>, _>>()?;
-    let order = query.order.iter().map(|k| order_key(k, query)).collect::<Result<_, _>>()?;
-    let mut outside: Vec<_> = find.iter().map(Element::slot).chain(with.iter().copied()).collect();
+    let with = query
+        .with
+        .iter()
+        .map(|v| scope.need(v, "a clause of :where has to use it"))
+        .collect::<Result<Vec<_>, _>>()?;
+    let order = query
+        .order
+        .iter()
+        .map(|k| order_key(k, query))
+        .collect::<Result<_, _>>()?;
+    let mut outside: Vec<_> = find
+        .iter()
+        .map(Element::slot)
+        .chain(with.iter().copied())
+        .collect();
     safety::check(&body, &given, &outside, &scope.variables, &lowering.rules)?;
     outside.extend(&given);
     let mut variables = scope.variables;
@@ -91,10 +104,14 @@ impl<'a> Lowering<'a> {
 
     fn attribute(&mut self, name: &str) -> AttributeIndex {
         // the clause limit keeps the count far below 2^16
-        let i = self.attributes.iter().position(|a| a == name).unwrap_or_else(|| {
-            self.attributes.push(name.to_owned());
-            self.attributes.len() - 1
-        });
+        let i = self
+            .attributes
+            .iter()
+            .position(|a| a == name)
+            .unwrap_or_else(|| {
+                self.attributes.push(name.to_owned());
+                self.attributes.len() - 1
+            });
         i as AttributeIndex
     }
 
@@ -106,22 +123,35 @@ impl<'a> Lowering<'a> {
         }
         values.push(value.clone());
         let constant = Constant { values };
-        let i = self.constants.iter().position(|c| *c == constant).unwrap_or_else(|| {
-            self.constants.push(constant);
-            self.constants.len() - 1
-        });
+        let i = self
+            .constants
+            .iter()
+            .position(|c| *c == constant)
+            .unwrap_or_else(|| {
+                self.constants.push(constant);
+                self.constants.len() - 1
+            });
         i as ConstantIndex
     }
 
     fn input(&mut self, input: &ast::Input, scope: &mut Scope) -> Result<Input, QueryError> {
-        let ast::Input::Values(binding, _) = input else { return Ok(Input::Rules) };
+        let ast::Input::Values(binding, _) = input else {
+            return Ok(Input::Rules);
+        };
         let mut declare = |v: &ast::Variable| {
             if scope.find(&v.name).is_some() {
-                return Err(QueryError::Duplicate { at: v.at, what: format!("the input `{}`", v.name) });
+                return Err(QueryError::Duplicate {
+                    at: v.at,
+                    what: format!("the input `{}`", v.name),
+                });
             }
             scope.declare(v)
         };
-        let mut places = |vs: &[Option<ast::Variable>]| vs.iter().map(|v| v.as_ref().map(&mut declare).transpose()).collect::<Result<Vec<_>, _>>();
+        let mut places = |vs: &[Option<ast::Variable>]| {
+            vs.iter()
+                .map(|v| v.as_ref().map(&mut declare).transpose())
+                .collect::<Result<Vec<_>, _>>()
+        };
         Ok(match binding {
             ast::Binding::Scalar(v) => Input::Scalar(Some(declare(v)?)),
             ast::Binding::Ignore => Input::Scalar(None),
@@ -136,8 +166,15 @@ fn lower_element(element: &ast::Element, scope: &Scope) -> Result<Element, Query
     let hint = "a clause of :where or an input has to use it";
     Ok(match element {
         ast::Element::Variable(v) => Element::Slot(scope.need(v, hint)?),
-        ast::Element::Pull { variable, pattern, .. } => Element::Pull(scope.need(variable, hint)?, pattern.clone()),
-        ast::Element::Aggregate { name, n, variable, at } => {
+        ast::Element::Pull {
+            variable, pattern, ..
+        } => Element::Pull(scope.need(variable, hint)?, pattern.clone()),
+        ast::Element::Aggregate {
+            name,
+            n,
+            variable,
+            at,
+        } => {
             let aggregate = Aggregate::named(name, *n).ok_or_else(|| QueryError::Unknown {
                 at: *at,
                 kind: "aggregate",
@@ -160,11 +197,17 @@ fn order_key(key: &ast::OrderKey, query: &ast::Query) -> Result<OrderKey, QueryE
     };
     let column = column.ok_or_else(|| QueryError::Syntax {
         at: key.at,
-        expected: format!("a variable of :find, or a column number below {}", elements.len()),
+        expected: format!(
+            "a variable of :find, or a column number below {}",
+            elements.len()
+        ),
         found: match &key.by {
             ast::OrderBy::Variable(name) => format!("`{name}`"),
             ast::OrderBy::Column(i) => i.to_string(),
         },
     })?;
-    Ok(OrderKey { column, descending: key.descending })
+    Ok(OrderKey {
+        column,
+        descending: key.descending,
+    })
 }

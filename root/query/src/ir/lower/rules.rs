@@ -18,17 +18,33 @@ impl Lowering<'_> {
     /// Lowers all rules, callees first, so that calls of non-recursive ones can be expanded.
     pub fn rules(&mut self, rules: &[ast::Rule]) -> Result<(), QueryError> {
         if rules.len() > self.limits.rules {
-            return Err(Limits::exceeded("rules", self.limits.rules, rules.get(self.limits.rules).map(|r| r.at)));
+            return Err(Limits::exceeded(
+                "rules",
+                self.limits.rules,
+                rules.get(self.limits.rules).map(|r| r.at),
+            ));
         }
         for rule in rules {
             let (arity, needed) = (rule.required.len() + rule.free.len(), rule.required.len());
-            let index = *self.rule_names.entry(rule.name.clone()).or_insert(self.rules.len());
+            let index = *self
+                .rule_names
+                .entry(rule.name.clone())
+                .or_insert(self.rules.len());
             match self.rules.get_mut(index) {
                 Some(known) if known.arity != arity => {
                     let expected = format!("{} as in its first branch", known.arity);
-                    return Err(QueryError::Arity { at: rule.at, name: rule.name.clone(), expected, found: arity });
+                    return Err(QueryError::Arity {
+                        at: rule.at,
+                        name: rule.name.clone(),
+                        expected,
+                        found: arity,
+                    });
                 }
-                Some(known) => known.required.iter_mut().take(needed).for_each(|r| *r = true),
+                Some(known) => known
+                    .required
+                    .iter_mut()
+                    .take(needed)
+                    .for_each(|r| *r = true),
                 None => self.rules.push(Rule {
                     name: rule.name.clone(),
                     arity,
@@ -44,12 +60,25 @@ impl Lowering<'_> {
             for i in &component {
                 self.rules[*i].component = number as u16;
                 self.rules[*i].recursive = edges[*i].iter().any(|e| component.contains(&e.to));
-                if let Some(e) = edges[*i].iter().find(|e| e.negative && component.contains(&e.to)) {
-                    return Err(QueryError::NotStratified { at: e.at, rule: self.rules[*i].name.clone() });
+                if let Some(e) = edges[*i]
+                    .iter()
+                    .find(|e| e.negative && component.contains(&e.to))
+                {
+                    return Err(QueryError::NotStratified {
+                        at: e.at,
+                        rule: self.rules[*i].name.clone(),
+                    });
                 }
             }
             for rule in rules {
-                let Some(index) = self.rule_names.get(&rule.name).copied().filter(|i| component.contains(i)) else { continue };
+                let Some(index) = self
+                    .rule_names
+                    .get(&rule.name)
+                    .copied()
+                    .filter(|i| component.contains(i))
+                else {
+                    continue;
+                };
                 let branch = self.branch(rule)?;
                 self.rules[index].branches.push(branch);
             }
@@ -64,10 +93,18 @@ impl Lowering<'_> {
     fn edges(&self, rules: &[ast::Rule]) -> Vec<Vec<Edge>> {
         let mut edges: Vec<Vec<Edge>> = self.rules.iter().map(|_| Vec::new()).collect();
         for rule in rules {
-            if let Some(out) = self.rule_names.get(&rule.name).and_then(|i| edges.get_mut(*i)) {
+            if let Some(out) = self
+                .rule_names
+                .get(&rule.name)
+                .and_then(|i| edges.get_mut(*i))
+            {
                 calls(&rule.body, false, &mut |name, negative, at| {
                     if let Some(to) = self.rule_names.get(name) {
-                        out.push(Edge { to: *to, negative, at });
+                        out.push(Edge {
+                            to: *to,
+                            negative,
+                            at,
+                        });
                     }
                 });
             }
@@ -77,9 +114,18 @@ impl Lowering<'_> {
 
     fn branch(&mut self, rule: &ast::Rule) -> Result<Branch, QueryError> {
         let mut scope = Scope::new(self.limits);
-        let head = rule.required.iter().chain(&rule.free).map(|v| scope.declare(v)).collect::<Result<Vec<_>, _>>()?;
+        let head = rule
+            .required
+            .iter()
+            .chain(&rule.free)
+            .map(|v| scope.declare(v))
+            .collect::<Result<Vec<_>, _>>()?;
         let body = self.body(&rule.body, &mut scope)?;
-        Ok(Branch { head, body, variables: scope.variables })
+        Ok(Branch {
+            head,
+            body,
+            variables: scope.variables,
+        })
     }
 
     /// Which arguments must be bound by the caller: declared, or needed because a branch only tests them.
@@ -91,7 +137,8 @@ impl Lowering<'_> {
                 for branch in &mut branches {
                     changed |= safety::infer_inside(&mut branch.body, &self.rules);
                     let mut required = self.required_slots(*i, branch);
-                    changed |= safety::infer(&branch.body, &branch.head, &mut required, &self.rules);
+                    changed |=
+                        safety::infer(&branch.body, &branch.head, &mut required, &self.rules);
                     for (place, slot) in branch.head.iter().enumerate() {
                         self.rules[*i].required[place] |= required.contains(slot);
                     }
@@ -105,15 +152,32 @@ impl Lowering<'_> {
     }
 
     fn required_slots(&self, rule: usize, branch: &Branch) -> Vec<Slot> {
-        branch.head.iter().zip(&self.rules[rule].required).filter(|(_, r)| **r).map(|(s, _)| *s).collect()
+        branch
+            .head
+            .iter()
+            .zip(&self.rules[rule].required)
+            .filter(|(_, r)| **r)
+            .map(|(s, _)| *s)
+            .collect()
     }
 
     fn finish_rule(&mut self, i: usize) -> Result<(), QueryError> {
         let mut branches = std::mem::take(&mut self.rules[i].branches);
         for branch in &mut branches {
             let given = self.required_slots(i, branch);
-            safety::check(&branch.body, &given, &branch.head, &branch.variables, &self.rules)?;
-            branch.body = finish::finish(std::mem::take(&mut branch.body), &branch.head, &branch.head, &mut branch.variables);
+            safety::check(
+                &branch.body,
+                &given,
+                &branch.head,
+                &branch.variables,
+                &self.rules,
+            )?;
+            branch.body = finish::finish(
+                std::mem::take(&mut branch.body),
+                &branch.head,
+                &branch.head,
+                &mut branch.variables,
+            );
         }
         self.rules[i].branches = branches;
         Ok(())
@@ -172,8 +236,15 @@ fn components(edges: &[Vec<Edge>]) -> Vec<Vec<usize>> {
         }
     }
     let n = edges.len();
-    let mut state =
-        State { edges, order: vec![None; n], low: vec![0; n], stack: Vec::new(), on_stack: vec![false; n], next: 0, out: Vec::new() };
+    let mut state = State {
+        edges,
+        order: vec![None; n],
+        low: vec![0; n],
+        stack: Vec::new(),
+        on_stack: vec![false; n],
+        next: 0,
+        out: Vec::new(),
+    };
     for v in 0..n {
         if state.order[v].is_none() {
             visit(&mut state, v);
@@ -217,5 +288,9 @@ pub fn keep_called(query: &mut Query) {
     query.rules.retain(|_| keep.next() == Some(&true));
     let renumber = &mut |r: &mut RuleIndex| *r = numbers[usize::from(*r)];
     each_call(&mut query.body, renumber);
-    query.rules.iter_mut().flat_map(|r| &mut r.branches).for_each(|b| each_call(&mut b.body, renumber));
+    query
+        .rules
+        .iter_mut()
+        .flat_map(|r| &mut r.branches)
+        .for_each(|b| each_call(&mut b.body, renumber));
 }

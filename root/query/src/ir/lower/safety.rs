@@ -9,20 +9,39 @@ use crate::ir::{Clause, Rule, Slot, Term, Variable};
 type Slots = BTreeSet<Slot>;
 
 fn term_slots<'a>(terms: impl IntoIterator<Item = &'a Term>) -> Vec<Slot> {
-    terms.into_iter().filter_map(|t| if let Term::Slot(s) = t { Some(*s) } else { None }).collect()
+    terms
+        .into_iter()
+        .filter_map(|t| {
+            if let Term::Slot(s) = t {
+                Some(*s)
+            } else {
+                None
+            }
+        })
+        .collect()
 }
 
 /// Slots that must be bound before the clause can be evaluated.
 pub fn needs(clause: &Clause, rules: &[Rule]) -> Vec<Slot> {
     match clause {
         Clause::Pattern(_) | Clause::Rows { .. } => Vec::new(),
-        Clause::Compare { arguments, .. } | Clause::Function { arguments, .. } => term_slots(arguments),
+        Clause::Compare { arguments, .. } | Clause::Function { arguments, .. } => {
+            term_slots(arguments)
+        }
         Clause::GetElse { entity, .. } => term_slots([entity]),
         Clause::Not { shared, .. } => shared.clone(),
         Clause::Or { required, .. } => required.clone(),
         Clause::Call { rule, arguments } => {
-            let required = rules.get(usize::from(*rule)).map_or(&[][..], |r| &r.required);
-            term_slots(arguments.iter().zip(required).filter(|(_, r)| **r).map(|(t, _)| t))
+            let required = rules
+                .get(usize::from(*rule))
+                .map_or(&[][..], |r| &r.required);
+            term_slots(
+                arguments
+                    .iter()
+                    .zip(required)
+                    .filter(|(_, r)| **r)
+                    .map(|(t, _)| t),
+            )
         }
     }
 }
@@ -56,15 +75,27 @@ fn bind<'a>(body: &'a [Clause], bound: &mut Slots, rules: &[Rule]) -> Vec<&'a Cl
 
 fn unbound(slot: Slot, variables: &[Variable], hint: &'static str) -> QueryError {
     match variables.get(usize::from(slot)) {
-        Some(v) => QueryError::Unbound { at: v.at, variable: v.name.clone(), hint },
-        None => QueryError::Unbound { at: crate::Position::default(), variable: "?".into(), hint },
+        Some(v) => QueryError::Unbound {
+            at: v.at,
+            variable: v.name.clone(),
+            hint,
+        },
+        None => QueryError::Unbound {
+            at: crate::Position::default(),
+            variable: "?".into(),
+            hint,
+        },
     }
 }
 
 fn hint(clause: &Clause) -> &'static str {
     match clause {
-        Clause::Compare { .. } => "a predicate only tests values; a pattern, a function or an input has to bind it",
-        Clause::Function { .. } | Clause::GetElse { .. } => "a function needs its arguments; a pattern, another function or an input has to bind it",
+        Clause::Compare { .. } => {
+            "a predicate only tests values; a pattern, a function or an input has to bind it"
+        }
+        Clause::Function { .. } | Clause::GetElse { .. } => {
+            "a function needs its arguments; a pattern, another function or an input has to bind it"
+        }
         Clause::Not { .. } => "`not` binds nothing; a clause outside has to bind it",
         Clause::Or { .. } => "not every branch of the `or` binds it; a clause outside has to",
         Clause::Call { .. } => "the rule needs this argument bound",
@@ -73,20 +104,37 @@ fn hint(clause: &Clause) -> &'static str {
 }
 
 /// Refuses a body that cannot bind everything it uses and everything in `wanted`.
-pub fn check(body: &[Clause], given: &[Slot], wanted: &[Slot], variables: &[Variable], rules: &[Rule]) -> Result<(), QueryError> {
+pub fn check(
+    body: &[Clause],
+    given: &[Slot],
+    wanted: &[Slot],
+    variables: &[Variable],
+    rules: &[Rule],
+) -> Result<(), QueryError> {
     let mut bound: Slots = given.iter().copied().collect();
     for clause in bind(body, &mut bound, rules) {
-        if let Some(slot) = needs(clause, rules).into_iter().find(|s| !bound.contains(s)) {
+        if let Some(slot) = needs(clause, rules)
+            .into_iter()
+            .find(|s| !bound.contains(s))
+        {
             return Err(unbound(slot, variables, hint(clause)));
         }
     }
     if let Some(slot) = wanted.iter().find(|s| !bound.contains(s)) {
-        return Err(unbound(*slot, variables, "a clause of :where or an input has to bind it"));
+        return Err(unbound(
+            *slot,
+            variables,
+            "a clause of :where or an input has to bind it",
+        ));
     }
     for clause in body {
         match clause {
             Clause::Not { shared, body } => check(body, shared, &[], variables, rules)?,
-            Clause::Or { required, shared, branches } => {
+            Clause::Or {
+                required,
+                shared,
+                branches,
+            } => {
                 for branch in branches {
                     check(branch, required, shared, variables, rules)?;
                 }
@@ -105,9 +153,16 @@ pub fn infer(body: &[Clause], shared: &[Slot], required: &mut Vec<Slot>, rules: 
         let mut bound: Slots = required.iter().copied().collect();
         let left = bind(body, &mut bound, rules);
         let missing: Slots = if left.is_empty() {
-            shared.iter().copied().filter(|s| !bound.contains(s)).collect()
+            shared
+                .iter()
+                .copied()
+                .filter(|s| !bound.contains(s))
+                .collect()
         } else {
-            left.iter().flat_map(|c| needs(c, rules)).filter(|s| shared.contains(s) && !bound.contains(s)).collect()
+            left.iter()
+                .flat_map(|c| needs(c, rules))
+                .filter(|s| shared.contains(s) && !bound.contains(s))
+                .collect()
         };
         if missing.is_empty() {
             return required.len() > before;
@@ -122,7 +177,11 @@ pub fn infer_inside(body: &mut [Clause], rules: &[Rule]) -> bool {
     for clause in body {
         match clause {
             Clause::Not { body, .. } => changed |= infer_inside(body, rules),
-            Clause::Or { required, shared, branches } => {
+            Clause::Or {
+                required,
+                shared,
+                branches,
+            } => {
                 for branch in branches {
                     changed |= infer_inside(branch, rules);
                     changed |= infer(branch, shared, required, rules);

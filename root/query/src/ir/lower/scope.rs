@@ -15,15 +15,27 @@ pub struct Scope {
 
 impl Scope {
     pub fn new(limits: &Limits) -> Self {
-        Self { variables: Vec::new(), names: Vec::new(), limit: limits.variables }
+        Self {
+            variables: Vec::new(),
+            names: Vec::new(),
+            limit: limits.variables,
+        }
     }
 
     pub fn find(&self, name: &str) -> Option<Slot> {
-        self.names.iter().rev().find(|(n, _)| n == name).map(|(_, s)| *s)
+        self.names
+            .iter()
+            .rev()
+            .find(|(n, _)| n == name)
+            .map(|(_, s)| *s)
     }
 
     pub fn need(&self, v: &ast::Variable, hint: &'static str) -> Result<Slot, QueryError> {
-        self.find(&v.name).ok_or_else(|| QueryError::Unbound { at: v.at, variable: v.name.clone(), hint })
+        self.find(&v.name).ok_or_else(|| QueryError::Unbound {
+            at: v.at,
+            variable: v.name.clone(),
+            hint,
+        })
     }
 
     /// A slot without a name in sight.
@@ -32,7 +44,11 @@ impl Scope {
         if self.variables.len() >= self.limit.saturating_mul(64).min(usize::from(Slot::MAX)) {
             return Err(Limits::exceeded("variables", self.limit, Some(at)));
         }
-        self.variables.push(Variable { name, at, attribute_only: false });
+        self.variables.push(Variable {
+            name,
+            at,
+            attribute_only: false,
+        });
         Ok((self.variables.len() - 1) as Slot)
     }
 

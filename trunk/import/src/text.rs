@@ -1,0 +1,7 @@
+//! Outside text, made safe: its bytes, and its HTML.
+
+mod html;
+mod lossy;
+
+pub use html::{plain_text, sanitise};
+pub(crate) use lossy::{Lossy, Replaced};

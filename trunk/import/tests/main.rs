@@ -1,0 +1,1 @@
+//! Tests of the import frame and its importers.

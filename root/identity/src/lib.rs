@@ -6,6 +6,7 @@ mod enrol;
 mod error;
 mod genesis;
 mod kem;
+mod keystore;
 mod secret;
 mod words;
 
@@ -18,5 +19,6 @@ pub use genesis::{
     MAX_SERVICES, Policy, Role, Service,
 };
 pub use kem::{KemKey, KemSecret, X_WING_LEN};
+pub use keystore::{EpochName, KeyStore, MAX_EPOCHS, MAX_PROCESSES, Process, Protection};
 pub use secret::{Random, Secret};
 pub use words::{RecoveryWords, WORDS, hide};

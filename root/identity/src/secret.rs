@@ -28,6 +28,11 @@ impl Secret {
         secret
     }
 
+    /// A second copy, itself wiped on drop.
+    pub(crate) fn duplicate(&self) -> Self {
+        Self(self.0)
+    }
+
     /// The bytes. Whoever copies them has to wipe the copy.
     pub fn expose(&self) -> &[u8; 32] {
         &self.0

@@ -1,6 +1,8 @@
 //! Tests of rhizome-identity, one binary.
 
 mod genesis;
+mod keystore;
+mod keystore_crash;
 mod words;
 
 /// Reproducible randomness: BLAKE3 of a seed, as an endless stream. For tests only.

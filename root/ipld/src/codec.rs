@@ -113,6 +113,15 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError> {
     Ok(bytes)
 }
 
+/// Appends the encoding of `value` to `out`, for secrets: into a buffer with enough capacity nothing else keeps a copy, as long
+/// as the value has no maps or structs (the encoder buffers those to sort their keys) and no lists of unknown length.
+///
+/// # Errors
+/// [`CodecError::Encode`] for what DAG-CBOR cannot express. Nesting and duplicate keys are not checked, unlike [`encode`].
+pub fn encode_into<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), CodecError> {
+    serde_ipld_dagcbor::to_writer(out, &value).map_err(|e| CodecError::Encode(e.to_string()))
+}
+
 /// Decodes canonical DAG-CBOR of at most `max_len` bytes; every byte must be used.
 ///
 /// Unknown struct fields are ignored unless the type says `deny_unknown_fields`; see [`decode_exact`].

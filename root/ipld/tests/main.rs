@@ -1,4 +1,4 @@
 //! Tests of rhizome-ipld, one binary.
 
-mod envelope;
 mod cids;
+mod envelope;

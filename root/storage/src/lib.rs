@@ -39,5 +39,5 @@ pub use batch::{Batch, Write};
 pub use contract::{Durability, KEYSPACES, Kv, MAX_KEY_LEN, MAX_VALUE_LEN, Snap, Visit};
 pub use error::StorageError;
 pub use memory::MemoryKv;
-pub use redb_engine::{RedbKv, RedbOptions};
+pub use redb_engine::{Medium, RedbKv, RedbOptions};
 pub use value_size::{PAGE, fitting_value_len};

@@ -1,21 +1,20 @@
 //! Commits, and coming back after an I/O error.
 
 use std::{
-    collections::BTreeMap,
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
 };
 
 use parking_lot::{Mutex, RwLock};
-use redb::{Database, ReadableDatabase, WriteTransaction};
+use redb::{Database, ReadableDatabase};
 
 use super::{
-    fault::Fault,
-    file,
-    snapshot::{RedbSnap, table},
+    database::{Open, begin, ensure_tables, write},
+    fault::{Fault, io_error},
+    file::DatabaseFile,
+    medium::Medium,
+    recovery::{Writer, recover},
+    snapshot::RedbSnap,
 };
 use crate::{Batch, Durability, Kv, Snap, StorageError};
 
@@ -27,7 +26,8 @@ pub struct RedbOptions {
     /// store keeps caches of its own, and the operating system caches the file.
     pub cache_bytes: usize,
     /// Relaxed commits are kept in memory, to be repeated should the file have to be reopened. When
-    /// they exceed this many bytes the next relaxed commit is made durable.
+    /// they exceed this many bytes the next relaxed commit is made durable. Up to a quarter of
+    /// `cache_bytes` they can, as a rule, be repeated even on a full disk, so that reads go on.
     pub relaxed_bytes: usize,
 }
 
@@ -35,7 +35,7 @@ impl Default for RedbOptions {
     fn default() -> Self {
         Self {
             cache_bytes: 64 << 20,
-            relaxed_bytes: 64 << 20,
+            relaxed_bytes: 16 << 20,
         }
     }
 }
@@ -46,6 +46,7 @@ impl Default for RedbOptions {
 /// needs no walk over the file. After an I/O error redb refuses to go on; this engine reopens the
 /// file, repeats the relaxed commits it still holds, and goes on, at the latest with the next call.
 pub struct RedbKv {
+    medium: Box<dyn Medium>,
     path: Arc<Path>,
     options: RedbOptions,
     // Taken before `open` by everyone who takes both.
@@ -53,45 +54,6 @@ pub struct RedbKv {
     // Held for reading while a transaction begins or commits, for writing while the file is
     // reopened or compacted.
     open: RwLock<Option<Open>>,
-}
-
-struct Open {
-    database: Database,
-    /// Set by whoever gets an I/O error: redb refuses to work from then on.
-    broken: Arc<AtomicBool>,
-}
-
-impl Open {
-    fn new(database: Database) -> Self {
-        Self {
-            database,
-            broken: Arc::default(),
-        }
-    }
-}
-
-#[derive(Default)]
-struct Writer {
-    /// Relaxed commits since the last durable one, oldest first.
-    relaxed: Vec<Batch>,
-    relaxed_bytes: usize,
-    /// A durable commit that failed in its last steps, until the file can be looked at.
-    in_doubt: Option<Batch>,
-}
-
-impl Writer {
-    fn committed(&mut self, batch: Batch, durability: Durability) {
-        match durability {
-            Durability::Relaxed => {
-                self.relaxed_bytes += batch.memory();
-                self.relaxed.push(batch);
-            }
-            Durability::Durable => {
-                self.relaxed = Vec::new();
-                self.relaxed_bytes = 0;
-            }
-        }
-    }
 }
 
 /// How far a failed commit got.
@@ -117,27 +79,70 @@ impl RedbKv {
 
     /// Opens the store at `path`, making it first if there is none.
     pub fn open_with(path: impl AsRef<Path>, options: RedbOptions) -> Result<Self, StorageError> {
-        let path = Arc::<Path>::from(path.as_ref());
-        let database = file::open_or_create(&path, options.cache_bytes)?;
+        let file = DatabaseFile::open_or_create(path.as_ref())?;
+        let kv = Self::open_on(file.clone(), options)?;
+        file.remove_unfinished();
+        Ok(kv)
+    }
+
+    /// Opens the store on any medium.
+    pub fn open_on(medium: impl Medium, options: RedbOptions) -> Result<Self, StorageError> {
+        let open = Open::new(&medium, options)?;
+        let path = Arc::<Path>::from(medium.path());
+        ensure_tables(&open.database).map_err(|e| Fault::from(e).into_error(&path))?;
         Ok(Self {
+            medium: Box::new(medium),
             path,
             options,
             writer: Mutex::default(),
-            open: RwLock::new(Some(Open::new(database))),
+            open: RwLock::new(Some(open)),
         })
     }
 
-    /// The file.
+    /// The file, or what the medium calls itself.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
+    /// Whether the last opening had to walk the whole file, which is slow. Durable commits leave
+    /// behind what makes that unnecessary; a crash during compaction does not.
+    pub fn walked_on_opening(&self) -> bool {
+        self.open.read().as_ref().is_some_and(|open| open.walked)
+    }
+
+    /// Verifies the checksums of the whole file. Returns whether they are right; if not, the damage
+    /// was repaired as far as it can be. Fails with [`StorageError::Busy`] while snapshots are held.
+    pub fn check(&self) -> Result<bool, StorageError> {
+        self.alone(|database| Ok(database.check_integrity()?))
+    }
+
+    /// Runs `act` with the database to itself, everything before it durable.
+    fn alone<T>(
+        &self,
+        act: impl FnOnce(&mut Database) -> Result<T, redb::Error>,
+    ) -> Result<T, StorageError> {
+        self.sync()?;
+        let _writer = self.writer.lock();
+        let mut open = self.open.write();
+        let Some(open) = open.as_mut() else {
+            return Err(Fault::Ended.into_error(&self.path));
+        };
+        let done = act(&mut open.database).and_then(|done| {
+            // Neither compaction nor a repair leaves a record of what is free: this does.
+            begin(&open.database, Durability::Durable)?.commit()?;
+            Ok(done)
+        });
+        done.map_err(|error| {
+            let fault = Fault::from(error);
+            open.broken
+                .fetch_or(fault.needs_reopening(), Ordering::AcqRel);
+            fault.into_error(&self.path)
+        })
+    }
+
     fn begin_read(&self) -> Result<RedbSnap, Fault> {
         let open = self.open.read();
-        let Some(open) = open
-            .as_ref()
-            .filter(|open| !open.broken.load(Ordering::Acquire))
-        else {
+        let Some(open) = open.as_ref().filter(|open| open.works()) else {
             return Err(Fault::Ended);
         };
         let transaction = open
@@ -153,10 +158,7 @@ impl RedbKv {
 
     fn apply(&self, batch: &mut Batch, durability: Durability) -> Result<(), Failed> {
         let open = self.open.read();
-        let Some(open) = open
-            .as_ref()
-            .filter(|open| !open.broken.load(Ordering::Acquire))
-        else {
+        let Some(open) = open.as_ref().filter(|open| open.works()) else {
             return Err(Failed::Before(Fault::Ended));
         };
         let before = |e: redb::Error| Failed::Before(e.into());
@@ -172,10 +174,10 @@ impl RedbKv {
     fn reopen(&self, writer: &mut Writer) -> Result<Resolved, StorageError> {
         let mut slot = self.open.write();
         *slot = None; // closes, and so unlocks, the file
-        let database = file::open(&self.path, self.options.cache_bytes)?;
+        let open = Open::new(&*self.medium, self.options)?;
         let saved =
-            recover(&database, writer).map_err(|e| Fault::from(e).into_error(&self.path))?;
-        *slot = Some(Open::new(database));
+            recover(&open.database, writer).map_err(|e| Fault::from(e).into_error(&self.path))?;
+        *slot = Some(open);
         let doubt = writer.in_doubt.take();
         Ok(match doubt {
             Some(batch) if saved => {
@@ -194,7 +196,7 @@ impl RedbKv {
         mut batch: Batch,
         durability: Durability,
     ) -> Result<(), (StorageError, Option<Batch>)> {
-        let (fault, batch) = match self.apply(&mut batch, durability) {
+        let (fault, kept) = match self.apply(&mut batch, durability) {
             Ok(()) => {
                 writer.committed(batch, durability);
                 return Ok(());
@@ -212,13 +214,13 @@ impl RedbKv {
             writer.in_doubt = None;
             return Err((error, None));
         }
-        match self.reopen(writer) {
-            Ok(Resolved::Saved) => Ok(()),
-            Ok(Resolved::Lost(lost)) => Err((error, batch.or(lost).filter(|_| blameless))),
-            Err(_) if writer.in_doubt.is_some() => {
-                Err((StorageError::InDoubt(Box::new(error)), None))
-            }
-            Err(reopening) => Err((if blameless { reopening } else { error }, None)),
+        match (self.reopen(writer), kept) {
+            (Ok(Resolved::Saved), None) => Ok(()),
+            (Ok(Resolved::Lost(lost)), None) => Err((error, lost.filter(|_| blameless))),
+            // The doubt, if there was one, was about an earlier commit.
+            (Ok(_), Some(batch)) => Err((error, Some(batch).filter(|_| blameless))),
+            (Err(_), None) => Err((StorageError::InDoubt(Box::new(error)), None)),
+            (Err(reopening), Some(_)) => Err((if blameless { reopening } else { error }, None)),
         }
     }
 }
@@ -261,102 +263,12 @@ impl Kv for RedbKv {
     }
 
     fn size_on_disk(&self) -> Result<u64, StorageError> {
-        file::size_on_disk(&self.path)
+        self.medium
+            .size_on_disk()
+            .map_err(|e| io_error(e, &self.path))
     }
 
     fn compact(&self) -> Result<bool, StorageError> {
-        self.sync()?;
-        let _writer = self.writer.lock();
-        let mut open = self.open.write();
-        let Some(open) = open.as_mut() else {
-            return Err(Fault::Ended.into_error(&self.path));
-        };
-        let compacted = open
-            .database
-            .compact()
-            .map_err(redb::Error::from)
-            .and_then(|moved| {
-                // Compaction leaves no record of what is free; an empty commit writes one.
-                begin(&open.database, Durability::Durable)?.commit()?;
-                Ok(moved)
-            });
-        compacted.map_err(|error| {
-            let fault = Fault::from(error);
-            open.broken
-                .fetch_or(fault.needs_reopening(), Ordering::AcqRel);
-            fault.into_error(&self.path)
-        })
+        self.alone(|database| Ok(database.compact()?))
     }
-}
-
-type WriteTable<'t> = redb::Table<'t, &'static [u8], &'static [u8]>;
-
-fn begin(database: &Database, durability: Durability) -> Result<WriteTransaction, redb::Error> {
-    let mut transaction = database.begin_write()?;
-    match durability {
-        Durability::Relaxed => transaction.set_durability(redb::Durability::None)?,
-        // Implies two-phase commit.
-        Durability::Durable => transaction.set_quick_repair(true),
-    }
-    Ok(transaction)
-}
-
-fn write(transaction: &WriteTransaction, batch: &mut Batch) -> Result<(), redb::Error> {
-    let mut open: Option<(u8, WriteTable<'_>)> = None;
-    for write in batch.sorted() {
-        let table = match open.take() {
-            Some((keyspace, table)) if keyspace == write.keyspace => table,
-            other => {
-                drop(other);
-                transaction.open_table(table(write.keyspace))?
-            }
-        };
-        let (_, table) = open.insert((write.keyspace, table));
-        match write.value {
-            Some(value) => drop(table.insert(write.key, value)?),
-            None => drop(table.remove(write.key)?),
-        }
-    }
-    Ok(())
-}
-
-/// Brings a freshly opened database to where the writer was. Returns whether the commit in doubt
-/// was saved.
-fn recover(database: &Database, writer: &mut Writer) -> Result<bool, redb::Error> {
-    if let Some(doubt) = &writer.in_doubt {
-        let since_durable = writer.relaxed.iter().chain([doubt]);
-        if holds(database, since_durable)? {
-            // Its last write may still wait for a sync.
-            begin(database, Durability::Durable)?.commit()?;
-            return Ok(true);
-        }
-    }
-    if !writer.relaxed.is_empty() {
-        let transaction = begin(database, Durability::Relaxed)?;
-        for batch in &mut writer.relaxed {
-            write(&transaction, batch)?;
-        }
-        transaction.commit()?;
-    }
-    Ok(false)
-}
-
-/// Whether the database is in the state these batches lead to. Commits are atomic and nothing but
-/// these batches followed the last durable one, so otherwise it is in the state before all of them.
-fn holds<'a>(
-    database: &Database,
-    batches: impl Iterator<Item = &'a Batch>,
-) -> Result<bool, redb::Error> {
-    let mut last = BTreeMap::new();
-    for write in batches.flat_map(Batch::iter) {
-        last.insert((write.keyspace, write.key), write.value);
-    }
-    let transaction = database.begin_read()?;
-    for ((keyspace, key), value) in last {
-        let found = transaction.open_table(table(keyspace))?.get(key)?;
-        if found.as_ref().map(redb::AccessGuard::value) != value {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }

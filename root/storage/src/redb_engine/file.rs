@@ -10,75 +10,90 @@ use std::{
 use redb::{Builder, Database};
 
 use super::{
+    database::ensure_tables,
     fault::{Fault, io_error},
-    snapshot::table,
+    medium::Medium,
 };
-use crate::{KEYSPACES, StorageError};
+use crate::StorageError;
 
-/// Opens the database at `path`, making it first if there is none.
-pub(super) fn open_or_create(path: &Path, cache_bytes: usize) -> Result<Database, StorageError> {
-    // Someone else may create or remove the file between two looks at it, but not for ever.
-    for _ in 0..8 {
-        match open(path, cache_bytes) {
-            Err(StorageError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
-            opened => {
-                if opened.is_ok() {
-                    remove_unfinished(path);
-                }
-                return opened;
+/// A database in a file of its own, which one process has open at a time.
+#[derive(Clone)]
+pub(super) struct DatabaseFile {
+    path: PathBuf,
+}
+
+impl DatabaseFile {
+    /// The file at `path`, which is made if it is missing; its directory must exist.
+    pub(super) fn open_or_create(path: &Path) -> Result<Self, StorageError> {
+        if !path.try_exists().map_err(|e| io_error(e, path))? {
+            create(path)?;
+        }
+        Ok(Self {
+            path: path.to_owned(),
+        })
+    }
+
+    /// Removes what processes that died while creating left behind. Call it with the file open: one
+    /// that is alive and creating finds its file gone, and then finds ours.
+    pub(super) fn remove_unfinished(&self) {
+        let Ok(prefix) = temporary_prefix(&self.path) else {
+            return;
+        };
+        let Ok(entries) = fs::read_dir(directory(&self.path)) else {
+            return;
+        };
+        for entry in entries.flatten() {
+            if entry
+                .file_name()
+                .as_encoded_bytes()
+                .starts_with(prefix.as_encoded_bytes())
+            {
+                let _ = fs::remove_file(entry.path());
             }
         }
-        create(path, cache_bytes)?;
     }
-    open(path, cache_bytes)
 }
 
-/// Opens the existing database at `path`.
-pub(super) fn open(path: &Path, cache_bytes: usize) -> Result<Database, StorageError> {
-    let mut builder = Builder::new();
-    builder.set_cache_size(cache_bytes);
-    builder
-        .open(path)
-        .map_err(|e| Fault::from(redb::Error::from(e)).into_error(path))
-}
+impl Medium for DatabaseFile {
+    fn path(&self) -> &Path {
+        &self.path
+    }
 
-/// Bytes the file takes on the device. redb grows its file ahead of need, so the length says more
-/// than is used wherever files can be sparse.
-pub(super) fn size_on_disk(path: &Path) -> Result<u64, StorageError> {
-    let metadata = fs::metadata(path).map_err(|e| io_error(e, path))?;
-    #[cfg(unix)]
-    let size = std::os::unix::fs::MetadataExt::blocks(&metadata) * 512;
-    #[cfg(not(unix))]
-    let size = metadata.len();
-    Ok(size)
+    fn open(&self, builder: &Builder) -> Result<Database, redb::Error> {
+        // Not `create`: should the file have been taken away, an empty one is no substitute.
+        Ok(builder.open(&self.path)?)
+    }
+
+    // redb grows its file ahead of need, so where files can be sparse their length is not what
+    // they take.
+    fn size_on_disk(&self) -> io::Result<u64> {
+        let metadata = fs::metadata(&self.path)?;
+        #[cfg(unix)]
+        let size = std::os::unix::fs::MetadataExt::blocks(&metadata) * 512;
+        #[cfg(not(unix))]
+        let size = metadata.len();
+        Ok(size)
+    }
 }
 
 /// Makes a database under a temporary name and moves it to `path`, so that `path` is at every
 /// moment either absent or complete. A database someone else put there meanwhile is left alone.
-fn create(path: &Path, cache_bytes: usize) -> Result<(), StorageError> {
+fn create(path: &Path) -> Result<(), StorageError> {
     let temporary = temporary_name(path)?;
-    let made = fill(&temporary, cache_bytes)
-        .and_then(|()| publish(&temporary, path).map_err(|e| io_error(e, path)));
+    let made =
+        fill(&temporary).and_then(|()| publish(&temporary, path).map_err(|e| io_error(e, path)));
     // Gone already after a rename; in the way after everything else.
     let _ = fs::remove_file(&temporary);
     made
 }
 
-fn fill(temporary: &Path, cache_bytes: usize) -> Result<(), StorageError> {
+fn fill(temporary: &Path) -> Result<(), StorageError> {
     let file = new_private_file(temporary).map_err(|e| io_error(e, temporary))?;
     let failed = |e: redb::Error| Fault::from(e).into_error(temporary);
     let database = Builder::new()
-        .set_cache_size(cache_bytes)
         .create_file(file)
         .map_err(|e| failed(e.into()))?;
-    let mut transaction = database.begin_write().map_err(|e| failed(e.into()))?;
-    transaction.set_quick_repair(true);
-    for keyspace in 0..KEYSPACES {
-        transaction
-            .open_table(table(keyspace))
-            .map_err(|e| failed(e.into()))?;
-    }
-    transaction.commit().map_err(|e| failed(e.into()))?;
+    ensure_tables(&database).map_err(failed)?;
     drop(database);
     File::open(temporary)
         .and_then(|f| f.sync_all())
@@ -139,24 +154,4 @@ fn temporary_name(path: &Path) -> Result<PathBuf, StorageError> {
     let mut name = temporary_prefix(path)?;
     name.push(std::process::id().to_string());
     Ok(path.with_file_name(name))
-}
-
-/// Removes what processes that died while creating left behind. One that is alive and creating
-/// finds its file gone, and then finds ours.
-fn remove_unfinished(path: &Path) {
-    let Ok(prefix) = temporary_prefix(path) else {
-        return;
-    };
-    let Ok(entries) = fs::read_dir(directory(path)) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        if entry
-            .file_name()
-            .as_encoded_bytes()
-            .starts_with(prefix.as_encoded_bytes())
-        {
-            let _ = fs::remove_file(entry.path());
-        }
-    }
 }

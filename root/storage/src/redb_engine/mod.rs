@@ -2,9 +2,13 @@
 //!
 //! `file` is the only module that knows about paths and files; a browser engine would bring another.
 
+mod database;
 mod engine;
 mod fault;
 mod file;
+mod medium;
+mod recovery;
 mod snapshot;
 
 pub use engine::{RedbKv, RedbOptions};
+pub use medium::Medium;

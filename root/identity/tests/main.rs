@@ -3,6 +3,7 @@
 mod genesis;
 mod keystore;
 mod keystore_crash;
+mod vectors;
 mod words;
 
 /// Reproducible randomness: BLAKE3 of a seed, as an endless stream. For tests only.

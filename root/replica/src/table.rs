@@ -104,6 +104,10 @@ impl Table {
         Ok(table)
     }
 
+    pub fn rebase(&mut self, store: Arc<BlockStore>) {
+        self.store = store;
+    }
+
     pub fn len(&self) -> u32 {
         self.tail_first + self.tail.ends.len() as u32
     }

@@ -87,13 +87,8 @@ impl Tree {
         Self { layout, payloads, store, chunks: Arc::default(), len: 0 }
     }
 
-    /// A tree from the directory of its leaves in the store, in ascending order: (first key, block id, keys).
-    pub(crate) fn from_directory(
-        layout: Layout,
-        payloads: bool,
-        store: Arc<BlockStore>,
-        directory: &[(u128, u64, u32)],
-    ) -> Self {
+    /// A tree of the same kind from the directory of its leaves in the store, in ascending order: (first key, block id, keys).
+    pub(crate) fn with_directory(&self, directory: &[(u128, u64, u32)]) -> Self {
         let leaf = |&(first, id, count): &(u128, u64, u32)| Leaf {
             first,
             count,
@@ -101,7 +96,11 @@ impl Tree {
         };
         let chunks: Vec<_> = directory.chunks(CHUNK).filter_map(|d| Chunk::new(d.iter().map(leaf).collect())).collect();
         let len = chunks.iter().map(|c| c.count).sum();
-        Self { layout, payloads, store, chunks: Arc::new(chunks), len }
+        Self { chunks: Arc::new(chunks), len, ..self.clone() }
+    }
+
+    pub(crate) fn rebase(&mut self, store: Arc<BlockStore>) {
+        self.store = store;
     }
 
     /// How many keys.

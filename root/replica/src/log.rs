@@ -1,0 +1,258 @@
+//! The log: commits and their sealed leaves, in the store and, until they are flushed, in memory.
+//!
+//! A commit lies in one or more parts under (commit number, first leaf of the part), both u32 big-endian. A part is
+//! `count: u16`, `count` ends as u32 big-endian, then that many items; the first item of part 0 is the signed envelope, every other
+//! one a leaf: `0 ‖ sealed bytes`, or `1 ‖ hash` where the bytes were erased.
+
+use crate::{ReplicaError, store::keyspace};
+use parking_lot::RwLock;
+use rhizome_ipld::{Payload, Signed, codec};
+use rhizome_storage::{Batch, Kv, fitting_value_len};
+use rhizome_tuple::{Commit, EntityId, EpochId, EpochSecret, Leaf, Op, SealedLeaf, leaf_hash, merkle_root};
+use serde_bytes::ByteBuf;
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
+
+/// A sealed leaf as it is stored and sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum LeafBytes {
+    /// The sealed bytes.
+    Sealed(Vec<u8>),
+    /// The bytes were erased; their hash stays.
+    Erased([u8; 32]),
+}
+
+impl LeafBytes {
+    /// What the Merkle tree holds of it.
+    pub fn hash(&self) -> [u8; 32] {
+        match self {
+            Self::Sealed(b) => leaf_hash(b),
+            Self::Erased(h) => *h,
+        }
+    }
+}
+
+/// A commit with its leaves, as bytes: what is logged and what travels.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Record {
+    /// The signed envelope of the header.
+    pub envelope: Vec<u8>,
+    /// The leaves in order.
+    pub leaves: Vec<LeafBytes>,
+}
+
+impl Record {
+    /// Whether the leaves are exactly the ones the header was signed over.
+    pub fn check(&self, header: &Commit) -> Result<(), ReplicaError> {
+        let hashes: Vec<_> = self.leaves.iter().map(LeafBytes::hash).collect();
+        if hashes.len() == header.leaves as usize && merkle_root(&hashes) == Some(header.root) {
+            Ok(())
+        } else {
+            Err(rhizome_tuple::TupleError::Root.into())
+        }
+    }
+
+    pub(crate) fn write(&self, number: u32, batch: &mut Batch) {
+        const ROOM: usize = fitting_value_len(8, 4);
+        let mut items: Vec<u8> = Vec::new();
+        let mut ends: Vec<u32> = Vec::new();
+        let mut first = 0u32;
+        items.extend_from_slice(&self.envelope);
+        ends.push(items.len() as u32);
+        for (i, leaf) in self.leaves.iter().enumerate() {
+            let (kind, bytes): (u8, &[u8]) = match leaf {
+                LeafBytes::Sealed(b) => (0, b),
+                LeafBytes::Erased(h) => (1, h),
+            };
+            if i > 0 && 2 + 4 * (ends.len() + 1) + items.len() + 1 + bytes.len() > ROOM {
+                put_part(number, first, &ends, &items, batch);
+                (items, ends, first) = (Vec::with_capacity(ROOM), Vec::new(), i as u32);
+            }
+            items.push(kind);
+            items.extend_from_slice(bytes);
+            ends.push(items.len() as u32);
+        }
+        put_part(number, first, &ends, &items, batch);
+    }
+}
+
+fn log_key(number: u32, first: u32) -> [u8; 8] {
+    ((number as u64) << 32 | first as u64).to_be_bytes()
+}
+
+fn put_part(number: u32, first: u32, ends: &[u32], items: &[u8], batch: &mut Batch) {
+    let mut value = Vec::with_capacity(2 + 4 * ends.len() + items.len());
+    value.extend_from_slice(&(ends.len() as u16).to_be_bytes());
+    ends.iter().for_each(|e| value.extend_from_slice(&e.to_be_bytes()));
+    value.extend_from_slice(items);
+    batch.put(keyspace::LOG, log_key(number, first), value);
+}
+
+fn items(part: &[u8]) -> Option<Vec<&[u8]>> {
+    let (count, rest) = part.split_first_chunk::<2>()?;
+    let count = u16::from_be_bytes(*count) as usize;
+    let (ends, bytes) = rest.split_at_checked(4 * count)?;
+    let mut start = 0;
+    let mut out = Vec::with_capacity(count);
+    for end in ends.chunks_exact(4) {
+        let end = u32::from_be_bytes(end.try_into().ok()?) as usize;
+        out.push(bytes.get(start..end)?);
+        start = end;
+    }
+    (start == bytes.len()).then_some(out)
+}
+
+fn leaf_bytes(item: &[u8]) -> Option<LeafBytes> {
+    match item.split_first()? {
+        (0, b) => Some(LeafBytes::Sealed(b.to_vec())),
+        (1, h) => Some(LeafBytes::Erased(h.try_into().ok()?)),
+        _ => None,
+    }
+}
+
+const BAD: ReplicaError = ReplicaError::Corrupt("a part of the commit log is missing or malformed");
+
+/// The secrets that open leaves; new ones are sealed under the last.
+pub struct Epochs(Vec<EpochSecret>);
+
+impl Epochs {
+    /// Secrets in order of age, oldest first; at least one is needed to write.
+    pub fn new(secrets: Vec<EpochSecret>) -> Self {
+        Self(secrets)
+    }
+    /// The epoch that new leaves are sealed under.
+    pub(crate) fn current(&self) -> Result<&EpochSecret, ReplicaError> {
+        self.0.last().ok_or(ReplicaError::NoKey([0; 8]))
+    }
+    fn get(&self, id: EpochId) -> Result<&EpochSecret, ReplicaError> {
+        self.0.iter().rev().find(|e| e.id() == id).ok_or(ReplicaError::NoKey(id.0))
+    }
+    /// Opens a leaf of a commit. `None` means that the leaf is *void*: it was erased, or its author made it so that nobody can read
+    /// it, and it has no effect anywhere.
+    pub(crate) fn open(
+        &self,
+        header: &Commit,
+        index: u32,
+        bytes: &LeafBytes,
+    ) -> Result<Option<(EntityId, Vec<Op>)>, ReplicaError> {
+        let LeafBytes::Sealed(bytes) = bytes else { return Ok(None) };
+        let Ok(sealed) = SealedLeaf::from_bytes(bytes) else { return Ok(None) };
+        let Ok((entity, plaintext)) = self.get(sealed.epoch)?.open(&sealed, &header.address(index)) else { return Ok(None) };
+        Ok(Leaf::decode(&plaintext).ok().map(|ops| (entity, ops)))
+    }
+}
+
+/// Reads commits back, from the store and from those that are not flushed yet.
+#[derive(Clone)]
+pub(crate) struct Log {
+    pub kv: Option<Arc<dyn Kv>>,
+    pub epochs: Arc<Epochs>,
+    /// Commits that the store does not have yet.
+    pub tail: Arc<RwLock<BTreeMap<u32, Arc<Record>>>>,
+    /// The log's number of each commit, for a state that holds only some of them.
+    numbers: Option<Arc<Vec<u32>>>,
+}
+
+impl Log {
+    pub fn new(kv: Option<Arc<dyn Kv>>, epochs: Arc<Epochs>) -> Self {
+        Self { kv, epochs, tail: Arc::default(), numbers: None }
+    }
+
+    /// The same log for a state whose commit `i` is the log's commit `numbers[i]`.
+    pub fn renumbered(&self, numbers: Vec<u32>) -> Self {
+        let numbers = numbers.into_iter().map(|n| self.number(n)).collect();
+        Self { numbers: Some(Arc::new(numbers)), ..self.clone() }
+    }
+
+    fn number(&self, n: u32) -> u32 {
+        self.numbers.as_ref().map_or(n, |m| m.get(n as usize).copied().unwrap_or(u32::MAX))
+    }
+
+    pub fn record(&self, number: u32) -> Result<Arc<Record>, ReplicaError> {
+        let number = self.number(number);
+        if let Some(r) = self.tail.read().get(&number) {
+            return Ok(r.clone());
+        }
+        let kv = self.kv.as_ref().ok_or(BAD)?;
+        let mut envelope = Vec::new();
+        let mut leaves = Vec::new();
+        let mut good = true;
+        kv.snapshot()?.scan(
+            keyspace::LOG,
+            &log_key(number, 0),
+            Some(&log_key(number.saturating_add(1), 0)),
+            false,
+            &mut |_, part| {
+                let Some(all) = items(part) else {
+                    good = false;
+                    return ControlFlow::Break(());
+                };
+                let mut all = all.into_iter();
+                if envelope.is_empty() {
+                    envelope = all.next().unwrap_or_default().to_vec();
+                }
+                for item in all {
+                    match leaf_bytes(item) {
+                        Some(l) => leaves.push(l),
+                        None => good = false,
+                    }
+                }
+                ControlFlow::Continue(())
+            },
+        )?;
+        if good && !envelope.is_empty() { Ok(Arc::new(Record { envelope, leaves })) } else { Err(BAD) }
+    }
+
+    /// The header of a commit, by the log's own number.
+    fn header(&self, number: u32) -> Result<Commit, ReplicaError> {
+        if let Some(r) = self.tail.read().get(&number) {
+            return header_of(&r.envelope);
+        }
+        let part = self.kv.as_ref().ok_or(BAD)?.snapshot()?.get(keyspace::LOG, &log_key(number, 0))?.ok_or(BAD)?;
+        header_of(items(&part).and_then(|i| i.first().copied()).ok_or(BAD)?)
+    }
+
+    /// Opens one leaf: `None` if it is void.
+    pub fn leaf(&self, number: u32, index: u32) -> Result<Option<(EntityId, Vec<Op>)>, ReplicaError> {
+        let (header, bytes) = self.leaf_bytes(number, index)?;
+        self.epochs.open(&header, index, &bytes)
+    }
+
+    fn leaf_bytes(&self, number: u32, index: u32) -> Result<(Commit, LeafBytes), ReplicaError> {
+        let number = self.number(number);
+        if let Some(r) = self.tail.read().get(&number) {
+            let leaf = r.leaves.get(index as usize).cloned().ok_or(BAD)?;
+            return Ok((header_of(&r.envelope)?, leaf));
+        }
+        let snap = self.kv.as_ref().ok_or(BAD)?.snapshot()?;
+        let mut found = None;
+        let mut head = None;
+        let end = log_key(number, index.saturating_add(1));
+        snap.scan(keyspace::LOG, &log_key(number, 0), Some(&end), true, &mut |k, part| {
+            let first = k.get(4..8).and_then(|b| b.try_into().ok()).map_or(0, u32::from_be_bytes);
+            if let Some(all) = items(part) {
+                let skip = usize::from(first == 0);
+                found = all.get((index - first) as usize + skip).and_then(|i| leaf_bytes(i));
+                head = (first == 0).then(|| all.first().map(|b| b.to_vec())).flatten();
+            }
+            ControlFlow::Break(())
+        })?;
+        let header = match head {
+            Some(envelope) => header_of(&envelope)?,
+            None => self.header(number)?,
+        };
+        Ok((header, found.ok_or(BAD)?))
+    }
+}
+
+/// The header inside an envelope of our own log. Its signature was verified when it was accepted and is verified again by the doctor;
+/// checking it on every read of the log would cost more than the read.
+pub(crate) fn header_of(envelope: &[u8]) -> Result<Commit, ReplicaError> {
+    codec::decode(&payload_of(envelope)?, Commit::MAX_LEN).map_err(|_| BAD)
+}
+
+/// The payload inside an envelope of our own log.
+pub(crate) fn payload_of(envelope: &[u8]) -> Result<Vec<u8>, ReplicaError> {
+    type Parts = (ByteBuf, ByteBuf, ByteBuf);
+    let (payload, _, _): Parts = codec::decode(envelope, Signed::<Commit>::MAX_LEN).map_err(|_| BAD)?;
+    Ok(payload.into_vec())
+}

@@ -1,7 +1,7 @@
 //! Everything a replica knows, as copy-on-write structures: cloning it costs some pointers.
 
 use crate::{
-    Aid, Eid, ReplicaError, Tree, Word,
+    Aid, Eid, Tree, Word,
     block::Layout,
     key,
     store::BlockStore,
@@ -33,9 +33,6 @@ impl Place {
     }
     pub fn op(self) -> u32 {
         self.0 as u32 & 0xFFFF
-    }
-    pub fn is_at(self, commit: u32, leaf: u32, op: u32) -> bool {
-        (self.commit(), self.leaf(), self.op()) == (commit, leaf, op)
     }
 }
 
@@ -184,7 +181,9 @@ impl State {
         ] {
             tree.rebase(store.clone());
         }
-        [&mut self.texts, &mut self.entities, &mut self.commits].map(|t| t.rebase(store.clone()));
+        for table in [&mut self.texts, &mut self.entities, &mut self.commits] {
+            table.rebase(store.clone());
+        }
         self.store = store;
     }
 

@@ -1,0 +1,4 @@
+//! The replica from outside.
+
+mod basics;
+mod world;

@@ -61,8 +61,11 @@ const queries = {
   reach: (db, me) => walk(me, e => d.datoms(db, ':eavt', e, 'follows').map(x => x.v)),
   tag_counts: db => d.q('[:find ?t (count ?e) :where [?e "tag" ?t]]', db),
   latest20: db => {
+    // datoms() gives the whole attribute in order of time: there is no way to start from its end.
     const rows = []
-    for (const x of d.rseek_datoms(db, ':avet', 'created')) {
+    const byTime = d.datoms(db, ':avet', 'created')
+    for (let i = byTime.length - 1; i >= 0; i--) {
+      const x = byTime[i]
       if (d.datoms(db, ':eavt', x.e, 'type')[0].v === 'post') rows.push([x.e, x.v])
       if (rows.length === 20) break
     }

@@ -1,7 +1,6 @@
 //! Oxigraph: its store in memory (its on-disk engine, `RocksDB`, takes longer to compile than everything else here together).
 //!
-//! Every call's text carries its constants, where the planner sees them, and is parsed once, before the clock starts: binding
-//! a variable at execution (`substitute_variable`) hides the constant from the planner and is slower.
+//! Every call's text carries its constants, where the planner sees them, and is parsed once, before the clock starts.
 
 use std::path::Path;
 
@@ -87,7 +86,7 @@ fn sparql(query: Query, param: &Param) -> String {
     let template = match query {
         Query::Entity => "SELECT ?a ?v { $1 ?a ?v }",
         Query::Value => "SELECT ?e { ?e <urn:a:name> $1 }",
-        Query::Album => "SELECT ?e { ?e <urn:a:is-photo> true . ?e <urn:a:photo-album> $1 }",
+        Query::Album => "SELECT ?e { ?e <urn:a:photo-album> $1 . ?e <urn:a:is-photo> true }",
         Query::PostsByName => "SELECT ?p { ?n <urn:a:name> $1 . ?p <urn:a:author> ?n }",
         Query::FoafPosts => {
             "SELECT ?n ?b ?p { ?n <urn:a:name> $1 . ?n <urn:a:follows> ?b . ?p <urn:a:author> ?b }"

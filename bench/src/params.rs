@@ -27,7 +27,7 @@ const LOOKUPS: usize = 2_000;
 const JOINS: usize = 500;
 const TREES: usize = 100;
 const CLOSURES: usize = 5;
-const WHOLE_STORE: usize = 20;
+const WHOLE_STORE: usize = 5;
 
 /// Draws the parameters; the same data gives the same ones.
 pub fn draw(tuples: &Tuples) -> Params {

@@ -67,10 +67,11 @@ pub fn run(
 
     let mut rows = FxHashMap::default();
     for &query in queries {
+        let started = std::time::Instant::now();
         let answers = agree(query, &mut processes)?;
         let total: usize = answers.iter().map(|answer| answer.rows).sum();
         rows.insert(query, total as f64 / answers.len().max(1) as f64);
-        eprintln!("{:14} {} answers agree", query.name(), answers.len());
+        eprintln!("{:14} {} answers agree ({:.1} s)", query.name(), answers.len(), started.elapsed().as_secs_f64());
     }
 
     let mut times: FxHashMap<(Engine, Query), Vec<f64>> = FxHashMap::default();

@@ -57,9 +57,9 @@ pub fn canonical(store: &mut dyn Store, query: Query, param: &Param) -> Result<V
         rows.push(line);
     }
     if query.ordered() {
-        order_ties(query, &mut rows)?
+        order_ties(query, &mut rows)?;
     } else {
-        rows.sort_unstable()
+        rows.sort_unstable();
     }
     Ok(rows)
 }

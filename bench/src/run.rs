@@ -71,7 +71,12 @@ pub fn run(
         let answers = agree(query, &mut processes)?;
         let total: usize = answers.iter().map(|answer| answer.rows).sum();
         rows.insert(query, total as f64 / answers.len().max(1) as f64);
-        eprintln!("{:14} {} answers agree ({:.1} s)", query.name(), answers.len(), started.elapsed().as_secs_f64());
+        eprintln!(
+            "{:14} {} answers agree ({:.1} s)",
+            query.name(),
+            answers.len(),
+            started.elapsed().as_secs_f64()
+        );
     }
 
     let mut times: FxHashMap<(Engine, Query), Vec<f64>> = FxHashMap::default();

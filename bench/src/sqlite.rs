@@ -63,6 +63,7 @@ pub fn load(tuples: &Tuples, directory: &Path) -> Result<(Box<dyn Store>, Load)>
     Ok((Box::new(store), load))
 }
 
+#[allow(clippy::needless_pass_by_value)] // the shape that map_err takes
 fn fault(error: rusqlite::Error) -> Error {
     Error::engine(NAME)(&error)
 }

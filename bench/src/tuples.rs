@@ -79,14 +79,6 @@ impl Tuples {
         }
         Ok(Self { attributes, rows })
     }
-
-    /// The index of an attribute, if the data has it.
-    pub fn attribute(&self, name: &str) -> Option<u16> {
-        self.attributes
-            .iter()
-            .position(|a| *a == name)
-            .map(|i| i as u16)
-    }
 }
 
 #[cfg(test)]
@@ -108,7 +100,7 @@ mod tests {
             Value::Reference(1),
         ];
         assert_eq!(values, expected);
-        assert_eq!(tuples.attribute("by"), Some(4));
+        assert_eq!(tuples.attributes[4], "by");
         assert_eq!(
             Tuples::parse("1\ta\ts\tx\n1\ta\tq\tx\n").err(),
             Some((2, "unknown type"))

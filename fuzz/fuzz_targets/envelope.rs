@@ -13,9 +13,9 @@ struct Note {
 }
 
 impl Payload for Note {
-    const DOMAIN: &'static str = "fuzz/note@1";
+    const DOMAIN: &'static str = "vector/note@1";
     const MAX_LEN: usize = 4096;
-    const HASH: HashKind = HashKind::Blake3;
+    const HASH: HashKind = HashKind::Sha256;
 
     fn signer(&self) -> PublicKey {
         self.author
@@ -25,16 +25,17 @@ impl Payload for Note {
 #[derive(Serialize, Deserialize)]
 struct Agreement {
     parties: Vec<PublicKey>,
+    text: String,
 }
 
 impl MultiPayload for Agreement {
-    const DOMAIN: &'static str = "fuzz/agreement@1";
+    const DOMAIN: &'static str = "vector/agreement@1";
     const MAX_LEN: usize = 4096;
     const MAX_SIGNATURES: usize = 8;
     const HASH: HashKind = HashKind::Sha256;
 
     fn accepts_signers(&self, signers: &[PublicKey]) -> bool {
-        self.parties == signers
+        self.parties.len() == signers.len() && self.parties.iter().all(|p| signers.contains(p))
     }
 }
 

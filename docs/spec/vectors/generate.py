@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes ipld.json and identity.json: known answers for docs/spec/ipld.md and docs/spec/identity.md.
+"""Writes ipld.json and identity.json: known answers for docs/spec/ipld.md and docs/spec/identity.md, and from them the seeds of
+the fuzz targets (fuzz/seeds).
 
 A second implementation of the two formats, written from their specification and sharing no code with the first one, so that an
 agreement means something. Needs Python 3.11 and `cryptography` 48. The tests only read the JSON files; run this after a change of
@@ -429,5 +430,32 @@ def identity():
     }
 
 
-for name, vectors in (("ipld", ipld()), ("identity", identity())):
-    (HERE / f"{name}.json").write_text(json.dumps(vectors, indent=1, ensure_ascii=False) + "\n")
+def seeds(ipld, identity):
+    multi = ipld["multi"]
+    payload = bytes.fromhex(multi["payload"])
+    yield "car/blocks", ipld["car"]["car"]
+    yield "envelope/signed", ipld["envelopes"][0]["envelope"]
+    yield "envelope/agreement", (bytes([len(payload)]) + payload).hex() + multi["signatures"]
+    yield "genesis/one", identity["genesis"][0]["car"]
+    yield "genesis/two", identity["genesis"][1]["car"]
+    yield "enrolment/cli", identity["enrolment"]["envelope"]
+    yield "enrolment/words", identity["words"][0]["words"].encode().hex()
+    yield "enrolment/did", identity["genesis"][0]["did"].encode().hex()
+    yield "key_store/without_passphrase", identity["key_store"]["files"][0]["file"]
+    yield "public_key/key", ipld["keys"][0]["multikey"]
+    yield "public_key/did", ipld["keys"][0]["did"].encode().hex()
+    for case in ipld["accepted"]:
+        yield "codec/" + case["name"].replace(", ", "_").replace(" ", "_"), case["cbor"]
+
+
+def main():
+    vectors = {"ipld": ipld(), "identity": identity()}
+    for name, content in vectors.items():
+        (HERE / f"{name}.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    for name, content in seeds(**vectors):
+        path = HERE.parents[2] / "fuzz" / "seeds" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes.fromhex(content))
+
+
+main()

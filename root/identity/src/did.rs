@@ -91,15 +91,21 @@ impl FromStr for Did {
         if text.len() > Self::MAX_LEN {
             return Err(IdentityError::Did);
         }
-        let Some(encoded) = text.strip_prefix(RHIZOME) else {
-            let key = PublicKey::from_did_key(text).map_err(|_| IdentityError::Did)?;
-            return Ok(Self::from_key(key));
+        let did = match text.strip_prefix(RHIZOME) {
+            Some(encoded) => {
+                let (_, cid) = multibase::decode(encoded).map_err(|_| IdentityError::Did)?;
+                let digest = cid.strip_prefix(&CID_PREFIX).ok_or(IdentityError::Did)?;
+                Self(Method::Rhizome(
+                    digest.try_into().map_err(|_| IdentityError::Did)?,
+                ))
+            }
+            None => Self::from_key(PublicKey::from_did_key(text).map_err(|_| IdentityError::Did)?),
         };
-        let (base, cid) = multibase::decode(encoded).map_err(|_| IdentityError::Did)?;
-        let digest = cid.strip_prefix(&CID_PREFIX).map(<[u8; 32]>::try_from);
-        match digest {
-            Some(Ok(digest)) if base == Base::Base32Lower => Ok(Self(Method::Rhizome(digest))),
-            _ => Err(IdentityError::Did),
+        // The bases are read leniently (capitals in lower-case base32, other bases): only our own spelling counts.
+        if did.to_string() == text {
+            Ok(did)
+        } else {
+            Err(IdentityError::Did)
         }
     }
 }

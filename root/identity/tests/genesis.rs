@@ -220,6 +220,9 @@ fn did_text_is_canonical() {
         "did:web:example.com".into(),
         did.to_uppercase(),
         did.replace("did:rhizome:b", "did:rhizome:B"),
+        // One capital in the middle: found by the fuzz target `enrolment`.
+        format!("{}{}", &did[..40], did[40..].to_uppercase()),
+        did.replacen("did:rhizome:b", "did:rhizome:c", 1),
         did[..did.len() - 1].into(),
         format!("{did}a"),
         format!("{did}#x"),

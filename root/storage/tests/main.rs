@@ -1,5 +1,6 @@
 //! Every engine against the contract, and the engine on disk against crashes.
 
+mod damage;
 mod disk;
 mod engines;
 #[cfg(unix)]

@@ -29,6 +29,7 @@ pub const SCENARIOS: &[(&str, Scenario)] = &[
         "readers see whole batches while a writer works",
         batches_are_atomic,
     ),
+    ("many keys come and go", many_keys),
     ("compaction changes nothing", compaction_changes_nothing),
 ];
 
@@ -359,4 +360,51 @@ fn compaction_changes_nothing(kv: &dyn Kv) {
     assert!(before == after);
     put(kv, 0, b"later", b"1");
     assert_eq!(get(kv, 0, b"later"), Some(b"1".to_vec()));
+}
+
+fn many_keys(kv: &dyn Kv) {
+    // Enough for every engine's pages to split and to merge again, in order and out of it.
+    let key = |i: u32| i.wrapping_mul(0x9e37_79b1).to_be_bytes();
+    let all = 20_000;
+    let mut held = Vec::new();
+    for start in (0..all).step_by(500) {
+        let mut batch = Batch::new();
+        for i in start..start + 500 {
+            batch.put(0, key(i), i.to_be_bytes());
+            batch.put(1, i.to_be_bytes(), key(i));
+        }
+        kv.commit(batch, RELAXED).expect("commit");
+        if start % 5000 == 0 {
+            held.push((start as usize + 500, kv.snapshot().expect("snapshot")));
+        }
+    }
+    for start in (0..all).step_by(1000) {
+        let mut batch = Batch::new();
+        for i in (start..start + 1000).filter(|i| i % 10 != 0) {
+            batch.delete(0, key(i));
+            batch.delete(1, i.to_be_bytes());
+        }
+        kv.commit(batch, RELAXED).expect("commit");
+    }
+    for (count, snap) in &held {
+        for keyspace in [0, 1] {
+            let pairs = scan(&**snap, keyspace, b"", None, false, usize::MAX);
+            assert_eq!(pairs.len(), *count);
+            assert!(pairs.is_sorted_by(|a, b| a.0 < b.0));
+        }
+    }
+    let left: Vec<_> = (0..all).step_by(10).collect();
+    let snap = kv.snapshot().expect("snapshot");
+    let pairs = scan(&*snap, 1, b"", None, true, usize::MAX);
+    assert!(
+        pairs
+            .iter()
+            .map(|pair| &pair.0[..])
+            .eq(left.iter().rev().map(|i| i.to_be_bytes()))
+    );
+    for i in 0..all {
+        let found = snap.get(0, &key(i)).expect("get");
+        let expected = i.is_multiple_of(10).then(|| i.to_be_bytes());
+        assert_eq!(found.as_deref(), expected.as_ref().map(|v| &v[..]), "{i}");
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::{
 
 use redb::{Builder, Database, ReadableDatabase, WriteTransaction};
 
-use super::{RedbOptions, fault::Fault, medium::Medium, snapshot::table};
+use super::{RedbOptions, guard::guarded, medium::Medium, snapshot::table};
 use crate::{Batch, Durability, KEYSPACES, StorageError};
 
 /// An open database.
@@ -27,14 +27,23 @@ impl Open {
         builder
             .set_cache_size(options.cache_bytes)
             .set_repair_callback(move |_| walking.store(true, Ordering::Relaxed));
-        let database = medium
-            .open(&builder)
-            .map_err(|e| Fault::from(e).into_error(medium.path()))?;
+        let database =
+            guarded(|| medium.open(&builder)).map_err(|fault| fault.into_error(medium.path()))?;
         Ok(Self {
             database,
             broken: Arc::default(),
             walked: walked.load(Ordering::Relaxed),
         })
+    }
+
+    /// Closes the database. Relaxed commits become durable thereby, unless it is broken.
+    pub(super) fn close(self) {
+        // There is nobody to tell of a failure, and nothing to do about it: the file stays as after
+        // a crash.
+        let _ = guarded(|| {
+            drop(self.database);
+            Ok(())
+        });
     }
 
     pub(super) fn works(&self) -> bool {

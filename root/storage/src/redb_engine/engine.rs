@@ -12,6 +12,7 @@ use super::{
     database::{Open, begin, ensure_tables, write},
     fault::{Fault, io_error},
     file::DatabaseFile,
+    guard::guarded,
     medium::Medium,
     recovery::{Writer, recover},
     snapshot::RedbSnap,
@@ -89,7 +90,10 @@ impl RedbKv {
     pub fn open_on(medium: impl Medium, options: RedbOptions) -> Result<Self, StorageError> {
         let open = Open::new(&medium, options)?;
         let path = Arc::<Path>::from(medium.path());
-        ensure_tables(&open.database).map_err(|e| Fault::from(e).into_error(&path))?;
+        if let Err(fault) = guarded(|| ensure_tables(&open.database)) {
+            open.close();
+            return Err(fault.into_error(&path));
+        }
         Ok(Self {
             medium: Box::new(medium),
             path,
@@ -127,13 +131,13 @@ impl RedbKv {
         let Some(open) = open.as_mut() else {
             return Err(Fault::Ended.into_error(&self.path));
         };
-        let done = act(&mut open.database).and_then(|done| {
+        let done = guarded(|| {
+            let done = act(&mut open.database)?;
             // Neither compaction nor a repair leaves a record of what is free: this does.
             begin(&open.database, Durability::Durable)?.commit()?;
             Ok(done)
         });
-        done.map_err(|error| {
-            let fault = Fault::from(error);
+        done.map_err(|fault| {
             open.broken
                 .fetch_or(fault.needs_reopening(), Ordering::AcqRel);
             fault.into_error(&self.path)
@@ -145,10 +149,7 @@ impl RedbKv {
         let Some(open) = open.as_ref().filter(|open| open.works()) else {
             return Err(Fault::Ended);
         };
-        let transaction = open
-            .database
-            .begin_read()
-            .map_err(|e| Fault::from(redb::Error::from(e)))?;
+        let transaction = guarded(|| Ok(open.database.begin_read()?))?;
         Ok(RedbSnap::new(
             transaction,
             Arc::clone(&self.path),
@@ -161,22 +162,32 @@ impl RedbKv {
         let Some(open) = open.as_ref().filter(|open| open.works()) else {
             return Err(Failed::Before(Fault::Ended));
         };
-        let before = |e: redb::Error| Failed::Before(e.into());
-        let transaction = begin(&open.database, durability).map_err(before)?;
-        write(&transaction, batch).map_err(before)?;
-        transaction.commit().map_err(|e| match durability {
-            Durability::Relaxed => Failed::Before(redb::Error::from(e).into()),
-            Durability::Durable => Failed::During(redb::Error::from(e).into()),
+        // Lives outside of the guard below, for it must not be dropped while a panic unwinds.
+        let transaction = guarded(|| begin(&open.database, durability)).map_err(Failed::Before)?;
+        if let Err(fault) = guarded(|| write(&transaction, batch)) {
+            let _ = guarded(|| Ok(transaction.abort()?));
+            return Err(Failed::Before(fault));
+        }
+        guarded(|| Ok(transaction.commit()?)).map_err(|fault| match durability {
+            Durability::Relaxed => Failed::Before(fault),
+            Durability::Durable => Failed::During(fault),
         })
     }
 
     /// Closes and reopens the file, finds out about the commit in doubt, repeats the relaxed ones.
     fn reopen(&self, writer: &mut Writer) -> Result<Resolved, StorageError> {
         let mut slot = self.open.write();
-        *slot = None; // closes, and so unlocks, the file
+        if let Some(open) = slot.take() {
+            open.close(); // and so unlocks the file
+        }
         let open = Open::new(&*self.medium, self.options)?;
-        let saved =
-            recover(&open.database, writer).map_err(|e| Fault::from(e).into_error(&self.path))?;
+        let saved = match guarded(|| recover(&open.database, writer)) {
+            Ok(saved) => saved,
+            Err(fault) => {
+                open.close();
+                return Err(fault.into_error(&self.path));
+            }
+        };
         *slot = Some(open);
         let doubt = writer.in_doubt.take();
         Ok(match doubt {
@@ -221,6 +232,14 @@ impl RedbKv {
             (Ok(_), Some(batch)) => Err((error, Some(batch).filter(|_| blameless))),
             (Err(_), None) => Err((StorageError::InDoubt(Box::new(error)), None)),
             (Err(reopening), Some(_)) => Err((if blameless { reopening } else { error }, None)),
+        }
+    }
+}
+
+impl Drop for RedbKv {
+    fn drop(&mut self) {
+        if let Some(open) = self.open.get_mut().take() {
+            open.close();
         }
     }
 }

@@ -17,9 +17,9 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    /// Whether redb refuses to work from now on until it is reopened.
+    /// Whether redb refuses to work, or must not be trusted, until it is reopened.
     pub(super) fn needs_reopening(&self) -> bool {
-        matches!(self, Self::Io(_) | Self::Ended)
+        matches!(self, Self::Io(_) | Self::Ended | Self::Corrupt(_))
     }
 
     pub(super) fn into_error(self, path: &Path) -> StorageError {

@@ -6,6 +6,7 @@ mod database;
 mod engine;
 mod fault;
 mod file;
+mod guard;
 mod medium;
 mod recovery;
 mod snapshot;

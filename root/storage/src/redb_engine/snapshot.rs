@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition};
 
-use super::fault::Fault;
+use super::{fault::Fault, guard::guarded};
 use crate::{KEYSPACES, Snap, StorageError, Visit, batch::check_keyspace};
 
 type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -55,28 +55,29 @@ impl RedbSnap {
         if let Some(open) = slot.get() {
             return Ok(open);
         }
-        let open = self
-            .transaction
-            .open_table(table(keyspace))
-            .map_err(|e| self.error(e))?;
+        let open = self.guarded(|| Ok(self.transaction.open_table(table(keyspace))?))?;
         Ok(slot.get_or_init(|| open))
     }
 
-    fn error(&self, error: impl Into<redb::Error>) -> StorageError {
-        let fault = Fault::from(error.into());
-        self.broken
-            .fetch_or(fault.needs_reopening(), Ordering::AcqRel);
-        match fault {
-            Fault::Ended => StorageError::SnapshotEnded,
-            other => other.into_error(&self.path),
-        }
+    fn guarded<T>(&self, act: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, StorageError> {
+        guarded(act).map_err(|fault| {
+            self.broken
+                .fetch_or(fault.needs_reopening(), Ordering::AcqRel);
+            match fault {
+                Fault::Ended => StorageError::SnapshotEnded,
+                other => other.into_error(&self.path),
+            }
+        })
     }
 }
 
 impl Snap for RedbSnap {
     fn get(&self, keyspace: u8, key: &[u8]) -> Result<Option<Bytes>, StorageError> {
-        let found = self.open(keyspace)?.get(key).map_err(|e| self.error(e))?;
-        Ok(found.map(|value| Bytes::copy_from_slice(value.value())))
+        let table = self.open(keyspace)?;
+        self.guarded(|| {
+            let found = table.get(key)?;
+            Ok(found.map(|value| Bytes::copy_from_slice(value.value())))
+        })
     }
 
     fn scan(
@@ -91,21 +92,28 @@ impl Snap for RedbSnap {
         if hi.is_some_and(|hi| hi <= lo) {
             return Ok(());
         }
-        let range = match hi {
-            Some(hi) => ReadableTable::range(table, lo..hi),
-            None => ReadableTable::range(table, lo..),
-        };
-        let mut range = range.map_err(|e| self.error(e))?;
-        while let Some(entry) = if reverse {
-            range.next_back()
-        } else {
-            range.next()
-        } {
-            let (key, value) = entry.map_err(|e| self.error(e))?;
-            if visit(key.value(), value.value()).is_break() {
-                break;
+        let mut range = self.guarded(|| {
+            Ok(match hi {
+                Some(hi) => ReadableTable::range(table, lo..hi)?,
+                None => ReadableTable::range(table, lo..)?,
+            })
+        })?;
+        loop {
+            let entry = self.guarded(|| {
+                let entry = if reverse {
+                    range.next_back()
+                } else {
+                    range.next()
+                };
+                Ok(entry.transpose()?)
+            })?;
+            let Some((key, value)) = entry else {
+                return Ok(());
+            };
+            let (key, value) = self.guarded(|| Ok((key.value(), value.value())))?;
+            if visit(key, value).is_break() {
+                return Ok(());
             }
         }
-        Ok(())
     }
 }

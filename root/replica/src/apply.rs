@@ -85,7 +85,9 @@ impl<'s> Intern<'s> {
         }
         let hash = self.state.hash(tag::REF, id.as_bytes());
         let known = match self.fresh_entities.get(&hash) {
-            Some(n) if self.state.entities.with(*n, |b| b == id.as_bytes()) == Some(true) => Some(Eid(*n)),
+            Some(n) if self.state.entities.with(*n, |b| b == id.as_bytes()) == Some(true) => {
+                Some(Eid(*n))
+            }
             _ => self.state.eid_hashed(hash, id),
         };
         let e = match known {
@@ -93,7 +95,8 @@ impl<'s> Intern<'s> {
             None => {
                 let n = self.state.entities.push(id.as_bytes())?;
                 self.fresh_entities.insert(hash, n);
-                self.entity_ids.push(((hash as u128) << 64 | n as u128, Some(0)));
+                self.entity_ids
+                    .push(((hash as u128) << 64 | n as u128, Some(0)));
                 Eid(n)
             }
         };
@@ -111,7 +114,8 @@ impl<'s> Intern<'s> {
                 None => {
                     let n = self.state.texts.push(bytes)?;
                     self.fresh_texts.insert(hash, n);
-                    self.text_ids.push(((hash as u128) << 64 | n as u128, Some(0)));
+                    self.text_ids
+                        .push(((hash as u128) << 64 | n as u128, Some(0)));
                     n
                 }
             },
@@ -150,8 +154,15 @@ impl<'s> Intern<'s> {
 }
 
 /// Takes commits that were verified and opened into the state. Commits that are known already are passed over.
-pub(crate) fn apply(state: &mut State, log: &Log, batch: &[Incoming]) -> Result<Outcome, ReplicaError> {
-    let mut outcome = Outcome { first: state.commits.len(), ..Outcome::default() };
+pub(crate) fn apply(
+    state: &mut State,
+    log: &Log,
+    batch: &[Incoming],
+) -> Result<Outcome, ReplicaError> {
+    let mut outcome = Outcome {
+        first: state.commits.len(),
+        ..Outcome::default()
+    };
     let (numbers, fresh) = register(state, batch)?;
     // the recomputation reads leaves of this very batch too
     let mut ops: Vec<NewOp<'_>> = Vec::new();
@@ -160,17 +171,29 @@ pub(crate) fn apply(state: &mut State, log: &Log, batch: &[Incoming]) -> Result<
     let mut erasures: Vec<(Eid, &EntityId, &[rhizome_tuple::LeafId])> = Vec::new();
     let mut intern = Intern::new(state);
     let any_erased = !intern.state.erased.is_empty();
+    // entities get their numbers in the order of their leaves, before others are met as references: neighbours in the log are then
+    // neighbours in the indexes, and pack well
+    for incoming in batch {
+        for (entity, _) in incoming.leaves.iter().flatten() {
+            intern.entity(entity)?;
+        }
+    }
     for (incoming, number) in batch.iter().zip(&numbers) {
         let Some(number) = *number else { continue };
         for (index, leaf) in incoming.leaves.iter().enumerate() {
             let index = index as u32;
-            let Some((entity, leaf_ops)) = leaf else { continue };
+            let Some((entity, leaf_ops)) = leaf else {
+                continue;
+            };
             let e = intern.entity(entity)?;
             history.push((State::history_key(e, number, index), Some(0)));
             let erases = leaf_ops.iter().any(|o| matches!(o, Op::Erase { .. }));
             if any_erased
                 && !erases
-                && intern.state.erased.contains(State::erasure_key(entity, &incoming.id, index))
+                && intern
+                    .state
+                    .erased
+                    .contains(State::erasure_key(entity, &incoming.id, index))
             {
                 outcome.erased.push((number, index));
                 // it may have been waited for
@@ -197,7 +220,14 @@ pub(crate) fn apply(state: &mut State, log: &Log, batch: &[Incoming]) -> Result<
                     None => Word::boolean(false),
                 };
                 let place = Place::new(kind, number, index, i as u32);
-                ops.push(NewOp { e, a, place, word, n, supersedes: op.supersedes() });
+                ops.push(NewOp {
+                    e,
+                    a,
+                    place,
+                    word,
+                    n,
+                    supersedes: op.supersedes(),
+                });
             }
         }
     }
@@ -209,7 +239,12 @@ pub(crate) fn apply(state: &mut State, log: &Log, batch: &[Incoming]) -> Result<
     state.text_ids.apply(&text_ids);
     state.entity_ids.apply(&entity_ids);
     state.history.apply(&history);
-    let reader = Reader { log, batch, first: outcome.first, fresh: &fresh };
+    let reader = Reader {
+        log,
+        batch,
+        first: outcome.first,
+        fresh: &fresh,
+    };
     for (e, entity, leaves) in erasures {
         erase(state, &reader, e, entity, leaves, &mut redo, &mut outcome)?;
     }
@@ -255,16 +290,29 @@ fn register(
         }
         let header = &incoming.header;
         let device = device_number(state, &header.device);
-        let meta = Meta { id: incoming.id, hlc: header.hlc, device, seq: header.seq, leaves: header.leaves };
+        let meta = Meta {
+            id: incoming.id,
+            hlc: header.hlc,
+            device,
+            seq: header.seq,
+            leaves: header.leaves,
+        };
         if state.commits.len() >= Place::MAX_COMMITS {
             return Err(ReplicaError::Full("it has 268 million commits"));
         }
         let number = state.commits.push(&meta.to_bytes())?;
         ids.insert(incoming.id, number);
         fresh.insert(number, i);
-        commit_ids.push(((state.hash(0, &incoming.id.0) as u128) << 64 | number as u128, Some(0)));
+        commit_ids.push((
+            (state.hash(0, &incoming.id.0) as u128) << 64 | number as u128,
+            Some(0),
+        ));
         let slot = (device as u128) << 64 | header.seq as u128;
-        match slots.get(&slot).copied().or_else(|| state.chains.get(slot).map(|n| n as u32)) {
+        match slots
+            .get(&slot)
+            .copied()
+            .or_else(|| state.chains.get(slot).map(|n| n as u32))
+        {
             Some(first) => fork_keys.push(((first as u128) << 64 | number as u128, Some(0))),
             None => {
                 slots.insert(slot, number);
@@ -272,9 +320,15 @@ fn register(
             }
         }
         let heads = Arc::make_mut(&mut state.heads);
-        let head = heads.entry(device).or_insert(ChainHead { seq: header.seq, commit: number });
+        let head = heads.entry(device).or_insert(ChainHead {
+            seq: header.seq,
+            commit: number,
+        });
         if header.seq > head.seq {
-            *head = ChainHead { seq: header.seq, commit: number };
+            *head = ChainHead {
+                seq: header.seq,
+                commit: number,
+            };
         }
         state.clock = state.clock.max(header.hlc);
         numbers.push(Some(number));
@@ -320,7 +374,8 @@ struct FactChanges {
 
 impl FactChanges {
     fn put(&mut self, fact: Fact, place: Place, new: bool) {
-        self.eav.push((key::eav(fact.e, fact.a, fact.v), Some(place.0)));
+        self.eav
+            .push((key::eav(fact.e, fact.a, fact.v), Some(place.0)));
         if new {
             self.added.push(fact);
         }
@@ -331,7 +386,10 @@ impl FactChanges {
     }
 
     fn apply(mut self, state: &mut State, outcome: &mut Outcome) {
-        let (added, removed) = (std::mem::take(&mut self.added), std::mem::take(&mut self.removed));
+        let (added, removed) = (
+            std::mem::take(&mut self.added),
+            std::mem::take(&mut self.removed),
+        );
         self.count(state, &added, &removed);
         settle(&mut self.eav);
         state.eav.apply(&self.eav);
@@ -342,9 +400,16 @@ impl FactChanges {
             c.sort_unstable_by_key(|x| x.0);
             c
         };
-        state.aev.apply(&changes(&|f| key::aev(f.a, f.e, f.v), &|_| true));
-        state.ave.apply(&changes(&|f| key::ave(f.a, f.v, f.e), &|_| true));
-        state.vae.apply(&changes(&|f| key::vae(Eid(f.v.bits as u32), f.a, f.e), &|f| f.v.tag == tag::REF));
+        state
+            .aev
+            .apply(&changes(&|f| key::aev(f.a, f.e, f.v), &|_| true));
+        state
+            .ave
+            .apply(&changes(&|f| key::ave(f.a, f.v, f.e), &|_| true));
+        state.vae.apply(&changes(
+            &|f| key::vae(Eid(f.v.bits as u32), f.a, f.e),
+            &|f| f.v.tag == tag::REF,
+        ));
         outcome.added = added;
         outcome.removed = removed;
     }
@@ -364,14 +429,18 @@ impl FactChanges {
             let (lo, hi) = key::eav_ea(e, a);
             let before = state.eav.count(lo, hi) as i64;
             if let Some(x) = distinct.get_mut(a.0 as usize) {
-                x.entities = x.entities.saturating_add_signed(i64::from(before + d > 0) - i64::from(before > 0));
+                x.entities = x
+                    .entities
+                    .saturating_add_signed(i64::from(before + d > 0) - i64::from(before > 0));
             }
         }
         for ((a, v), d) in by_value {
             let (lo, hi) = key::ave_av(a, v);
             let before = state.ave.count(lo, hi) as i64;
             if let Some(x) = distinct.get_mut(a.0 as usize) {
-                x.values = x.values.saturating_add_signed(i64::from(before + d > 0) - i64::from(before > 0));
+                x.values = x
+                    .values
+                    .saturating_add_signed(i64::from(before + d > 0) - i64::from(before > 0));
             }
         }
     }
@@ -393,7 +462,15 @@ const FEW: u64 = 64;
 
 impl<'s> Cell<'s> {
     fn new(state: &'s State, e: Eid, a: Aid, new_entity: bool) -> Self {
-        let mut cell = Cell { state, e, a, few: Some(Vec::new()), many_kind: None, overlay: Vec::new(), len: 0 };
+        let mut cell = Cell {
+            state,
+            e,
+            a,
+            few: Some(Vec::new()),
+            many_kind: None,
+            overlay: Vec::new(),
+            len: 0,
+        };
         if !new_entity {
             let (lo, hi) = key::eav_ea(e, a);
             let n = state.eav.count(lo, hi);
@@ -435,13 +512,22 @@ impl<'s> Cell<'s> {
             return None;
         }
         let live = self.overlay.iter().find_map(|(w, p)| p.map(|p| (*w, p)));
-        live.or_else(|| self.few.as_ref()?.iter().find(|(w, _)| !self.overlay.iter().any(|o| o.0 == *w)).copied())
+        live.or_else(|| {
+            self.few
+                .as_ref()?
+                .iter()
+                .find(|(w, _)| !self.overlay.iter().any(|o| o.0 == *w))
+                .copied()
+        })
     }
     /// Whether every fact is of this kind. All are of one kind wherever there is no knot.
     fn all(&self, kind: Kind) -> bool {
         let first = self.overlay.iter().find_map(|o| o.1.map(Place::kind));
         let first = first.or_else(|| match &self.few {
-            Some(f) => f.iter().find(|(w, _)| !self.overlay.iter().any(|o| o.0 == *w)).map(|f| f.1.kind()),
+            Some(f) => f
+                .iter()
+                .find(|(w, _)| !self.overlay.iter().any(|o| o.0 == *w))
+                .map(|f| f.1.kind()),
             None => self.many_kind,
         });
         self.len == 0 || first == Some(kind as u8)
@@ -456,7 +542,11 @@ fn short(state: &State, group: &[NewOp<'_>], new_entity: bool, facts: &mut FactC
         && op.supersedes.is_empty()
         && op.place.kind() != Kind::Retract as u8
     {
-        let word = if op.place.kind() == Kind::Add as u8 { Word::integer(op.n) } else { op.word };
+        let word = if op.place.kind() == Kind::Add as u8 {
+            Word::integer(op.n)
+        } else {
+            op.word
+        };
         facts.put(Fact { e, a, v: word }, op.place, true);
         return true;
     }
@@ -489,12 +579,19 @@ fn short(state: &State, group: &[NewOp<'_>], new_entity: bool, facts: &mut FactC
 fn fresh_members(group: &[NewOp<'_>], cell: &Cell<'_>) -> bool {
     let mut seen = FxHashSet::default();
     cell.all(Kind::Insert)
-        && group.iter().all(|o| o.place.kind() == Kind::Insert as u8 && seen.insert(o.word) && cell.before(o.word).is_none())
+        && group.iter().all(|o| {
+            o.place.kind() == Kind::Insert as u8
+                && seen.insert(o.word)
+                && cell.before(o.word).is_none()
+        })
 }
 
 fn play(cell: &mut Cell<'_>, op: &NewOp<'_>) -> Option<()> {
     let at = |place: Place, id: &OpId| {
-        cell.state.meta(place.commit()).is_some_and(|m| m.id == id.0) && (place.leaf(), place.op()) == (id.1, id.2)
+        cell.state
+            .meta(place.commit())
+            .is_some_and(|m| m.id == id.0)
+            && (place.leaf(), place.op()) == (id.1, id.2)
     };
     match op.place.kind() {
         0 => match (op.supersedes, cell.sole()) {
@@ -511,7 +608,11 @@ fn play(cell: &mut Cell<'_>, op: &NewOp<'_>) -> Option<()> {
             for id in op.supersedes {
                 let (w, p) = match cell.sole() {
                     Some(f) => f,
-                    None => *cell.few.as_ref()?.iter().find(|(w, p)| at(*p, id) && cell.get(*w) == Some(*p))?,
+                    None => *cell
+                        .few
+                        .as_ref()?
+                        .iter()
+                        .find(|(w, p)| at(*p, id) && cell.get(*w) == Some(*p))?,
                 };
                 if !at(p, id) || p.kind() == Kind::Add as u8 {
                     return None;
@@ -524,7 +625,11 @@ fn play(cell: &mut Cell<'_>, op: &NewOp<'_>) -> Option<()> {
             None if cell.len == 0 => cell.set(Word::integer(op.n), Some(op.place)),
             Some((w, p)) if p.kind() == Kind::Add as u8 && w.tag == tag::INTEGER => {
                 let sum = Word::integer(w.as_i64().wrapping_add(op.n));
-                let latest = if rank(cell.state, p) > rank(cell.state, op.place) { p } else { op.place };
+                let latest = if rank(cell.state, p) > rank(cell.state, op.place) {
+                    p
+                } else {
+                    op.place
+                };
                 cell.set(w, None);
                 cell.set(sum, Some(latest));
             }
@@ -557,15 +662,37 @@ pub(crate) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn leaf(&self, state: &State, number: u32, index: u32) -> Result<Option<Cow<'_, (EntityId, Vec<Op>)>>, ReplicaError> {
-        let leaf = match self.fresh.get(&number).filter(|_| number >= self.first).and_then(|i| self.batch.get(*i)) {
-            Some(incoming) => incoming.leaves.get(index as usize).and_then(Option::as_ref).map(Cow::Borrowed),
+    fn leaf(
+        &self,
+        state: &State,
+        number: u32,
+        index: u32,
+    ) -> Result<Option<Cow<'_, (EntityId, Vec<Op>)>>, ReplicaError> {
+        let leaf = match self
+            .fresh
+            .get(&number)
+            .filter(|_| number >= self.first)
+            .and_then(|i| self.batch.get(*i))
+        {
+            Some(incoming) => incoming
+                .leaves
+                .get(index as usize)
+                .and_then(Option::as_ref)
+                .map(Cow::Borrowed),
             None => self.log.leaf(number, index)?.map(Cow::Owned),
         };
         let Some(leaf) = leaf else { return Ok(None) };
         if !state.erased.is_empty() && !leaf.1.iter().any(|o| matches!(o, Op::Erase { .. })) {
-            let id = state.meta(number).ok_or(ReplicaError::Corrupt("a commit is not in the table of commits"))?.id;
-            if state.erased.contains(State::erasure_key(&leaf.0, &id, index)) {
+            let id = state
+                .meta(number)
+                .ok_or(ReplicaError::Corrupt(
+                    "a commit is not in the table of commits",
+                ))?
+                .id;
+            if state
+                .erased
+                .contains(State::erasure_key(&leaf.0, &id, index))
+            {
                 return Ok(None);
             }
         }
@@ -593,21 +720,35 @@ pub(crate) fn recorded(
 ) -> Result<(Vec<Recorded>, bool), ReplicaError> {
     let mut all = Vec::new();
     for (number, index) in state.leaves_of(e).collect::<Vec<_>>() {
-        let Some(leaf) = reader.leaf(state, number, index)? else { continue };
-        let meta = state.meta(number).ok_or(ReplicaError::Corrupt("a commit is not in the table of commits"))?;
+        let Some(leaf) = reader.leaf(state, number, index)? else {
+            continue;
+        };
+        let meta = state.meta(number).ok_or(ReplicaError::Corrupt(
+            "a commit is not in the table of commits",
+        ))?;
         for (i, op) in leaf.1.iter().enumerate() {
             if let (Some((kind, _, _)), Some(a)) = (effect(op), op.attribute())
                 && a.as_str() == name
             {
                 let place = Place::new(kind, number, index, i as u32);
                 let id = OpId(meta.id, index, i as u32);
-                all.push(Recorded { id, hlc: meta.hlc, place, op: op.clone(), live: true });
+                all.push(Recorded {
+                    id,
+                    hlc: meta.hlc,
+                    place,
+                    op: op.clone(),
+                    live: true,
+                });
             }
         }
     }
     all.sort_by_key(|r| (r.hlc, r.id));
     let ids: FxHashSet<OpId> = all.iter().map(|r| r.id).collect();
-    let dead: FxHashSet<OpId> = all.iter().flat_map(|r| r.op.supersedes()).copied().collect();
+    let dead: FxHashSet<OpId> = all
+        .iter()
+        .flat_map(|r| r.op.supersedes())
+        .copied()
+        .collect();
     let waiting = dead.iter().any(|d| !ids.contains(d));
     for r in &mut all {
         r.live = !dead.contains(&r.id);
@@ -627,7 +768,12 @@ fn facts_of(state: &State, all: &[Recorded]) -> (FxHashMap<Word, Place>, bool) {
                 winner = state.word(value).map(|w| (w, r.place));
                 live += 1;
             }
-            Op::Add { n, .. } => sum = Some((sum.map_or(0i64, |s: (i64, Place)| s.0).wrapping_add(*n), r.place)),
+            Op::Add { n, .. } => {
+                sum = Some((
+                    sum.map_or(0i64, |s: (i64, Place)| s.0).wrapping_add(*n),
+                    r.place,
+                ))
+            }
             Op::Insert { value, .. } | Op::List(ListOp { value, .. }) => {
                 // ascending rank: the greatest stays
                 if let Some(w) = state.word(value) {
@@ -640,9 +786,13 @@ fn facts_of(state: &State, all: &[Recorded]) -> (FxHashMap<Word, Place>, bool) {
     }
     shown += facts.len() + usize::from(winner.is_some());
     let simple = shown == live && kinds.count_ones() <= 1;
-    let others = winner.into_iter().chain(sum.map(|(n, p)| (Word::integer(n), p)));
+    let others = winner
+        .into_iter()
+        .chain(sum.map(|(n, p)| (Word::integer(n), p)));
     for (w, p) in others {
-        let stronger = facts.get(&w).is_none_or(|q| rank(state, *q) < rank(state, p));
+        let stronger = facts
+            .get(&w)
+            .is_none_or(|q| rank(state, *q) < rank(state, p));
         if stronger {
             facts.insert(w, p);
         }
@@ -659,7 +809,12 @@ fn long(
     out: &mut FactChanges,
     knots: &mut Changes,
 ) -> Result<(), ReplicaError> {
-    let name = state.names.list.get(a.0 as usize).cloned().ok_or(ReplicaError::Corrupt("an attribute has no name"))?;
+    let name = state
+        .names
+        .list
+        .get(a.0 as usize)
+        .cloned()
+        .ok_or(ReplicaError::Corrupt("an attribute has no name"))?;
     let (all, waiting) = recorded(state, reader, e, &name)?;
     let (mut facts, simple) = facts_of(state, &all);
     for (v, before) in state.facts(e, a) {
@@ -671,7 +826,8 @@ fn long(
     }
     let mut new: Vec<_> = facts.into_iter().collect();
     new.sort_unstable();
-    new.into_iter().for_each(|(v, p)| out.put(Fact { e, a, v }, p, true));
+    new.into_iter()
+        .for_each(|(v, p)| out.put(Fact { e, a, v }, p, true));
     let knot = waiting || !simple;
     knots.push((State::knot_key(e, a), knot.then_some(0)));
     Ok(())
@@ -690,9 +846,19 @@ fn erase(
     let mut keys: Changes = Vec::new();
     for leaf in leaves {
         keys.push((State::erasure_key(entity, &leaf.0, leaf.1), Some(0)));
-        let Some(number) = state.commit_number(&leaf.0) else { continue };
-        let ours = state.history.contains(State::history_key(e, number, leaf.1));
-        let Some(content) = (if ours { reader.leaf(state, number, leaf.1)? } else { None }) else { continue };
+        let Some(number) = state.commit_number(&leaf.0) else {
+            continue;
+        };
+        let ours = state
+            .history
+            .contains(State::history_key(e, number, leaf.1));
+        let Some(content) = (if ours {
+            reader.leaf(state, number, leaf.1)?
+        } else {
+            None
+        }) else {
+            continue;
+        };
         if content.1.iter().any(|o| matches!(o, Op::Erase { .. })) {
             continue;
         }

@@ -1,7 +1,7 @@
 //! A leaf of a [`crate::Tree`] in memory and as packed bytes.
 //!
 //! Packed: `count: u16, flags: u8` (1 = has payloads), then an entry a key: one control byte that says which fields differ from the
-//! entry before, then those fields as LEB128. The first field that differs is written as a difference (keys ascend), later ones whole.
+//! entry before (bits 0 to 3) and whether the payload is the next operation (16) or the first of the next leaf (32), then those fields as LEB128. The first field that differs is written as a difference (keys ascend), later ones whole.
 //! A sorted run of keys takes 3 to 9 bytes a key instead of 16.
 
 use crate::{ReplicaError, tag};
@@ -34,9 +34,24 @@ const SIGN: u64 = 1 << 63;
 impl Layout {
     fn split(self, k: u128) -> Fields {
         match self {
-            Self::Eav => [(k >> 96) as u64, (k >> 72) as u64 & 0xFF_FFFF, (k >> 64) as u64 & 0xFF, k as u64],
-            Self::Aev => [(k >> 104) as u64, (k >> 72) as u64 & 0xFFFF_FFFF, (k >> 64) as u64 & 0xFF, k as u64],
-            Self::Ave => [(k >> 104) as u64, (k >> 96) as u64 & 0xFF, (k >> 32) as u64, k as u64 & 0xFFFF_FFFF],
+            Self::Eav => [
+                (k >> 96) as u64,
+                (k >> 72) as u64 & 0xFF_FFFF,
+                (k >> 64) as u64 & 0xFF,
+                k as u64,
+            ],
+            Self::Aev => [
+                (k >> 104) as u64,
+                (k >> 72) as u64 & 0xFFFF_FFFF,
+                (k >> 64) as u64 & 0xFF,
+                k as u64,
+            ],
+            Self::Ave => [
+                (k >> 104) as u64,
+                (k >> 96) as u64 & 0xFF,
+                (k >> 32) as u64,
+                k as u64 & 0xFFFF_FFFF,
+            ],
             Self::Halves => [(k >> 64) as u64, 0, 0, k as u64],
         }
     }
@@ -73,6 +88,11 @@ impl Layout {
             _ => x,
         }
     }
+}
+
+/// The payload of the first operation of the leaf after the one this payload is of (see `Place`).
+fn next_leaf(payload: u64) -> u64 {
+    (payload & !0xFFFF).wrapping_add(0x1_0000)
 }
 
 fn put(out: &mut Vec<u8>, mut x: u64) {
@@ -113,7 +133,14 @@ impl Packer {
     pub fn new(layout: Layout, with_payloads: bool) -> Self {
         let mut out = Vec::with_capacity(4096);
         out.extend_from_slice(&[0, 0, u8::from(with_payloads)]);
-        Self { layout, out, count: 0, before: [0; 4], payload: 0, with_payloads }
+        Self {
+            layout,
+            out,
+            count: 0,
+            before: [0; 4],
+            payload: 0,
+            with_payloads,
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -130,6 +157,8 @@ impl Packer {
         let next = self.payload.wrapping_add(1);
         if self.with_payloads && payload == next {
             control |= 16;
+        } else if self.with_payloads && payload == next_leaf(self.payload) {
+            control |= 32;
         }
         self.out.push(control);
         let value = self.layout.value();
@@ -144,7 +173,8 @@ impl Packer {
                     if first {
                         put(&mut self.out, now[i].wrapping_sub(before[i]));
                     } else if dictionary {
-                        self.out.extend_from_slice(&((now[i] >> 32) as u32).to_be_bytes());
+                        self.out
+                            .extend_from_slice(&((now[i] >> 32) as u32).to_be_bytes());
                         put(&mut self.out, now[i] & 0xFFFF_FFFF);
                     } else {
                         put(&mut self.out, Layout::shrink(now[t], now[i]));
@@ -156,7 +186,7 @@ impl Packer {
             first = false;
         }
         if self.with_payloads {
-            if control & 16 == 0 {
+            if control & 48 == 0 {
                 let d = payload.wrapping_sub(self.payload) as i64;
                 put(&mut self.out, ((d << 1) ^ (d >> 63)) as u64);
             }
@@ -189,7 +219,10 @@ impl Block {
         let ([n0, n1, flags], mut rest) = bytes.split_first_chunk::<3>()?;
         let count = u16::from_be_bytes([*n0, *n1]) as usize;
         let with_payloads = *flags == 1;
-        let mut block = Self { keys: Vec::with_capacity(count), payloads: Vec::with_capacity(if with_payloads { count } else { 0 }) };
+        let mut block = Self {
+            keys: Vec::with_capacity(count),
+            payloads: Vec::with_capacity(if with_payloads { count } else { 0 }),
+        };
         let (mut f, mut payload): (Fields, u64) = ([0; 4], 0);
         let value = layout.value();
         for _ in 0..count {
@@ -206,7 +239,8 @@ impl Block {
                         if matches!(f[t] as u8, tag::TEXT | tag::BYTES | tag::BLOB) {
                             let (head, r) = rest.split_first_chunk::<4>()?;
                             rest = r;
-                            u64::from(u32::from_be_bytes(*head)) << 32 | get(&mut rest)? & 0xFFFF_FFFF
+                            u64::from(u32::from_be_bytes(*head)) << 32
+                                | get(&mut rest)? & 0xFFFF_FFFF
                         } else {
                             Layout::grow(f[t], get(&mut rest)?)
                         }
@@ -223,6 +257,8 @@ impl Block {
             if with_payloads {
                 if control & 16 != 0 {
                     payload = payload.wrapping_add(1);
+                } else if control & 32 != 0 {
+                    payload = next_leaf(payload);
                 } else {
                     let x = get(&mut rest)?;
                     payload = payload.wrapping_add((((x >> 1) as i64) ^ -((x & 1) as i64)) as u64);

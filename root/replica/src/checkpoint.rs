@@ -109,25 +109,48 @@ impl Checkpointer {
     /// The head of a new replica, to be committed durably.
     pub fn create(pod: &str, salt: [u8; 32]) -> Result<Batch, ReplicaError> {
         let mut batch = Batch::new();
-        let head = Head { format: FORMAT, pod: pod.to_owned(), salt };
-        batch.put(keyspace::META, HEAD, codec::encode(&head).map_err(rhizome_tuple::TupleError::from)?);
+        let head = Head {
+            format: FORMAT,
+            pod: pod.to_owned(),
+            salt,
+        };
+        batch.put(
+            keyspace::META,
+            HEAD,
+            codec::encode(&head).map_err(rhizome_tuple::TupleError::from)?,
+        );
         Ok(batch)
     }
 
     pub fn head(kv: &dyn Kv) -> Result<Option<Head>, ReplicaError> {
-        let Some(bytes) = kv.snapshot()?.get(keyspace::META, HEAD)? else { return Ok(None) };
-        let head: Head = codec::decode(&bytes, MAX_META).map_err(|_| ReplicaError::Corrupt("the pod's head record"))?;
-        if head.format == FORMAT { Ok(Some(head)) } else { Err(ReplicaError::Version(head.format)) }
+        let Some(bytes) = kv.snapshot()?.get(keyspace::META, HEAD)? else {
+            return Ok(None);
+        };
+        let head: Head = codec::decode(&bytes, MAX_META)
+            .map_err(|_| ReplicaError::Corrupt("the pod's head record"))?;
+        if head.format == FORMAT {
+            Ok(Some(head))
+        } else {
+            Err(ReplicaError::Version(head.format))
+        }
     }
 
     /// The state at the last checkpoint, and how many commits it has.
     pub fn open(kv: &Arc<dyn Kv>, head: &Head) -> Result<(Self, State), ReplicaError> {
         let store = Arc::new(BlockStore::new(kv.clone()));
         let mut state = State::new(store.clone(), head.salt);
-        let mut me = Self { next_block: 1, written: FxHashMap::default(), holders: FxHashMap::default(), retired: Vec::new() };
+        let mut me = Self {
+            next_block: 1,
+            written: FxHashMap::default(),
+            holders: FxHashMap::default(),
+            retired: Vec::new(),
+        };
         let snap = kv.snapshot()?;
-        let Some(mark) = snap.get(keyspace::META, MARK)? else { return Ok((me, state)) };
-        let mark: Mark = codec::decode(&mark, MAX_META).map_err(|_| ReplicaError::Corrupt("the checkpoint record"))?;
+        let Some(mark) = snap.get(keyspace::META, MARK)? else {
+            return Ok((me, state));
+        };
+        let mark: Mark = codec::decode(&mark, MAX_META)
+            .map_err(|_| ReplicaError::Corrupt("the checkpoint record"))?;
         let mut lists: FxHashMap<u8, Vec<(u128, u64, u32)>> = FxHashMap::default();
         let mut good = true;
         snap.scan(keyspace::DIRECTORY, &[], None, false, &mut |k, v| {
@@ -135,10 +158,17 @@ impl Checkpointer {
                 let (kind, first) = k.split_first()?;
                 let (id, count) = v.split_first_chunk::<8>()?;
                 let first = u128::from_be_bytes(first.try_into().ok()?);
-                Some((*kind, first, u64::from_be_bytes(*id), u32::from_be_bytes(count.try_into().ok()?)))
+                Some((
+                    *kind,
+                    first,
+                    u64::from_be_bytes(*id),
+                    u32::from_be_bytes(count.try_into().ok()?),
+                ))
             };
             match entry() {
-                Some((kind, first, id, count)) => lists.entry(kind).or_default().push((first, id, count)),
+                Some((kind, first, id, count)) => {
+                    lists.entry(kind).or_default().push((first, id, count))
+                }
                 None => good = false,
             }
             ControlFlow::Continue(())
@@ -155,7 +185,9 @@ impl Checkpointer {
         state.entities = Table::from_directory(store.clone(), list(ENTITIES))?;
         state.commits = Table::from_directory(store, list(COMMITS))?;
         if state.commits.len() != mark.commits {
-            return Err(ReplicaError::Corrupt("the table of commits does not reach the checkpoint's mark"));
+            return Err(ReplicaError::Corrupt(
+                "the table of commits does not reach the checkpoint's mark",
+            ));
         }
         let mut names = Names::default();
         for (i, name) in mark.names.iter().enumerate() {
@@ -164,23 +196,48 @@ impl Checkpointer {
             names.numbers.insert(name, i as u32);
         }
         state.names = Arc::new(names);
-        let distinct = mark.distinct.iter().map(|(entities, values)| Distinct { entities: *entities, values: *values });
+        let distinct = mark.distinct.iter().map(|(entities, values)| Distinct {
+            entities: *entities,
+            values: *values,
+        });
         state.distinct = Arc::new(distinct.collect());
         state.devices = Arc::new(mark.devices);
-        let heads = mark.heads.iter().map(|(d, seq, commit)| (*d, ChainHead { seq: *seq, commit: *commit }));
+        let heads = mark.heads.iter().map(|(d, seq, commit)| {
+            (
+                *d,
+                ChainHead {
+                    seq: *seq,
+                    commit: *commit,
+                },
+            )
+        });
         state.heads = Arc::new(heads.collect());
         state.clock = Hlc(mark.clock);
         me.next_block = mark.next_block;
         for (kind, l) in lists {
-            me.written.insert(kind, l.into_iter().map(|(first, id, count)| (first, (id, count))).collect());
+            me.written.insert(
+                kind,
+                l.into_iter()
+                    .map(|(first, id, count)| (first, (id, count)))
+                    .collect(),
+            );
         }
         // nobody can hold a snapshot from before the process started
-        me.retired = mark.retired.into_iter().map(|id| (id, Holder::Tree(Weak::new()))).collect();
+        me.retired = mark
+            .retired
+            .into_iter()
+            .map(|id| (id, Holder::Tree(Weak::new())))
+            .collect();
         Ok((me, state))
     }
 
     /// Adds to `batch` what brings the store up to `state`, whose trees may be cut anew.
-    pub fn save(&mut self, state: &mut State, log: &Log, mut batch: Batch) -> Result<(), ReplicaError> {
+    pub fn save(
+        &mut self,
+        state: &mut State,
+        log: &Log,
+        mut batch: Batch,
+    ) -> Result<(), ReplicaError> {
         let start = self.next_block;
         let mut next = start;
         let mut directories: Vec<(u8, Directory)> = Vec::new();
@@ -193,8 +250,18 @@ impl Checkpointer {
                 next += 1;
                 next - 1
             };
-            let State { forks, texts, entities, commits, .. } = &mut *state;
-            let tables = [(TEXTS, &*texts), (ENTITIES, &*entities), (COMMITS, &*commits)];
+            let State {
+                forks,
+                texts,
+                entities,
+                commits,
+                ..
+            } = &mut *state;
+            let tables = [
+                (TEXTS, &*texts),
+                (ENTITIES, &*entities),
+                (COMMITS, &*commits),
+            ];
             let mut directory_of_tree = |kind: u8, tree: &mut Tree| {
                 let mut directory = Directory::new();
                 for (first, id, count, cell) in tree.save(&mut write) {
@@ -252,34 +319,62 @@ impl Checkpointer {
         let fresh: FxHashMap<u64, Holder> = holders.into_iter().collect();
         let needed = |id: u64| {
             let old = self.retired.iter().find(|r| r.0 == id).map(|r| &r.1);
-            old.or_else(|| self.holders.get(&id)).unwrap_or(&Holder::Unknown).needs_it()
+            old.or_else(|| self.holders.get(&id))
+                .unwrap_or(&Holder::Unknown)
+                .needs_it()
         };
         let (keep, gone): (Vec<u64>, Vec<u64>) = retired.into_iter().partition(|id| needed(*id));
-        gone.iter().for_each(|id| batch.delete(keyspace::BLOCKS, id.to_be_bytes()));
+        gone.iter()
+            .for_each(|id| batch.delete(keyspace::BLOCKS, id.to_be_bytes()));
         let mark = Mark {
             commits: state.commits.len(),
             next_block: next,
             clock: state.clock.0,
             names: state.names.list.iter().map(|n| n.to_string()).collect(),
-            distinct: state.distinct.iter().map(|d| (d.entities, d.values)).collect(),
+            distinct: state
+                .distinct
+                .iter()
+                .map(|d| (d.entities, d.values))
+                .collect(),
             devices: state.devices.to_vec(),
-            heads: state.heads.iter().map(|(d, h)| (*d, h.seq, h.commit)).collect(),
+            heads: state
+                .heads
+                .iter()
+                .map(|(d, h)| (*d, h.seq, h.commit))
+                .collect(),
             retired: keep.clone(),
         };
-        batch.put(keyspace::META, MARK, codec::encode(&mark).map_err(rhizome_tuple::TupleError::from)?);
+        batch.put(
+            keyspace::META,
+            MARK,
+            codec::encode(&mark).map_err(rhizome_tuple::TupleError::from)?,
+        );
         let kv = log.kv.as_ref().ok_or(ReplicaError::Missing)?;
         if let Err(e) = kv.commit(batch, rhizome_storage::Durability::Durable) {
             // the blocks are not there after all
-            undo_trees.iter().for_each(|c| c.id.store(0, Ordering::Release));
-            undo_tables.iter().for_each(|c| c.id.store(0, Ordering::Release));
+            undo_trees
+                .iter()
+                .for_each(|c| c.id.store(0, Ordering::Release));
+            undo_tables
+                .iter()
+                .for_each(|c| c.id.store(0, Ordering::Release));
             return Err(e.into());
         }
         self.next_block = next;
         let mut old = std::mem::replace(&mut self.holders, fresh);
-        let mut before: FxHashMap<u64, Holder> = std::mem::take(&mut self.retired).into_iter().collect();
+        let mut before: FxHashMap<u64, Holder> =
+            std::mem::take(&mut self.retired).into_iter().collect();
         self.retired = keep
             .into_iter()
-            .map(|id| (id, before.remove(&id).or_else(|| old.remove(&id)).unwrap_or(Holder::Unknown)))
+            .map(|id| {
+                (
+                    id,
+                    before
+                        .remove(&id)
+                        .or_else(|| old.remove(&id))
+                        .unwrap_or(Holder::Unknown),
+                )
+            })
             .collect();
         self.written = directories.into_iter().collect();
         state.store.refresh();

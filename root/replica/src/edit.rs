@@ -69,7 +69,10 @@ pub(crate) fn leaves(snapshot: &Snapshot, edits: Vec<Edit>) -> Result<Vec<Leaf>,
             plan.edit(edit)?;
         }
         if !plan.ops.is_empty() {
-            out.push(Leaf { entity, ops: plan.ops });
+            out.push(Leaf {
+                entity,
+                ops: plan.ops,
+            });
         }
     }
     out.sort_by_key(|l| l.entity);
@@ -99,31 +102,61 @@ const SMALL: usize = 24;
 impl<'s> Plan<'s> {
     fn new(snapshot: &'s Snapshot, entity: EntityId) -> Self {
         let e = snapshot.eid(&entity);
-        Self { snapshot, entity, e, ops: Vec::new(), members: FxHashSet::default() }
+        Self {
+            snapshot,
+            entity,
+            e,
+            ops: Vec::new(),
+            members: FxHashSet::default(),
+        }
     }
 
     fn live(&self, attribute: &Attribute) -> Result<Vec<Live>, ReplicaError> {
-        let (Some(e), Some(a)) = (self.e, self.snapshot.aid(attribute.as_str())) else { return Ok(Vec::new()) };
+        let (Some(e), Some(a)) = (self.e, self.snapshot.aid(attribute.as_str())) else {
+            return Ok(Vec::new());
+        };
         let state = self.snapshot.state();
         let facts = state.facts(e, a);
         let plain = !state.knots.contains(State::knot_key(e, a))
-            && facts.iter().all(|(_, p)| p.kind() == Kind::Assert as u8 || p.kind() == Kind::Insert as u8);
+            && facts
+                .iter()
+                .all(|(_, p)| p.kind() == Kind::Assert as u8 || p.kind() == Kind::Insert as u8);
         if plain {
             let live = |(w, p): (_, Place)| {
-                Some(Live { id: state.op_id(p)?, kind: p.kind(), value: state.value(w), position: Vec::new() })
+                Some(Live {
+                    id: state.op_id(p)?,
+                    kind: p.kind(),
+                    value: state.value(w),
+                    position: Vec::new(),
+                })
             };
             return Ok(facts.into_iter().filter_map(live).collect());
         }
-        let reader = Reader { log: &self.snapshot.0.log, batch: &[], first: u32::MAX, fresh: &FxHashMap::default() };
+        let reader = Reader {
+            log: &self.snapshot.0.log,
+            batch: &[],
+            first: u32::MAX,
+            fresh: &FxHashMap::default(),
+        };
         let (all, _) = recorded(state, &reader, e, attribute.as_str())?;
-        let live = all.into_iter().filter(|r| r.live && r.place.kind() != Kind::Retract as u8).map(|r| {
-            let (value, position) = match r.op {
-                Op::Assert { value, .. } | Op::Insert { value, .. } => (Some(value), Vec::new()),
-                Op::List(l) => (Some(l.value), l.position),
-                _ => (None, Vec::new()),
-            };
-            Live { id: r.id, kind: r.place.kind(), value, position }
-        });
+        let live = all
+            .into_iter()
+            .filter(|r| r.live && r.place.kind() != Kind::Retract as u8)
+            .map(|r| {
+                let (value, position) = match r.op {
+                    Op::Assert { value, .. } | Op::Insert { value, .. } => {
+                        (Some(value), Vec::new())
+                    }
+                    Op::List(l) => (Some(l.value), l.position),
+                    _ => (None, Vec::new()),
+                };
+                Live {
+                    id: r.id,
+                    kind: r.place.kind(),
+                    value,
+                    position,
+                }
+            });
         Ok(live.collect())
     }
 
@@ -149,14 +182,22 @@ impl<'s> Plan<'s> {
     fn assert(&mut self, attribute: Attribute, value: Value) -> Result<(), ReplicaError> {
         // a later assertion of the same transaction takes the place of an earlier one
         for op in &mut self.ops {
-            if let Op::Assert { attribute: a, value: v, .. } = op
+            if let Op::Assert {
+                attribute: a,
+                value: v,
+                ..
+            } = op
                 && *a == attribute
             {
                 *v = value;
                 return Ok(());
             }
         }
-        let live = if self.e.is_some() { self.live(&attribute)? } else { Vec::new() };
+        let live = if self.e.is_some() {
+            self.live(&attribute)?
+        } else {
+            Vec::new()
+        };
         if let [only] = &live[..]
             && only.kind == Kind::Assert as u8
             && only.value.as_ref() == Some(&value)
@@ -164,7 +205,11 @@ impl<'s> Plan<'s> {
             return Ok(());
         }
         let supersedes = live.into_iter().map(|l| l.id).collect();
-        self.ops.push(Op::Assert { attribute, value, supersedes });
+        self.ops.push(Op::Assert {
+            attribute,
+            value,
+            supersedes,
+        });
         Ok(())
     }
 
@@ -184,7 +229,11 @@ impl<'s> Plan<'s> {
         if repeated {
             return Ok(());
         }
-        if let (Some(e), Some(a), Some(w)) = (self.e, self.snapshot.aid(attribute.as_str()), self.snapshot.word(&value)) {
+        if let (Some(e), Some(a), Some(w)) = (
+            self.e,
+            self.snapshot.aid(attribute.as_str()),
+            self.snapshot.word(&value),
+        ) {
             let place = self.snapshot.eav().get(crate::key::eav(e, a, w)).map(Place);
             if place.is_some_and(|p| p.kind() == Kind::Insert as u8) {
                 return Ok(());
@@ -195,7 +244,10 @@ impl<'s> Plan<'s> {
     }
 
     /// The elements of a list as they will be after the operations so far: (position, value, operation unless it is of this commit).
-    fn elements(&self, attribute: &Attribute) -> Result<Vec<(Vec<u8>, Value, Option<OpId>)>, ReplicaError> {
+    fn elements(
+        &self,
+        attribute: &Attribute,
+    ) -> Result<Vec<(Vec<u8>, Value, Option<OpId>)>, ReplicaError> {
         let mut all: Vec<_> = self
             .live(attribute)?
             .into_iter()
@@ -210,22 +262,39 @@ impl<'s> Plan<'s> {
             .collect();
         all.retain(|x| x.2.is_none_or(|id| !gone.contains(&id)));
         all.extend(self.ops.iter().filter_map(|o| match o {
-            Op::List(l) if l.attribute == *attribute => Some((l.position.clone(), l.value.clone(), None)),
+            Op::List(l) if l.attribute == *attribute => {
+                Some((l.position.clone(), l.value.clone(), None))
+            }
             _ => None,
         }));
         all.sort_by(|x, y| (&x.0, x.2).cmp(&(&y.0, y.2)));
         Ok(all)
     }
 
-    fn put(&mut self, attribute: Attribute, value: Value, index: Option<usize>) -> Result<(), ReplicaError> {
+    fn put(
+        &mut self,
+        attribute: Attribute,
+        value: Value,
+        index: Option<usize>,
+    ) -> Result<(), ReplicaError> {
         let all = self.elements(&attribute)?;
         let i = index.unwrap_or(all.len());
         if i > all.len() {
-            return Err(ReplicaError::Edit(format!("index {i} is outside the list `{attribute}` of {} elements", all.len())));
+            return Err(ReplicaError::Edit(format!(
+                "index {i} is outside the list `{attribute}` of {} elements",
+                all.len()
+            )));
         }
-        let position =
-            fraction::between(i.checked_sub(1).map(|j| &*all[j].0), all.get(i).map(|x| &*x.0));
-        self.ops.push(Op::List(ListOp { attribute, position, value, supersedes: Vec::new() }));
+        let position = fraction::between(
+            i.checked_sub(1).map(|j| &*all[j].0),
+            all.get(i).map(|x| &*x.0),
+        );
+        self.ops.push(Op::List(ListOp {
+            attribute,
+            position,
+            value,
+            supersedes: Vec::new(),
+        }));
         Ok(())
     }
 
@@ -234,16 +303,25 @@ impl<'s> Plan<'s> {
         if all.iter().map(|x| &x.1).eq(values.iter()) {
             return Ok(());
         }
-        self.ops.retain(|o| !matches!(o, Op::List(l) if l.attribute == attribute));
+        self.ops
+            .retain(|o| !matches!(o, Op::List(l) if l.attribute == attribute));
         let gone: Vec<OpId> = all.iter().filter_map(|x| x.2).collect();
         if !gone.is_empty() {
-            self.ops.push(Op::Retract { attribute: attribute.clone(), supersedes: gone });
+            self.ops.push(Op::Retract {
+                attribute: attribute.clone(),
+                supersedes: gone,
+            });
         }
         let mut last: Option<Vec<u8>> = None;
         for value in values {
             let position = fraction::between(last.as_deref(), None);
             last = Some(position.clone());
-            self.ops.push(Op::List(ListOp { attribute: attribute.clone(), position, value, supersedes: Vec::new() }));
+            self.ops.push(Op::List(ListOp {
+                attribute: attribute.clone(),
+                position,
+                value,
+                supersedes: Vec::new(),
+            }));
         }
         Ok(())
     }
@@ -252,11 +330,18 @@ impl<'s> Plan<'s> {
         // what this very transaction asserted goes, and what that assertion would have replaced goes with it
         let mut supersedes: Vec<OpId> = Vec::new();
         self.ops.retain(|op| match op {
-            Op::Assert { attribute: a, value: v, supersedes: old } if *a == attribute && value.is_none_or(|x| x == v) => {
+            Op::Assert {
+                attribute: a,
+                value: v,
+                supersedes: old,
+            } if *a == attribute && value.is_none_or(|x| x == v) => {
                 supersedes.extend(old);
                 false
             }
-            Op::Insert { attribute: a, value: v } => *a != attribute || value.is_some_and(|x| x != v),
+            Op::Insert {
+                attribute: a,
+                value: v,
+            } => *a != attribute || value.is_some_and(|x| x != v),
             Op::List(l) => l.attribute != attribute || value.is_some_and(|x| *x != l.value),
             _ => true,
         });
@@ -266,7 +351,10 @@ impl<'s> Plan<'s> {
             }
         }
         if !supersedes.is_empty() {
-            self.ops.push(Op::Retract { attribute, supersedes });
+            self.ops.push(Op::Retract {
+                attribute,
+                supersedes,
+            });
         }
         Ok(())
     }
@@ -276,8 +364,16 @@ impl<'s> Plan<'s> {
         let state = self.snapshot.state();
         let mut leaves = Vec::new();
         for (number, index) in state.leaves_of(e) {
-            let id = state.meta(number).ok_or(ReplicaError::Corrupt("a commit is not in the table of commits"))?.id;
-            if !state.erased.contains(State::erasure_key(&self.entity, &id, index)) {
+            let id = state
+                .meta(number)
+                .ok_or(ReplicaError::Corrupt(
+                    "a commit is not in the table of commits",
+                ))?
+                .id;
+            if !state
+                .erased
+                .contains(State::erasure_key(&self.entity, &id, index))
+            {
                 leaves.push(LeafId(id, index));
             }
         }

@@ -17,7 +17,9 @@ pub enum ReplicaError {
     #[error(transparent)]
     Signature(#[from] SignatureError),
     /// What is on disk contradicts itself.
-    #[error("the pod's files are damaged: {0}; run `rhizome doctor`, which rebuilds the indexes from the log")]
+    #[error(
+        "the pod's files are damaged: {0}; run `rhizome doctor`, which rebuilds the indexes from the log"
+    )]
     Corrupt(&'static str),
     /// A dense number ran out.
     #[error("this pod is full: {0}")]

@@ -66,13 +66,18 @@ mod tests {
         let mut list: Vec<Vec<u8>> = Vec::new();
         let mut x = 7u64;
         for _ in 0..3000 {
-            x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            x = x
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             let i = match x >> 62 {
                 0 => 0,
                 1 => list.len(),
                 _ => (x >> 20) as usize % (list.len() + 1),
             };
-            let p = between(i.checked_sub(1).map(|j| &*list[j]), list.get(i).map(|h| &**h));
+            let p = between(
+                i.checked_sub(1).map(|j| &*list[j]),
+                list.get(i).map(|h| &**h),
+            );
             assert!(i == 0 || list[i - 1] < p, "{:?} {p:?}", list.get(i - 1));
             assert!(i == list.len() || p < list[i], "{p:?} {:?}", list[i]);
             list.insert(i, p);

@@ -82,8 +82,15 @@ impl Snapshot {
     }
 
     fn recorded(&self, e: Eid, a: Aid) -> Result<Vec<Recorded>, ReplicaError> {
-        let Some(name) = self.attribute(a) else { return Ok(Vec::new()) };
-        let reader = Reader { log: &self.0.log, batch: &[], first: u32::MAX, fresh: &FxHashMap::default() };
+        let Some(name) = self.attribute(a) else {
+            return Ok(Vec::new());
+        };
+        let reader = Reader {
+            log: &self.0.log,
+            batch: &[],
+            first: u32::MAX,
+            fresh: &FxHashMap::default(),
+        };
         Ok(recorded(self.state(), &reader, e, name)?.0)
     }
 
@@ -121,9 +128,14 @@ impl Snapshot {
     pub fn history(&self, e: Eid) -> Result<Vec<Event>, ReplicaError> {
         let mut out = Vec::new();
         for (number, index) in self.state().leaves_of(e).collect::<Vec<_>>() {
-            let Some((_, ops)) = self.0.log.leaf(number, index)? else { continue };
+            let Some((_, ops)) = self.0.log.leaf(number, index)? else {
+                continue;
+            };
             for (i, op) in ops.into_iter().enumerate() {
-                out.push(Event { by: self.provenance_at(Place::new(Kind::Assert, number, index, i as u32))?, op });
+                out.push(Event {
+                    by: self.provenance_at(Place::new(Kind::Assert, number, index, i as u32))?,
+                    op,
+                });
             }
         }
         out.sort_by_key(|x| (x.by.hlc, x.by.op));
@@ -137,11 +149,20 @@ impl Snapshot {
     }
 
     /// Position, element and operation of each list element, in order.
-    pub(crate) fn list_elements(&self, e: Eid, a: Aid) -> Result<Vec<(Vec<u8>, Word, OpId)>, ReplicaError> {
+    pub(crate) fn list_elements(
+        &self,
+        e: Eid,
+        a: Aid,
+    ) -> Result<Vec<(Vec<u8>, Word, OpId)>, ReplicaError> {
         let mut out = Vec::new();
         if self.state().knots.contains(State::knot_key(e, a)) {
             for r in self.recorded(e, a)? {
-                if let (true, Op::List(ListOp { position, value, .. })) = (r.live, r.op)
+                if let (
+                    true,
+                    Op::List(ListOp {
+                        position, value, ..
+                    }),
+                ) = (r.live, r.op)
                     && let Some(w) = self.word(&value)
                 {
                     out.push((position, w, r.id));
@@ -168,7 +189,11 @@ impl Snapshot {
     /// The newest commit of every author: (author, seq, commit).
     pub fn heads(&self) -> Vec<(PublicKey, u64, CommitId)> {
         let head = |(device, head): (&u32, &crate::state::ChainHead)| {
-            Some((*self.state().devices.get(*device as usize)?, head.seq, self.state().meta(head.commit)?.id))
+            Some((
+                *self.state().devices.get(*device as usize)?,
+                head.seq,
+                self.state().meta(head.commit)?.id,
+            ))
         };
         self.state().heads.iter().filter_map(head).collect()
     }
@@ -176,11 +201,23 @@ impl Snapshot {
     /// Every place at which an author's chain forks.
     pub fn forks(&self) -> Vec<Fork> {
         let fork = |k: u128| {
-            let (first, second) = (self.state().meta((k >> 64) as u32)?, self.state().meta(k as u32)?);
+            let (first, second) = (
+                self.state().meta((k >> 64) as u32)?,
+                self.state().meta(k as u32)?,
+            );
             let author = *self.state().devices.get(first.device as usize)?;
-            Some(Fork { author, seq: first.seq, first: first.id, second: second.id })
+            Some(Fork {
+                author,
+                seq: first.seq,
+                first: first.id,
+                second: second.id,
+            })
         };
-        self.state().forks.range(0, u128::MAX).filter_map(fork).collect()
+        self.state()
+            .forks
+            .range(0, u128::MAX)
+            .filter_map(fork)
+            .collect()
     }
 
     /// The pod as it was at a cut, rebuilt in memory from the log: cost in proportion to the history up to there.
@@ -192,7 +229,10 @@ impl Snapshot {
     }
 
     /// A new state made from the log alone, with the commits that `keep` wants.
-    pub(crate) fn rebuilt(&self, keep: impl Fn(PublicKey, u64, Hlc) -> bool) -> Result<Self, ReplicaError> {
+    pub(crate) fn rebuilt(
+        &self,
+        keep: impl Fn(PublicKey, u64, Hlc) -> bool,
+    ) -> Result<Self, ReplicaError> {
         let mut state = State::new(Arc::new(BlockStore::default()), self.state().salt);
         let mut kept = Vec::new();
         for number in 0..self.commit_count() {
@@ -216,7 +256,11 @@ impl Snapshot {
                 size = 0;
             }
         }
-        Ok(Self(Arc::new(Inner { state, log, authors: self.0.authors.clone() })))
+        Ok(Self(Arc::new(Inner {
+            state,
+            log,
+            authors: self.0.authors.clone(),
+        })))
     }
 
     /// The entities that have a current tuple.
@@ -229,8 +273,13 @@ impl Snapshot {
     }
 
     /// What is known of one commit: its header, and the entities it is about.
-    pub fn commit(&self, id: &CommitId) -> Result<Option<(rhizome_tuple::Commit, Vec<EntityId>)>, ReplicaError> {
-        let Some(number) = self.state().commit_number(id) else { return Ok(None) };
+    pub fn commit(
+        &self,
+        id: &CommitId,
+    ) -> Result<Option<(rhizome_tuple::Commit, Vec<EntityId>)>, ReplicaError> {
+        let Some(number) = self.state().commit_number(id) else {
+            return Ok(None);
+        };
         let incoming = load(&self.0.log, number, *id)?;
         let entities = incoming.leaves.into_iter().flatten().map(|l| l.0).collect();
         Ok(Some((incoming.header, entities)))
@@ -238,7 +287,11 @@ impl Snapshot {
 }
 
 /// A commit from the log, opened.
-pub(crate) fn load(log: &crate::log::Log, number: u32, id: CommitId) -> Result<Incoming, ReplicaError> {
+pub(crate) fn load(
+    log: &crate::log::Log,
+    number: u32,
+    id: CommitId,
+) -> Result<Incoming, ReplicaError> {
     let record = log.record(number)?;
     let header = crate::log::header_of(&record.envelope)?;
     let leaves = record
@@ -247,5 +300,10 @@ pub(crate) fn load(log: &crate::log::Log, number: u32, id: CommitId) -> Result<I
         .enumerate()
         .map(|(i, bytes)| log.epochs.open(&header, i as u32, bytes))
         .collect::<Result<_, _>>()?;
-    Ok(Incoming { id, header, record, leaves })
+    Ok(Incoming {
+        id,
+        header,
+        record,
+        leaves,
+    })
 }

@@ -10,7 +10,10 @@ fn word(v: Word) -> u128 {
     (v.tag as u128) << 64 | v.bits as u128
 }
 fn unword(k: u128) -> Word {
-    Word { tag: (k >> 64) as u8, bits: k as u64 }
+    Word {
+        tag: (k >> 64) as u8,
+        bits: k as u64,
+    }
 }
 fn aid(x: u128) -> Aid {
     Aid(x as u32 & 0xFF_FFFF)
@@ -32,7 +35,11 @@ pub fn eav_ea(e: Eid, a: Aid) -> (u128, u128) {
 }
 /// The fact of an EAV key.
 pub fn un_eav(k: u128) -> Fact {
-    Fact { e: Eid((k >> 96) as u32), a: aid(k >> 72), v: unword(k) }
+    Fact {
+        e: Eid((k >> 96) as u32),
+        a: aid(k >> 72),
+        v: unword(k),
+    }
 }
 
 /// attribute | entity | value
@@ -46,7 +53,11 @@ pub fn aev_a(a: Aid) -> (u128, u128) {
 }
 /// The fact of an AEV key.
 pub fn un_aev(k: u128) -> Fact {
-    Fact { e: Eid((k >> 72) as u32), a: aid(k >> 104), v: unword(k) }
+    Fact {
+        e: Eid((k >> 72) as u32),
+        a: aid(k >> 104),
+        v: unword(k),
+    }
 }
 
 /// attribute | value | entity
@@ -64,7 +75,11 @@ pub fn ave_av(a: Aid, v: Word) -> (u128, u128) {
 }
 /// The fact of an AVE key.
 pub fn un_ave(k: u128) -> Fact {
-    Fact { e: Eid(k as u32), a: aid(k >> 104), v: unword(k >> 32) }
+    Fact {
+        e: Eid(k as u32),
+        a: aid(k >> 104),
+        v: unword(k >> 32),
+    }
 }
 
 /// target entity | attribute | entity; references only
@@ -82,5 +97,12 @@ pub fn vae_va(target: Eid, a: Aid) -> (u128, u128) {
 }
 /// The fact of a VAE key.
 pub fn un_vae(k: u128) -> Fact {
-    Fact { e: Eid(k as u32), a: aid(k >> 72), v: Word { tag: tag::REF, bits: (k >> 96) as u64 & LOW64 as u64 } }
+    Fact {
+        e: Eid(k as u32),
+        a: aid(k >> 72),
+        v: Word {
+            tag: tag::REF,
+            bits: (k >> 96) as u64 & LOW64 as u64,
+        },
+    }
 }

@@ -8,7 +8,9 @@ use crate::{ReplicaError, store::keyspace};
 use parking_lot::RwLock;
 use rhizome_ipld::{Payload, Signed, codec};
 use rhizome_storage::{Batch, Kv, fitting_value_len};
-use rhizome_tuple::{Commit, EntityId, EpochId, EpochSecret, Leaf, Op, SealedLeaf, leaf_hash, merkle_root};
+use rhizome_tuple::{
+    Commit, EntityId, EpochId, EpochSecret, Leaf, Op, SealedLeaf, leaf_hash, merkle_root,
+};
 use serde_bytes::ByteBuf;
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
@@ -82,7 +84,8 @@ fn log_key(number: u32, first: u32) -> [u8; 8] {
 fn put_part(number: u32, first: u32, ends: &[u32], items: &[u8], batch: &mut Batch) {
     let mut value = Vec::with_capacity(2 + 4 * ends.len() + items.len());
     value.extend_from_slice(&(ends.len() as u16).to_be_bytes());
-    ends.iter().for_each(|e| value.extend_from_slice(&e.to_be_bytes()));
+    ends.iter()
+        .for_each(|e| value.extend_from_slice(&e.to_be_bytes()));
     value.extend_from_slice(items);
     batch.put(keyspace::LOG, log_key(number, first), value);
 }
@@ -124,7 +127,11 @@ impl Epochs {
         self.0.last().ok_or(ReplicaError::NoKey([0; 8]))
     }
     fn get(&self, id: EpochId) -> Result<&EpochSecret, ReplicaError> {
-        self.0.iter().rev().find(|e| e.id() == id).ok_or(ReplicaError::NoKey(id.0))
+        self.0
+            .iter()
+            .rev()
+            .find(|e| e.id() == id)
+            .ok_or(ReplicaError::NoKey(id.0))
     }
     /// Opens a leaf of a commit. `None` means that the leaf is *void*: it was erased, or its author made it so that nobody can read
     /// it, and it has no effect anywhere.
@@ -134,9 +141,18 @@ impl Epochs {
         index: u32,
         bytes: &LeafBytes,
     ) -> Result<Option<(EntityId, Vec<Op>)>, ReplicaError> {
-        let LeafBytes::Sealed(bytes) = bytes else { return Ok(None) };
-        let Ok(sealed) = SealedLeaf::from_bytes(bytes) else { return Ok(None) };
-        let Ok((entity, plaintext)) = self.get(sealed.epoch)?.open(&sealed, &header.address(index)) else { return Ok(None) };
+        let LeafBytes::Sealed(bytes) = bytes else {
+            return Ok(None);
+        };
+        let Ok(sealed) = SealedLeaf::from_bytes(bytes) else {
+            return Ok(None);
+        };
+        let Ok((entity, plaintext)) = self
+            .get(sealed.epoch)?
+            .open(&sealed, &header.address(index))
+        else {
+            return Ok(None);
+        };
         Ok(Leaf::decode(&plaintext).ok().map(|ops| (entity, ops)))
     }
 }
@@ -154,17 +170,27 @@ pub(crate) struct Log {
 
 impl Log {
     pub fn new(kv: Option<Arc<dyn Kv>>, epochs: Arc<Epochs>) -> Self {
-        Self { kv, epochs, tail: Arc::default(), numbers: None }
+        Self {
+            kv,
+            epochs,
+            tail: Arc::default(),
+            numbers: None,
+        }
     }
 
     /// The same log for a state whose commit `i` is the log's commit `numbers[i]`.
     pub fn renumbered(&self, numbers: Vec<u32>) -> Self {
         let numbers = numbers.into_iter().map(|n| self.number(n)).collect();
-        Self { numbers: Some(Arc::new(numbers)), ..self.clone() }
+        Self {
+            numbers: Some(Arc::new(numbers)),
+            ..self.clone()
+        }
     }
 
     fn number(&self, n: u32) -> u32 {
-        self.numbers.as_ref().map_or(n, |m| m.get(n as usize).copied().unwrap_or(u32::MAX))
+        self.numbers
+            .as_ref()
+            .map_or(n, |m| m.get(n as usize).copied().unwrap_or(u32::MAX))
     }
 
     pub fn record(&self, number: u32) -> Result<Arc<Record>, ReplicaError> {
@@ -199,7 +225,11 @@ impl Log {
                 ControlFlow::Continue(())
             },
         )?;
-        if good && !envelope.is_empty() { Ok(Arc::new(Record { envelope, leaves })) } else { Err(BAD) }
+        if good && !envelope.is_empty() {
+            Ok(Arc::new(Record { envelope, leaves }))
+        } else {
+            Err(BAD)
+        }
     }
 
     /// The header of a commit, by the log's own number.
@@ -207,12 +237,22 @@ impl Log {
         if let Some(r) = self.tail.read().get(&number) {
             return header_of(&r.envelope);
         }
-        let part = self.kv.as_ref().ok_or(BAD)?.snapshot()?.get(keyspace::LOG, &log_key(number, 0))?.ok_or(BAD)?;
+        let part = self
+            .kv
+            .as_ref()
+            .ok_or(BAD)?
+            .snapshot()?
+            .get(keyspace::LOG, &log_key(number, 0))?
+            .ok_or(BAD)?;
         header_of(items(&part).and_then(|i| i.first().copied()).ok_or(BAD)?)
     }
 
     /// Opens one leaf: `None` if it is void.
-    pub fn leaf(&self, number: u32, index: u32) -> Result<Option<(EntityId, Vec<Op>)>, ReplicaError> {
+    pub fn leaf(
+        &self,
+        number: u32,
+        index: u32,
+    ) -> Result<Option<(EntityId, Vec<Op>)>, ReplicaError> {
         let (header, bytes) = self.leaf_bytes(number, index)?;
         self.epochs.open(&header, index, &bytes)
     }
@@ -227,15 +267,28 @@ impl Log {
         let mut found = None;
         let mut head = None;
         let end = log_key(number, index.saturating_add(1));
-        snap.scan(keyspace::LOG, &log_key(number, 0), Some(&end), true, &mut |k, part| {
-            let first = k.get(4..8).and_then(|b| b.try_into().ok()).map_or(0, u32::from_be_bytes);
-            if let Some(all) = items(part) {
-                let skip = usize::from(first == 0);
-                found = all.get((index - first) as usize + skip).and_then(|i| leaf_bytes(i));
-                head = (first == 0).then(|| all.first().map(|b| b.to_vec())).flatten();
-            }
-            ControlFlow::Break(())
-        })?;
+        snap.scan(
+            keyspace::LOG,
+            &log_key(number, 0),
+            Some(&end),
+            true,
+            &mut |k, part| {
+                let first = k
+                    .get(4..8)
+                    .and_then(|b| b.try_into().ok())
+                    .map_or(0, u32::from_be_bytes);
+                if let Some(all) = items(part) {
+                    let skip = usize::from(first == 0);
+                    found = all
+                        .get((index - first) as usize + skip)
+                        .and_then(|i| leaf_bytes(i));
+                    head = (first == 0)
+                        .then(|| all.first().map(|b| b.to_vec()))
+                        .flatten();
+                }
+                ControlFlow::Break(())
+            },
+        )?;
         let header = match head {
             Some(envelope) => header_of(&envelope)?,
             None => self.header(number)?,
@@ -253,6 +306,7 @@ pub(crate) fn header_of(envelope: &[u8]) -> Result<Commit, ReplicaError> {
 /// The payload inside an envelope of our own log.
 pub(crate) fn payload_of(envelope: &[u8]) -> Result<Vec<u8>, ReplicaError> {
     type Parts = (ByteBuf, ByteBuf, ByteBuf);
-    let (payload, _, _): Parts = codec::decode(envelope, Signed::<Commit>::MAX_LEN).map_err(|_| BAD)?;
+    let (payload, _, _): Parts =
+        codec::decode(envelope, Signed::<Commit>::MAX_LEN).map_err(|_| BAD)?;
     Ok(payload.into_vec())
 }

@@ -104,16 +104,29 @@ impl Replica {
     ///
     /// # Errors
     /// [`ReplicaError::Missing`] if there is none.
-    pub fn open(kv: Arc<dyn Kv>, epochs: Epochs, authors: BTreeMap<PublicKey, String>) -> Result<Self, ReplicaError> {
+    pub fn open(
+        kv: Arc<dyn Kv>,
+        epochs: Epochs,
+        authors: BTreeMap<PublicKey, String>,
+    ) -> Result<Self, ReplicaError> {
         let head = Checkpointer::head(&*kv)?.ok_or(ReplicaError::Missing)?;
         let log = Log::new(Some(kv.clone()), Arc::new(epochs));
         let (checkpointer, state, played) = Self::load(&kv, &log, &head)?;
         let upto = state.commits.len();
         Ok(Self {
             pod: head.pod,
-            current: ArcSwap::from_pointee(Inner { state, log: log.clone(), authors: Arc::new(authors) }),
+            current: ArcSwap::from_pointee(Inner {
+                state,
+                log: log.clone(),
+                authors: Arc::new(authors),
+            }),
             log,
-            writer: Mutex::new(Writer { checkpointer, since_checkpoint: played, generation: 0, next_listener: 0 }),
+            writer: Mutex::new(Writer {
+                checkpointer,
+                since_checkpoint: played,
+                generation: 0,
+                next_listener: 0,
+            }),
             flushed: Mutex::new(Flushed { upto }),
             listeners: RwLock::default(),
         })
@@ -126,10 +139,11 @@ impl Replica {
     ) -> Result<(Checkpointer, State, u64), ReplicaError> {
         let (checkpointer, mut state) = Checkpointer::open(kv, head)?;
         let mut last = None;
-        kv.snapshot()?.scan(keyspace::LOG, &[], None, true, &mut |k, _| {
-            last = k.first_chunk::<4>().map(|b| u32::from_be_bytes(*b));
-            ControlFlow::Break(())
-        })?;
+        kv.snapshot()?
+            .scan(keyspace::LOG, &[], None, true, &mut |k, _| {
+                last = k.first_chunk::<4>().map(|b| u32::from_be_bytes(*b));
+                ControlFlow::Break(())
+            })?;
         let mark = state.commits.len();
         let end = last.map_or(0, |l| l + 1);
         if end < mark {
@@ -140,7 +154,12 @@ impl Replica {
         for number in mark..end {
             let id = payload_id(&log.record(number)?.envelope)?;
             let incoming = load(log, number, id)?;
-            played += incoming.leaves.iter().flatten().map(|l| l.1.len() as u64).sum::<u64>();
+            played += incoming
+                .leaves
+                .iter()
+                .flatten()
+                .map(|l| l.1.len() as u64)
+                .sum::<u64>();
             batch.push(incoming);
             if batch.len() == 1000 || number + 1 == end {
                 apply(&mut state, log, &batch)?;
@@ -166,16 +185,25 @@ impl Replica {
         let now = self.current.load_full();
         let mut authors = (*now.authors).clone();
         authors.insert(key, name.to_owned());
-        let inner = Inner { state: now.state.clone(), log: now.log.clone(), authors: Arc::new(authors) };
+        let inner = Inner {
+            state: now.state.clone(),
+            log: now.log.clone(),
+            authors: Arc::new(authors),
+        };
         self.current.store(Arc::new(inner));
     }
 
     /// Calls `listener` with every change, in order, from within the write: it must be quick. Returns a number for
     /// [`Self::unlisten`] and the moment after which changes are reported.
-    pub fn listen(&self, listener: impl Fn(&Arc<Change>) + Send + Sync + 'static) -> (u64, Snapshot) {
+    pub fn listen(
+        &self,
+        listener: impl Fn(&Arc<Change>) + Send + Sync + 'static,
+    ) -> (u64, Snapshot) {
         let mut writer = self.writer.lock();
         writer.next_listener += 1;
-        self.listeners.write().push((writer.next_listener, Box::new(listener)));
+        self.listeners
+            .write()
+            .push((writer.next_listener, Box::new(listener)));
         (writer.next_listener, self.snapshot())
     }
 
@@ -202,7 +230,11 @@ impl Replica {
             let before = self.snapshot();
             let leaves = edit::leaves(&before, edits)?;
             if leaves.is_empty() {
-                return Ok(Written { commits: Vec::new(), added: 0, removed: 0 });
+                return Ok(Written {
+                    commits: Vec::new(),
+                    added: 0,
+                    removed: 0,
+                });
             }
             if leaves.len() > MAX_LEAVES {
                 return Err(ReplicaError::Edit(format!(
@@ -214,7 +246,11 @@ impl Replica {
             let incoming = self.build(header, leaves, &author.key)?;
             let commits = vec![incoming.id];
             let change = self.admit_batch(&mut writer, vec![incoming])?;
-            let written = Written { commits, added: change.added.len(), removed: change.removed.len() };
+            let written = Written {
+                commits,
+                added: change.added.len(),
+                removed: change.removed.len(),
+            };
             (written, writer.generation, change.after.commit_count())
         };
         if durability == Durability::Durable {
@@ -241,7 +277,11 @@ impl Replica {
         let before = self.snapshot();
         let mut leaves = edit::leaves(&before, edits)?;
         if leaves.is_empty() {
-            return Ok(Written { commits: Vec::new(), added: 0, removed: 0 });
+            return Ok(Written {
+                commits: Vec::new(),
+                added: 0,
+                removed: 0,
+            });
         }
         let mut batch: Vec<Incoming> = Vec::new();
         while !leaves.is_empty() {
@@ -268,7 +308,11 @@ impl Replica {
         } else {
             self.write_tail(Durability::Relaxed)?;
         }
-        Ok(Written { commits, added: change.added.len(), removed: change.removed.len() })
+        Ok(Written {
+            commits,
+            added: change.added.len(),
+            removed: change.removed.len(),
+        })
     }
 
     /// Takes commits that came from elsewhere: verifies each one and applies them together. Known ones are passed over. Returns the
@@ -283,7 +327,10 @@ impl Replica {
             let verified = Signed::<Commit>::from_bytes(&record.envelope)?.verify()?;
             verified.check()?;
             if verified.pod != self.pod {
-                return Err(ReplicaError::WrongPod { found: verified.pod.clone(), expected: self.pod.clone() });
+                return Err(ReplicaError::WrongPod {
+                    found: verified.pod.clone(),
+                    expected: self.pod.clone(),
+                });
             }
             if !authors.contains_key(&verified.device) {
                 return Err(ReplicaError::UnknownAuthor(verified.device));
@@ -296,15 +343,25 @@ impl Replica {
     }
 
     /// Every commit after what `have` knows of each author, oldest first, at most `limit`: what another replica lacks.
-    pub fn missing(&self, have: &BTreeMap<PublicKey, u64>, limit: usize) -> Result<Vec<Record>, ReplicaError> {
+    pub fn missing(
+        &self,
+        have: &BTreeMap<PublicKey, u64>,
+        limit: usize,
+    ) -> Result<Vec<Record>, ReplicaError> {
         let now = self.current.load_full();
         let mut out = Vec::new();
         for number in 0..now.state.commits.len() {
             if out.len() == limit {
                 break;
             }
-            let Some(meta) = now.state.meta(number) else { continue };
-            let known = now.state.devices.get(meta.device as usize).and_then(|d| have.get(d));
+            let Some(meta) = now.state.meta(number) else {
+                continue;
+            };
+            let known = now
+                .state
+                .devices
+                .get(meta.device as usize)
+                .and_then(|d| have.get(d));
             if known.is_none_or(|seq| meta.seq > *seq) {
                 out.push((*now.log.record(number)?).clone());
             }
@@ -314,7 +371,10 @@ impl Replica {
 
     /// Makes every commit so far durable.
     pub fn flush(&self) -> Result<(), ReplicaError> {
-        let (generation, number) = (self.writer.lock().generation, self.snapshot().commit_count());
+        let (generation, number) = (
+            self.writer.lock().generation,
+            self.snapshot().commit_count(),
+        );
         self.flush_upto(generation, number)
     }
 
@@ -333,7 +393,11 @@ impl Replica {
         self.drop_tail(upto);
         flushed.upto = state.commits.len();
         writer.since_checkpoint = 0;
-        self.current.store(Arc::new(Inner { state, log: now.log.clone(), authors: now.authors.clone() }));
+        self.current.store(Arc::new(Inner {
+            state,
+            log: now.log.clone(),
+            authors: now.authors.clone(),
+        }));
         Ok(())
     }
 
@@ -345,7 +409,8 @@ impl Replica {
         }
         if self.writer.lock().generation != generation {
             return Err(ReplicaError::NotSaved(Arc::new(ReplicaError::Edit(
-                "a write before this one could not be saved, and this one was taken back with it".into(),
+                "a write before this one could not be saved, and this one was taken back with it"
+                    .into(),
             ))));
         }
         let mut batch = Batch::new();
@@ -377,7 +442,8 @@ impl Replica {
 
     fn log_batch(&self, batch: &mut Batch) -> u32 {
         let tail = self.log.tail.read();
-        tail.iter().for_each(|(number, record)| record.write(*number, batch));
+        tail.iter()
+            .for_each(|(number, record)| record.write(*number, batch));
         tail.last_key_value().map_or(0, |(n, _)| n + 1)
     }
 
@@ -387,7 +453,12 @@ impl Replica {
     }
 
     /// After a failed write: forgets what is only in memory and reads the store again, so that memory never shows what disk lost.
-    fn throw_away(&self, writer: &mut Writer, flushed: &mut Flushed, cause: ReplicaError) -> ReplicaError {
+    fn throw_away(
+        &self,
+        writer: &mut Writer,
+        flushed: &mut Flushed,
+        cause: ReplicaError,
+    ) -> ReplicaError {
         let before = self.snapshot();
         self.log.tail.write().clear();
         writer.generation += 1;
@@ -401,10 +472,19 @@ impl Replica {
                 flushed.upto = state.commits.len();
                 writer.checkpointer = checkpointer;
                 writer.since_checkpoint = played;
-                let inner = Inner { state, log: self.log.clone(), authors: before.0.authors.clone() };
+                let inner = Inner {
+                    state,
+                    log: self.log.clone(),
+                    authors: before.0.authors.clone(),
+                };
                 self.current.store(Arc::new(inner));
-                let change =
-                    Change { before, after: self.snapshot(), added: Vec::new(), removed: Vec::new(), reset: true };
+                let change = Change {
+                    before,
+                    after: self.snapshot(),
+                    added: Vec::new(),
+                    removed: Vec::new(),
+                    reset: true,
+                };
                 self.tell(&Arc::new(change));
                 ReplicaError::NotSaved(Arc::new(cause))
             }
@@ -416,7 +496,11 @@ impl Replica {
         self.listeners.read().iter().for_each(|(_, l)| l(change));
     }
 
-    fn admit_batch(&self, writer: &mut Writer, batch: Vec<Incoming>) -> Result<Arc<Change>, ReplicaError> {
+    fn admit_batch(
+        &self,
+        writer: &mut Writer,
+        batch: Vec<Incoming>,
+    ) -> Result<Arc<Change>, ReplicaError> {
         let before = self.snapshot();
         let mut state = before.state().clone();
         let outcome: Outcome = apply(&mut state, &self.log, &batch)?;
@@ -432,15 +516,30 @@ impl Replica {
                 }
             }
         }
-        writer.since_checkpoint += (outcome.added.len() + outcome.removed.len()) as u64 + u64::from(next - first);
-        let inner = Inner { state, log: self.log.clone(), authors: before.0.authors.clone() };
+        writer.since_checkpoint +=
+            (outcome.added.len() + outcome.removed.len()) as u64 + u64::from(next - first);
+        let inner = Inner {
+            state,
+            log: self.log.clone(),
+            authors: before.0.authors.clone(),
+        };
         self.current.store(Arc::new(inner));
         let (added, removed) = (outcome.added, outcome.removed);
-        let change = Arc::new(Change { before, after: self.snapshot(), added, removed, reset: false });
+        let change = Arc::new(Change {
+            before,
+            after: self.snapshot(),
+            added,
+            removed,
+            reset: false,
+        });
         if !change.added.is_empty() || !change.removed.is_empty() {
             self.tell(&change);
         }
-        if outcome.erased.is_empty() { Ok(change) } else { self.forget(writer, &outcome.erased, change) }
+        if outcome.erased.is_empty() {
+            Ok(change)
+        } else {
+            self.forget(writer, &outcome.erased, change)
+        }
     }
 
     /// Drops the bytes of erased leaves from the log, and makes the indexes anew, so that the dictionary forgets them too.
@@ -454,7 +553,9 @@ impl Replica {
         for (number, leaf) in erased {
             let record = match records.entry(*number) {
                 std::collections::btree_map::Entry::Occupied(r) => r.into_mut(),
-                std::collections::btree_map::Entry::Vacant(v) => v.insert((*self.log.record(*number)?).clone()),
+                std::collections::btree_map::Entry::Vacant(v) => {
+                    v.insert((*self.log.record(*number)?).clone())
+                }
             };
             if let Some(l) = record.leaves.get_mut(*leaf as usize) {
                 *l = LeafBytes::Erased(l.hash());
@@ -470,7 +571,11 @@ impl Replica {
         let mut state = fresh.0.state.clone();
         state.rebase(Arc::new(crate::store::BlockStore::new(self.kv()?.clone())));
         writer.since_checkpoint = u64::MAX / 2;
-        let inner = Inner { state, log: self.log.clone(), authors: self.current.load().authors.clone() };
+        let inner = Inner {
+            state,
+            log: self.log.clone(),
+            authors: self.current.load().authors.clone(),
+        };
         self.current.store(Arc::new(inner));
         let reset = Change {
             before: change.before.clone(),
@@ -483,17 +588,34 @@ impl Replica {
         Ok(change)
     }
 
-    fn build(&self, header: Commit, leaves: Vec<Leaf>, key: &SigningKey) -> Result<Incoming, ReplicaError> {
+    fn build(
+        &self,
+        header: Commit,
+        leaves: Vec<Leaf>,
+        key: &SigningKey,
+    ) -> Result<Incoming, ReplicaError> {
         let (verified, sealed) = Commit::build(header, &leaves, self.log.epochs.current()?, key)?;
-        let record =
-            Record { envelope: verified.to_bytes(), leaves: sealed.into_iter().map(LeafBytes::Sealed).collect() };
-        let id = CommitId::from_cid(&verified.id()).ok_or(ReplicaError::Corrupt("a commit without a BLAKE3 id"))?;
-        let leaves = leaves.into_iter().map(|l| Some((l.entity, l.ops))).collect();
-        Ok(Incoming { id, header: verified.into_payload(), record: Arc::new(record), leaves })
+        let record = Record {
+            envelope: verified.to_bytes(),
+            leaves: sealed.into_iter().map(LeafBytes::Sealed).collect(),
+        };
+        let id = CommitId::from_cid(&verified.id())
+            .ok_or(ReplicaError::Corrupt("a commit without a BLAKE3 id"))?;
+        let leaves = leaves
+            .into_iter()
+            .map(|l| Some((l.entity, l.ops)))
+            .collect();
+        Ok(Incoming {
+            id,
+            header: verified.into_payload(),
+            record: Arc::new(record),
+            leaves,
+        })
     }
 
     fn opened(&self, verified: Verified<Commit>, record: Record) -> Result<Incoming, ReplicaError> {
-        let id = CommitId::from_cid(&verified.id()).ok_or(ReplicaError::Corrupt("a commit without a BLAKE3 id"))?;
+        let id = CommitId::from_cid(&verified.id())
+            .ok_or(ReplicaError::Corrupt("a commit without a BLAKE3 id"))?;
         let header = verified.into_payload();
         let leaves = record
             .leaves
@@ -501,16 +623,31 @@ impl Replica {
             .enumerate()
             .map(|(i, bytes)| self.log.epochs.open(&header, i as u32, bytes))
             .collect::<Result<_, _>>()?;
-        Ok(Incoming { id, header, record: Arc::new(record), leaves })
+        Ok(Incoming {
+            id,
+            header,
+            record: Arc::new(record),
+            leaves,
+        })
     }
 
     /// The header of the next commit of a chain, root and leaves still open.
-    fn header(&self, now: &Snapshot, device: &PublicKey, now_ms: i64, nonce: [u8; 16]) -> Result<Commit, ReplicaError> {
+    fn header(
+        &self,
+        now: &Snapshot,
+        device: &PublicKey,
+        now_ms: i64,
+        nonce: [u8; 16],
+    ) -> Result<Commit, ReplicaError> {
         if !now.0.authors.contains_key(device) {
             return Err(ReplicaError::UnknownAuthor(*device));
         }
         let state = now.state();
-        let number = state.devices.iter().position(|d| d == device).map(|n| n as u32);
+        let number = state
+            .devices
+            .iter()
+            .position(|d| d == device)
+            .map(|n| n as u32);
         let own = number.and_then(|n| state.heads.get(&n)).copied();
         let meta = own.and_then(|h| state.meta(h.commit));
         let frontier = state
@@ -518,7 +655,11 @@ impl Replica {
             .iter()
             .filter(|(d, head)| Some(**d) != number && own.is_none_or(|o| head.commit > o.commit))
             .filter_map(|(d, head)| {
-                Some(Head(*state.devices.get(*d as usize)?, head.seq, state.meta(head.commit)?.id))
+                Some(Head(
+                    *state.devices.get(*d as usize)?,
+                    head.seq,
+                    state.meta(head.commit)?.id,
+                ))
             })
             .take(MAX_FRONTIER)
             .collect();
@@ -540,5 +681,7 @@ impl Replica {
 
 /// The id of the commit in an envelope of our own log.
 pub(crate) fn payload_id(envelope: &[u8]) -> Result<CommitId, ReplicaError> {
-    Ok(CommitId(*blake3::hash(&crate::log::payload_of(envelope)?).as_bytes()))
+    Ok(CommitId(
+        *blake3::hash(&crate::log::payload_of(envelope)?).as_bytes(),
+    ))
 }

@@ -64,14 +64,28 @@ impl Snapshot {
 
     /// All attributes ever used, by number. Some may have no current tuple.
     pub fn attributes(&self) -> impl Iterator<Item = (Aid, &str)> {
-        self.state().names.list.iter().enumerate().map(|(i, s)| (Aid(i as u32), &**s))
+        self.state()
+            .names
+            .list
+            .iter()
+            .enumerate()
+            .map(|(i, s)| (Aid(i as u32), &**s))
     }
 
     /// Counts for a planner.
     pub fn attribute_stats(&self, a: Aid) -> AttributeStats {
-        let d = self.state().distinct.get(a.0 as usize).copied().unwrap_or_default();
+        let d = self
+            .state()
+            .distinct
+            .get(a.0 as usize)
+            .copied()
+            .unwrap_or_default();
         let (lo, hi) = key::aev_a(a);
-        AttributeStats { tuples: self.aev().count(lo, hi), entities: d.entities, values: d.values }
+        AttributeStats {
+            tuples: self.aev().count(lo, hi),
+            entities: d.entities,
+            values: d.values,
+        }
     }
 
     /// The word of a value; `None` if it is text, bytes, a blob or an entity that this pod never saw, so that nothing can match it.
@@ -89,7 +103,10 @@ impl Snapshot {
         if w.tag != tag::TEXT {
             return None;
         }
-        self.state().texts.with(w.bits as u32, |b| std::str::from_utf8(b).ok().map(f)).flatten()
+        self.state()
+            .texts
+            .with(w.bits as u32, |b| std::str::from_utf8(b).ok().map(f))
+            .flatten()
     }
 
     /// The bytes behind a word of text, bytes or a blob (its CID), without copying them.
@@ -137,14 +154,18 @@ impl Snapshot {
     /// The current tuples in a form that depends on nothing but them: sorted lines of entity, attribute and value, each as canonical
     /// DAG-CBOR. Two replicas with the same commits give the same bytes.
     pub fn canonical(&self) -> Result<Vec<Vec<u8>>, ReplicaError> {
-        const LOST: ReplicaError = ReplicaError::Corrupt("an index names something the dictionary does not have");
+        const LOST: ReplicaError =
+            ReplicaError::Corrupt("an index names something the dictionary does not have");
         let mut lines = Vec::with_capacity(self.len() as usize);
         for k in self.eav().range(0, u128::MAX) {
             let f = key::un_eav(k);
             let entity = self.entity_id(f.e).ok_or(LOST)?;
             let attribute = self.attribute(f.a).ok_or(LOST)?;
             let value = self.value(f.v).ok_or(LOST)?;
-            lines.push(rhizome_ipld::codec::encode(&(entity, attribute, value)).map_err(rhizome_tuple::TupleError::from)?);
+            lines.push(
+                rhizome_ipld::codec::encode(&(entity, attribute, value))
+                    .map_err(rhizome_tuple::TupleError::from)?,
+            );
         }
         lines.sort_unstable();
         self.fault()?;
@@ -155,7 +176,9 @@ impl Snapshot {
     pub fn digest(&self) -> Result<[u8; 32], ReplicaError> {
         let mut hasher = blake3::Hasher::new();
         for line in self.canonical()? {
-            hasher.update(&(line.len() as u64).to_be_bytes()).update(&line);
+            hasher
+                .update(&(line.len() as u64).to_be_bytes())
+                .update(&line);
         }
         Ok(*hasher.finalize().as_bytes())
     }
@@ -167,7 +190,10 @@ impl Snapshot {
         use rhizome_tuple::{Attribute, Commit, CommitId, Hlc, Op};
         let mut leaves: BTreeMap<EntityId, Vec<Op>> = BTreeMap::new();
         for (entity, name, value) in facts {
-            let op = Op::Insert { attribute: Attribute::new(name)?, value };
+            let op = Op::Insert {
+                attribute: Attribute::new(name)?,
+                value,
+            };
             let ops = leaves.entry(entity).or_default();
             if !ops.contains(&op) {
                 ops.push(op);
@@ -195,12 +221,18 @@ impl Snapshot {
                     root: [0; 32],
                     leaves: chunk.len() as u32,
                 },
-                record: Arc::new(crate::Record { envelope: Vec::new(), leaves: Vec::new() }),
+                record: Arc::new(crate::Record {
+                    envelope: Vec::new(),
+                    leaves: Vec::new(),
+                }),
                 leaves: chunk.iter().cloned().map(Some).collect(),
             })
             .collect();
         apply(&mut state, &log, &batch)?;
-        Ok(Self(Arc::new(Inner { state, log, authors: Arc::default() })))
+        Ok(Self(Arc::new(Inner {
+            state,
+            log,
+            authors: Arc::default(),
+        })))
     }
 }
-

@@ -1,13 +1,6 @@
 //! Everything a replica knows, as copy-on-write structures: cloning it costs some pointers.
 
-use crate::{
-    Aid, Eid, Tree, Word,
-    block::Layout,
-    key,
-    store::BlockStore,
-    table::Table,
-    tag,
-};
+use crate::{Aid, Eid, Tree, Word, block::Layout, key, store::BlockStore, table::Table, tag};
 use rhizome_ipld::{Cid, PublicKey};
 use rhizome_tuple::{CommitId, EntityId, Hlc, OpId, Value};
 use rustc_hash::FxHashMap;
@@ -192,13 +185,16 @@ impl State {
         hasher.update(&[domain]).update(bytes);
         let mut out = [0; 8];
         out.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
-        u64::from_be_bytes(out)
+        // 40 bits keep the hash indexes small; whoever looks something up compares it with what it finds
+        u64::from_be_bytes(out) >> 24
     }
 
     /// The number under which `matches` holds among those with this hash.
     pub fn find(ids: &Tree, hash: u64, mut matches: impl FnMut(u32) -> bool) -> Option<u32> {
         let lo = (hash as u128) << 64;
-        ids.range(lo, lo | u64::MAX as u128).map(|k| k as u32).find(|n| matches(*n))
+        ids.range(lo, lo | u64::MAX as u128)
+            .map(|k| k as u32)
+            .find(|n| matches(*n))
     }
 
     pub fn eid(&self, id: &EntityId) -> Option<Eid> {
@@ -206,11 +202,16 @@ impl State {
     }
 
     pub fn eid_hashed(&self, hash: u64, id: &EntityId) -> Option<Eid> {
-        Self::find(&self.entity_ids, hash, |n| self.entities.with(n, |b| b == id.as_bytes()) == Some(true)).map(Eid)
+        Self::find(&self.entity_ids, hash, |n| {
+            self.entities.with(n, |b| b == id.as_bytes()) == Some(true)
+        })
+        .map(Eid)
     }
 
     pub fn entity_id(&self, e: Eid) -> Option<EntityId> {
-        self.entities.with(e.0, |b| b.try_into().ok().map(EntityId::from_bytes)).flatten()
+        self.entities
+            .with(e.0, |b| b.try_into().ok().map(EntityId::from_bytes))
+            .flatten()
     }
 
     pub fn aid(&self, name: &str) -> Option<Aid> {
@@ -218,12 +219,15 @@ impl State {
     }
 
     pub fn text_number(&self, hash: u64, bytes: &[u8]) -> Option<u32> {
-        Self::find(&self.text_ids, hash, |n| self.texts.with(n, |b| b == bytes) == Some(true))
+        Self::find(&self.text_ids, hash, |n| {
+            self.texts.with(n, |b| b == bytes) == Some(true)
+        })
     }
 
     pub fn word(&self, v: &Value) -> Option<Word> {
         let interned = |tag: u8, bytes: &[u8]| {
-            self.text_number(self.hash(tag, bytes), bytes).map(|n| Word::interned(tag, bytes, n))
+            self.text_number(self.hash(tag, bytes), bytes)
+                .map(|n| Word::interned(tag, bytes, n))
         };
         match v {
             Value::Boolean(b) => Some(Word::boolean(*b)),
@@ -244,9 +248,17 @@ impl State {
             tag::INTEGER => Some(Value::Integer(w.as_i64())),
             tag::FLOAT => Some(Value::Float(w.as_f64())),
             tag::TIME => Some(Value::Time(w.as_i64())),
-            tag::TEXT => self.texts.with(number, |b| String::from_utf8(b.to_vec()).ok().map(Value::Text)).flatten(),
+            tag::TEXT => self
+                .texts
+                .with(number, |b| {
+                    String::from_utf8(b.to_vec()).ok().map(Value::Text)
+                })
+                .flatten(),
             tag::BYTES => self.texts.with(number, |b| Value::Bytes(b.to_vec())),
-            tag::BLOB => self.texts.with(number, |b| Cid::try_from(b).ok().map(Value::Blob)).flatten(),
+            tag::BLOB => self
+                .texts
+                .with(number, |b| Cid::try_from(b).ok().map(Value::Blob))
+                .flatten(),
             tag::REF => self.entity_id(Eid(number)).map(Value::Ref),
             _ => None,
         }
@@ -257,17 +269,26 @@ impl State {
     }
 
     pub fn commit_number(&self, id: &CommitId) -> Option<u32> {
-        Self::find(&self.commit_ids, self.hash(0, &id.0), |n| self.meta(n).is_some_and(|m| m.id == *id))
+        Self::find(&self.commit_ids, self.hash(0, &id.0), |n| {
+            self.meta(n).is_some_and(|m| m.id == *id)
+        })
     }
 
     pub fn op_id(&self, place: Place) -> Option<OpId> {
-        Some(OpId(self.meta(place.commit())?.id, place.leaf(), place.op()))
+        Some(OpId(
+            self.meta(place.commit())?.id,
+            place.leaf(),
+            place.op(),
+        ))
     }
 
     /// Whether this leaf was erased by somebody; `leaf_key` as in [`Self::erasure_key`].
     pub fn erasure_key(entity: &EntityId, commit: &CommitId, leaf: u32) -> u128 {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(entity.as_bytes()).update(&commit.0).update(&leaf.to_be_bytes());
+        hasher
+            .update(entity.as_bytes())
+            .update(&commit.0)
+            .update(&leaf.to_be_bytes());
         let mut out = [0; 16];
         out.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
         u128::from_be_bytes(out)
@@ -283,8 +304,13 @@ impl State {
 
     /// (commit, leaf) of every leaf about an entity, in order of arrival.
     pub fn leaves_of(&self, e: Eid) -> impl Iterator<Item = (u32, u32)> + '_ {
-        let (lo, hi) = (Self::history_key(e, 0, 0), Self::history_key(e, u32::MAX, u32::MAX) | u64::MAX as u128);
-        self.history.range(lo, hi).map(|k| ((k >> 64) as u32, k as u32))
+        let (lo, hi) = (
+            Self::history_key(e, 0, 0),
+            Self::history_key(e, u32::MAX, u32::MAX) | u64::MAX as u128,
+        );
+        self.history
+            .range(lo, hi)
+            .map(|k| ((k >> 64) as u32, k as u32))
     }
 
     /// Current values of (entity, attribute) with the place of the operation behind each.

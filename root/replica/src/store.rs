@@ -28,7 +28,10 @@ pub(crate) struct BlockStore {
 
 impl BlockStore {
     pub fn new(kv: Arc<dyn Kv>) -> Self {
-        Self { kv: Some(kv), ..Self::default() }
+        Self {
+            kv: Some(kv),
+            ..Self::default()
+        }
     }
 
     /// Forgets the cached view of the store: called after a checkpoint wrote new blocks.
@@ -48,7 +51,9 @@ impl BlockStore {
     }
 
     fn fetch(&self, id: u64) -> Result<bytes::Bytes, ReplicaError> {
-        let kv = self.kv.as_ref().ok_or(ReplicaError::Corrupt("a block of a replica without a store was asked for"))?;
+        let kv = self.kv.as_ref().ok_or(ReplicaError::Corrupt(
+            "a block of a replica without a store was asked for",
+        ))?;
         let snap = {
             let mut cached = self.snap.lock();
             match &*cached {

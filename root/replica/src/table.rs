@@ -58,7 +58,10 @@ impl Records {
                 end = end.checked_add(n)?;
                 ends.push(end);
             }
-            (end as usize == rest.len()).then(|| Self { ends, bytes: rest.to_vec() })
+            (end as usize == rest.len()).then(|| Self {
+                ends,
+                bytes: rest.to_vec(),
+            })
         };
         read().ok_or(ReplicaError::Corrupt("a table block does not unpack"))
     }
@@ -88,15 +91,35 @@ pub(crate) struct Table {
 
 impl Table {
     pub fn new(store: Arc<BlockStore>) -> Self {
-        Self { store, full: Arc::default(), tail: Arc::default(), tail_first: 0 }
+        Self {
+            store,
+            full: Arc::default(),
+            tail: Arc::default(),
+            tail_first: 0,
+        }
     }
 
     /// A table from the directory of its blocks: (first number, block id, records), ascending.
-    pub fn from_directory(store: Arc<BlockStore>, directory: &[(u128, u64, u32)]) -> Result<Self, ReplicaError> {
+    pub fn from_directory(
+        store: Arc<BlockStore>,
+        directory: &[(u128, u64, u32)],
+    ) -> Result<Self, ReplicaError> {
         let mut table = Self::new(store);
-        let Some(((last, id, _), before)) = directory.split_last() else { return Ok(table) };
-        let cell = |id: u64| Arc::new(Cell { data: OnceLock::new(), id: AtomicU64::new(id) });
-        table.full = Arc::new(before.iter().map(|(first, id, _)| (*first as u32, cell(*id))).collect());
+        let Some(((last, id, _), before)) = directory.split_last() else {
+            return Ok(table);
+        };
+        let cell = |id: u64| {
+            Arc::new(Cell {
+                data: OnceLock::new(),
+                id: AtomicU64::new(id),
+            })
+        };
+        table.full = Arc::new(
+            before
+                .iter()
+                .map(|(first, id, _)| (*first as u32, cell(*id)))
+                .collect(),
+        );
         let tail = table.store.read(*id, Records::unpack);
         table.store.fault()?;
         table.tail = Arc::new(tail.unwrap_or_default());
@@ -116,11 +139,16 @@ impl Table {
     pub fn push(&mut self, record: &[u8]) -> Result<u32, ReplicaError> {
         let number = self.len();
         if number == u32::MAX {
-            return Err(ReplicaError::Full("the dictionary of this pod has 4 billion entries"));
+            return Err(ReplicaError::Full(
+                "the dictionary of this pod has 4 billion entries",
+            ));
         }
         let n = self.tail.ends.len();
         if n > 0 && (self.tail.packed_len() + record.len() + 2 > FULL || n >= 4000) {
-            let closed = Cell { data: OnceLock::from(std::mem::take(&mut *Arc::make_mut(&mut self.tail))), id: AtomicU64::new(0) };
+            let closed = Cell {
+                data: OnceLock::from(std::mem::take(&mut *Arc::make_mut(&mut self.tail))),
+                id: AtomicU64::new(0),
+            };
             Arc::make_mut(&mut self.full).push((self.tail_first, Arc::new(closed)));
             self.tail_first = number;
         }
@@ -135,12 +163,17 @@ impl Table {
         if number >= self.tail_first {
             return self.tail.get((number - self.tail_first) as usize).map(f);
         }
-        let i = self.full.partition_point(|b| b.0 <= number).checked_sub(1)?;
+        let i = self
+            .full
+            .partition_point(|b| b.0 <= number)
+            .checked_sub(1)?;
         let (first, cell) = &self.full[i];
         let records = match cell.data.get() {
             Some(r) => r,
             None => {
-                let r = self.store.read(cell.id.load(Ordering::Acquire), Records::unpack)?;
+                let r = self
+                    .store
+                    .read(cell.id.load(Ordering::Acquire), Records::unpack)?;
                 cell.data.get_or_init(|| r)
             }
         };
@@ -148,7 +181,10 @@ impl Table {
     }
 
     /// Packs what the store does not have: full blocks once, the tail each time. Returns the whole directory.
-    pub fn save(&self, mut write: impl FnMut(&[u8]) -> u64) -> Vec<(u128, u64, u32, Option<Arc<Cell>>)> {
+    pub fn save(
+        &self,
+        mut write: impl FnMut(&[u8]) -> u64,
+    ) -> Vec<(u128, u64, u32, Option<Arc<Cell>>)> {
         let mut directory = Vec::with_capacity(self.full.len() + 1);
         for (first, cell) in self.full.iter() {
             let mut id = cell.id.load(Ordering::Acquire);

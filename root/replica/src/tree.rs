@@ -16,6 +16,8 @@ use std::sync::{
 
 /// Packed size at which a leaf is full: with its key and the page's header it just fits a 4 KiB page of the store.
 pub(crate) const FULL: usize = fitting_value_len(8, 0);
+/// Bytes that one more entry can take.
+const MAX_ENTRY: usize = 36;
 /// Keys at which a leaf that grows by single insertions splits.
 const SPLIT: usize = 1024;
 const CHUNK: usize = 256;
@@ -28,11 +30,17 @@ pub(crate) struct Cell {
     pub id: AtomicU64,
 }
 
-static EMPTY: Block = Block { keys: Vec::new(), payloads: Vec::new() };
+static EMPTY: Block = Block {
+    keys: Vec::new(),
+    payloads: Vec::new(),
+};
 
 impl Cell {
     fn new(block: Block) -> Arc<Self> {
-        Arc::new(Self { data: OnceLock::from(block), id: AtomicU64::new(0) })
+        Arc::new(Self {
+            data: OnceLock::from(block),
+            id: AtomicU64::new(0),
+        })
     }
     pub fn loaded(&self) -> bool {
         self.data.get().is_some()
@@ -48,7 +56,11 @@ struct Leaf {
 
 impl Leaf {
     fn new(block: Block) -> Option<Self> {
-        Some(Self { first: *block.keys.first()?, count: block.keys.len() as u32, cell: Cell::new(block) })
+        Some(Self {
+            first: *block.keys.first()?,
+            count: block.keys.len() as u32,
+            cell: Cell::new(block),
+        })
     }
 }
 
@@ -84,7 +96,13 @@ type Place = (usize, usize, usize);
 
 impl Tree {
     pub(crate) fn new(layout: Layout, payloads: bool, store: Arc<BlockStore>) -> Self {
-        Self { layout, payloads, store, chunks: Arc::default(), len: 0 }
+        Self {
+            layout,
+            payloads,
+            store,
+            chunks: Arc::default(),
+            len: 0,
+        }
     }
 
     /// A tree of the same kind from the directory of its leaves in the store, in ascending order: (first key, block id, keys).
@@ -92,11 +110,21 @@ impl Tree {
         let leaf = |&(first, id, count): &(u128, u64, u32)| Leaf {
             first,
             count,
-            cell: Arc::new(Cell { data: OnceLock::new(), id: AtomicU64::new(id) }),
+            cell: Arc::new(Cell {
+                data: OnceLock::new(),
+                id: AtomicU64::new(id),
+            }),
         };
-        let chunks: Vec<_> = directory.chunks(CHUNK).filter_map(|d| Chunk::new(d.iter().map(leaf).collect())).collect();
+        let chunks: Vec<_> = directory
+            .chunks(CHUNK)
+            .filter_map(|d| Chunk::new(d.iter().map(leaf).collect()))
+            .collect();
         let len = chunks.iter().map(|c| c.count).sum();
-        Self { chunks: Arc::new(chunks), len, ..self.clone() }
+        Self {
+            chunks: Arc::new(chunks),
+            len,
+            ..self.clone()
+        }
     }
 
     pub(crate) fn rebase(&mut self, store: Arc<BlockStore>) {
@@ -118,12 +146,21 @@ impl Tree {
             return b;
         }
         let id = leaf.cell.id.load(Ordering::Acquire);
-        match self.store.read(id, |bytes| Block::unpack(bytes, self.layout)) {
-            Some(b) if b.keys.len() == leaf.count as usize && b.keys.first() == Some(&leaf.first) => {
+        match self
+            .store
+            .read(id, |bytes| Block::unpack(bytes, self.layout))
+        {
+            Some(b)
+                if b.keys.len() == leaf.count as usize && b.keys.first() == Some(&leaf.first) =>
+            {
                 leaf.cell.data.get_or_init(|| b)
             }
             Some(_) => {
-                self.store.read(id, |_| Err::<(), _>(ReplicaError::Corrupt("an index block is not the one its directory names")));
+                self.store.read(id, |_| {
+                    Err::<(), _>(ReplicaError::Corrupt(
+                        "an index block is not the one its directory names",
+                    ))
+                });
                 &EMPTY
             }
             None => &EMPTY,
@@ -132,7 +169,10 @@ impl Tree {
 
     /// The leaf where `k` is or would be.
     fn leaf(&self, k: u128) -> Option<(usize, usize, &Leaf)> {
-        let c = self.chunks.partition_point(|c| c.first <= k).checked_sub(1)?;
+        let c = self
+            .chunks
+            .partition_point(|c| c.first <= k)
+            .checked_sub(1)?;
         let leaves = &self.chunks[c].leaves;
         let l = leaves.partition_point(|l| l.first <= k).checked_sub(1)?;
         Some((c, l, &leaves[l]))
@@ -140,7 +180,8 @@ impl Tree {
 
     /// Whether the key is there.
     pub fn contains(&self, k: u128) -> bool {
-        self.leaf(k).is_some_and(|(_, _, leaf)| self.block(leaf).keys.binary_search(&k).is_ok())
+        self.leaf(k)
+            .is_some_and(|(_, _, leaf)| self.block(leaf).keys.binary_search(&k).is_ok())
     }
 
     /// The payload of a key; 0 in a tree without payloads.
@@ -157,14 +198,21 @@ impl Tree {
             None => (0, 0, 0),
             Some((c, l, leaf)) => {
                 let keys = &self.block(leaf).keys;
-                (c, l, keys.partition_point(|x| if after { *x <= k } else { *x < k }))
+                (
+                    c,
+                    l,
+                    keys.partition_point(|x| if after { *x <= k } else { *x < k }),
+                )
             }
         }
     }
 
     fn rank(&self, (c, l, i): Place) -> u64 {
         let before: u64 = self.chunks[..c].iter().map(|x| x.count).sum();
-        let inside: u64 = self.chunks.get(c).map_or(0, |x| x.leaves[..l].iter().map(|x| x.count as u64).sum());
+        let inside: u64 = self
+            .chunks
+            .get(c)
+            .map_or(0, |x| x.leaves[..l].iter().map(|x| x.count as u64).sum());
         before + inside + i as u64
     }
 
@@ -183,7 +231,13 @@ impl Tree {
     /// The keys between `lo` and `hi`, both included, in ascending order (or descending from the back).
     pub fn range(&self, lo: u128, hi: u128) -> Range<'_> {
         if lo > hi || self.chunks.is_empty() {
-            return Range { tree: self, front: (0, 0), back: (0, 0), head: &[], tail: &[] };
+            return Range {
+                tree: self,
+                front: (0, 0),
+                back: (0, 0),
+                head: &[],
+                tail: &[],
+            };
         }
         let (c, l, i) = self.seek(lo, false);
         let front_keys = &self.block(&self.chunks[c].leaves[l]).keys;
@@ -191,14 +245,36 @@ impl Tree {
         if front_keys.last().is_some_and(|last| *last >= hi) {
             let rest = front_keys.get(i..).unwrap_or(&[]);
             let n = rest.partition_point(|x| *x <= hi);
-            return Range { tree: self, front: (c, l), back: (c, l), head: &rest[..n], tail: &[] };
+            return Range {
+                tree: self,
+                front: (c, l),
+                back: (c, l),
+                head: &rest[..n],
+                tail: &[],
+            };
         }
         let (bc, bl, bi) = self.seek(hi, true);
         if (bc, bl) == (c, l) {
-            return Range { tree: self, front: (c, l), back: (c, l), head: front_keys.get(i..bi).unwrap_or(&[]), tail: &[] };
+            return Range {
+                tree: self,
+                front: (c, l),
+                back: (c, l),
+                head: front_keys.get(i..bi).unwrap_or(&[]),
+                tail: &[],
+            };
         }
-        let tail = self.block(&self.chunks[bc].leaves[bl]).keys.get(..bi).unwrap_or(&[]);
-        Range { tree: self, front: (c, l), back: (bc, bl), head: front_keys.get(i..).unwrap_or(&[]), tail }
+        let tail = self
+            .block(&self.chunks[bc].leaves[bl])
+            .keys
+            .get(..bi)
+            .unwrap_or(&[]);
+        Range {
+            tree: self,
+            front: (c, l),
+            back: (bc, bl),
+            head: front_keys.get(i..).unwrap_or(&[]),
+            tail,
+        }
     }
 
     /// Calls `f` with every key between `lo` and `hi`, both included, and its payload, until it returns false.
@@ -231,11 +307,17 @@ impl Tree {
             Err(shared) => (*shared).clone(),
         };
         if old.is_empty() {
-            old.push(Chunk { first: 0, count: 0, leaves: Arc::default() });
+            old.push(Chunk {
+                first: 0,
+                count: 0,
+                leaves: Arc::default(),
+            });
         }
         let bounds: Vec<u128> = old.iter().skip(1).map(|c| c.first).collect();
         for (i, mut chunk) in old.into_iter().enumerate() {
-            let n = bounds.get(i).map_or(changes.len(), |b| changes.partition_point(|c| c.0 < *b));
+            let n = bounds
+                .get(i)
+                .map_or(changes.len(), |b| changes.partition_point(|c| c.0 < *b));
             let (mine, rest) = changes.split_at(n);
             changes = rest;
             if mine.is_empty() {
@@ -260,21 +342,28 @@ impl Tree {
         self.chunks = Arc::new(out);
     }
 
-    fn apply_to_leaves(&self, leaves: &mut Arc<Vec<Leaf>>, mut changes: &[(u128, Option<u64>)]) -> Vec<Leaf> {
+    fn apply_to_leaves(
+        &self,
+        leaves: &mut Arc<Vec<Leaf>>,
+        mut changes: &[(u128, Option<u64>)],
+    ) -> Vec<Leaf> {
         let mut out = Vec::with_capacity(leaves.len() + 2);
         if leaves.is_empty() {
             self.rebuild(&EMPTY, changes, &mut out);
             return out;
         }
         for (i, leaf) in leaves.iter().enumerate() {
-            let n = leaves.get(i + 1).map_or(changes.len(), |next| changes.partition_point(|c| c.0 < next.first));
+            let n = leaves.get(i + 1).map_or(changes.len(), |next| {
+                changes.partition_point(|c| c.0 < next.first)
+            });
             let (mine, rest) = changes.split_at(n);
             changes = rest;
             if mine.is_empty() {
                 out.push(leaf.clone());
             } else if mine.len() <= 16 && leaf.count as usize + mine.len() <= SPLIT {
                 let mut block = self.block(leaf).clone();
-                mine.iter().for_each(|(k, change)| self.edit(&mut block, *k, *change));
+                mine.iter()
+                    .for_each(|(k, change)| self.edit(&mut block, *k, *change));
                 out.extend(Leaf::new(block));
             } else {
                 self.rebuild(self.block(leaf), mine, &mut out);
@@ -342,11 +431,17 @@ impl Tree {
             if i < keys.len() {
                 packer.push(keys[i], payloads.get(i).copied().unwrap_or(0));
             }
-            // an entry takes at most 36 bytes packed
-            if i == keys.len() || packer.len() > FULL - 36 {
+            if i == keys.len() || packer.len() > FULL - MAX_ENTRY {
                 let end = (i + 1).min(keys.len());
-                let p = if self.payloads { payloads[start..end].to_vec() } else { Vec::new() };
-                out.extend(Leaf::new(Block { keys: keys[start..end].to_vec(), payloads: p }));
+                let p = if self.payloads {
+                    payloads[start..end].to_vec()
+                } else {
+                    Vec::new()
+                };
+                out.extend(Leaf::new(Block {
+                    keys: keys[start..end].to_vec(),
+                    payloads: p,
+                }));
                 start = end;
                 packer = Packer::new(self.layout, self.payloads);
             }
@@ -355,7 +450,11 @@ impl Tree {
 
     /// Packs every leaf that the store does not have: `write(first key, packed)` returns the id it is stored under. Afterwards the
     /// directory lists all leaves.
-    pub(crate) fn save(&mut self, mut write: impl FnMut(&[u8]) -> u64) -> Vec<(u128, u64, u32, Arc<Cell>)> {
+    pub(crate) fn save(
+        &mut self,
+        mut write: impl FnMut(&[u8]) -> u64,
+    ) -> Vec<(u128, u64, u32, Arc<Cell>)> {
+        self.recut();
         self.split_overfull();
         let mut directory = Vec::new();
         for leaf in self.chunks.iter().flat_map(|c| c.leaves.iter()) {
@@ -369,6 +468,38 @@ impl Tree {
         directory
     }
 
+    /// Cuts the whole tree into full leaves when most of it has to be written anyway, as after an import.
+    fn recut(&mut self) {
+        let leaves = || self.chunks.iter().flat_map(|c| c.leaves.iter());
+        let (all, new) = leaves().fold((0, 0), |(n, m), l| {
+            (
+                n + 1,
+                m + usize::from(l.cell.id.load(Ordering::Acquire) == 0),
+            )
+        });
+        if new < 8 || new * 2 < all {
+            return;
+        }
+        let mut keys = Vec::with_capacity(self.len as usize);
+        let mut payloads = Vec::with_capacity(if self.payloads { keys.capacity() } else { 0 });
+        for leaf in leaves() {
+            let block = self.block(leaf);
+            keys.extend_from_slice(&block.keys);
+            payloads.extend_from_slice(&block.payloads);
+        }
+        if keys.len() as u64 != self.len {
+            // a block could not be read: the fault is latched, and nothing may be thrown away
+            return;
+        }
+        let mut cut = Vec::new();
+        self.cut(keys, payloads, &mut cut);
+        let chunks: Vec<_> = cut
+            .chunks(CHUNK)
+            .filter_map(|c| Chunk::new(c.to_vec()))
+            .collect();
+        self.chunks = Arc::new(chunks);
+    }
+
     /// Cuts leaves whose packed form outgrew a page of the store.
     fn split_overfull(&mut self) {
         let fits = |leaf: &Leaf| {
@@ -376,8 +507,9 @@ impl Tree {
                 || leaf.count <= 110
                 || self.block(leaf).pack(self.layout).len() <= FULL
         };
-        let crowded: Vec<usize> =
-            (0..self.chunks.len()).filter(|c| !self.chunks[*c].leaves.iter().all(fits)).collect();
+        let crowded: Vec<usize> = (0..self.chunks.len())
+            .filter(|c| !self.chunks[*c].leaves.iter().all(fits))
+            .collect();
         if crowded.is_empty() {
             return;
         }
@@ -395,8 +527,15 @@ impl Tree {
                     let block = self.block(leaf);
                     let half = block.keys.len() / 2;
                     for part in [0..half, half..block.keys.len()] {
-                        let payloads = if self.payloads { block.payloads[part.clone()].to_vec() } else { Vec::new() };
-                        leaves.extend(Leaf::new(Block { keys: block.keys[part].to_vec(), payloads }));
+                        let payloads = if self.payloads {
+                            block.payloads[part.clone()].to_vec()
+                        } else {
+                            Vec::new()
+                        };
+                        leaves.extend(Leaf::new(Block {
+                            keys: block.keys[part].to_vec(),
+                            payloads,
+                        }));
                     }
                 }
             }
@@ -412,11 +551,19 @@ impl Tree {
     }
 
     fn step(&self, (c, l): (usize, usize)) -> (usize, usize) {
-        if l + 1 < self.chunks[c].leaves.len() { (c, l + 1) } else { (c + 1, 0) }
+        if l + 1 < self.chunks[c].leaves.len() {
+            (c, l + 1)
+        } else {
+            (c + 1, 0)
+        }
     }
 
     fn step_back(&self, (c, l): (usize, usize)) -> (usize, usize) {
-        if l > 0 { (c, l - 1) } else { (c - 1, self.chunks[c - 1].leaves.len() - 1) }
+        if l > 0 {
+            (c, l - 1)
+        } else {
+            (c - 1, self.chunks[c - 1].leaves.len() - 1)
+        }
     }
 }
 
@@ -450,7 +597,10 @@ impl<'a> Range<'a> {
         self.head = if self.front == self.back {
             std::mem::take(&mut self.tail)
         } else {
-            &self.tree.block(&self.tree.chunks[self.front.0].leaves[self.front.1]).keys
+            &self
+                .tree
+                .block(&self.tree.chunks[self.front.0].leaves[self.front.1])
+                .keys
         };
         Some(())
     }
@@ -483,7 +633,10 @@ impl DoubleEndedIterator for Range<'_> {
             }
             self.back = self.tree.step_back(self.back);
             if self.front < self.back {
-                self.tail = &self.tree.block(&self.tree.chunks[self.back.0].leaves[self.back.1]).keys;
+                self.tail = &self
+                    .tree
+                    .block(&self.tree.chunks[self.back.0].leaves[self.back.1])
+                    .keys;
             }
         }
     }

@@ -41,11 +41,19 @@ impl Snapshot {
     /// every index against one made anew from the log. `progress` is told (commits done, commits).
     pub fn verify(&self, progress: &mut dyn FnMut(u32, u32)) -> Result<Report, ReplicaError> {
         let count = self.commit_count();
-        let mut report = Report { commits: count, tuples: self.len(), forks: self.forks().len() as u64, ..Report::default() };
+        let mut report = Report {
+            commits: count,
+            tuples: self.len(),
+            forks: self.forks().len() as u64,
+            ..Report::default()
+        };
         for number in 0..count {
             progress(number, count);
             if let Err(what) = self.examine(number, &mut report)? {
-                report.findings.push(Finding { commit: Some(number), what });
+                report.findings.push(Finding {
+                    commit: Some(number),
+                    what,
+                });
             }
         }
         progress(count, count);
@@ -55,9 +63,15 @@ impl Snapshot {
         Ok(report)
     }
 
-    fn examine(&self, number: u32, report: &mut Report) -> Result<Result<(), String>, ReplicaError> {
+    fn examine(
+        &self,
+        number: u32,
+        report: &mut Report,
+    ) -> Result<Result<(), String>, ReplicaError> {
         let state = self.state();
-        let Some(meta) = state.meta(number) else { return Ok(Err("it is not in the table of commits".into())) };
+        let Some(meta) = state.meta(number) else {
+            return Ok(Err("it is not in the table of commits".into()));
+        };
         let record = match self.0.log.record(number) {
             Ok(r) => r,
             Err(e) => return Ok(Err(e.to_string())),
@@ -76,7 +90,9 @@ impl Snapshot {
         if let Some(prev) = header.prev.and_then(|p| state.commit_number(&p)) {
             let before = header_of(&self.0.log.record(prev)?.envelope)?;
             if before.device != header.device || before.seq + 1 != header.seq {
-                return Ok(Err("its predecessor is not the commit before it in its chain".into()));
+                return Ok(Err(
+                    "its predecessor is not the commit before it in its chain".into(),
+                ));
             }
         }
         for (i, leaf) in record.leaves.iter().enumerate() {
@@ -122,14 +138,23 @@ impl Snapshot {
                 same
             });
             if !same || i != left.len() {
-                report.findings.push(Finding { commit: None, what: format!("the {name} index differs from the log") });
+                report.findings.push(Finding {
+                    commit: None,
+                    what: format!("the {name} index differs from the log"),
+                });
             }
         }
         if *a.distinct != *b.distinct {
-            report.findings.push(Finding { commit: None, what: "the counts of distinct values differ from the log".into() });
+            report.findings.push(Finding {
+                commit: None,
+                what: "the counts of distinct values differ from the log".into(),
+            });
         }
         if self.fault().is_err() || self.canonical()? != again.canonical()? {
-            report.findings.push(Finding { commit: None, what: "the current tuples differ from the log".into() });
+            report.findings.push(Finding {
+                commit: None,
+                what: "the current tuples differ from the log".into(),
+            });
         }
         self.fault()
     }

@@ -43,31 +43,49 @@ const SIGN: u64 = 1 << 63;
 impl Word {
     /// A boolean.
     pub fn boolean(b: bool) -> Self {
-        Self { tag: tag::BOOLEAN, bits: u64::from(b) }
+        Self {
+            tag: tag::BOOLEAN,
+            bits: u64::from(b),
+        }
     }
     /// An integer.
     pub fn integer(i: i64) -> Self {
-        Self { tag: tag::INTEGER, bits: i as u64 ^ SIGN }
+        Self {
+            tag: tag::INTEGER,
+            bits: i as u64 ^ SIGN,
+        }
     }
     /// A time in milliseconds since 1970.
     pub fn time(ms: i64) -> Self {
-        Self { tag: tag::TIME, bits: ms as u64 ^ SIGN }
+        Self {
+            tag: tag::TIME,
+            bits: ms as u64 ^ SIGN,
+        }
     }
     /// A float; any zero becomes positive zero.
     pub fn float(x: f64) -> Self {
         let b = (x + 0.0).to_bits();
-        Self { tag: tag::FLOAT, bits: if b & SIGN == 0 { b | SIGN } else { !b } }
+        Self {
+            tag: tag::FLOAT,
+            bits: if b & SIGN == 0 { b | SIGN } else { !b },
+        }
     }
     /// A reference.
     pub fn reference(e: Eid) -> Self {
-        Self { tag: tag::REF, bits: u64::from(e.0) }
+        Self {
+            tag: tag::REF,
+            bits: u64::from(e.0),
+        }
     }
     /// A dictionary value by its bytes and number.
     pub(crate) fn interned(tag: u8, bytes: &[u8], number: u32) -> Self {
         let mut head = [0; 4];
         let n = bytes.len().min(4);
         head[..n].copy_from_slice(&bytes[..n]);
-        Self { tag, bits: u64::from(u32::from_be_bytes(head)) << 32 | u64::from(number) }
+        Self {
+            tag,
+            bits: u64::from(u32::from_be_bytes(head)) << 32 | u64::from(number),
+        }
     }
     /// The integer or the milliseconds of a word tagged so.
     pub fn as_i64(self) -> i64 {
@@ -75,7 +93,11 @@ impl Word {
     }
     /// The float of a word tagged so.
     pub fn as_f64(self) -> f64 {
-        f64::from_bits(if self.bits & SIGN == 0 { !self.bits } else { self.bits ^ SIGN })
+        f64::from_bits(if self.bits & SIGN == 0 {
+            !self.bits
+        } else {
+            self.bits ^ SIGN
+        })
     }
     /// The entity of a reference; `None` for other tags.
     pub fn as_eid(self) -> Option<Eid> {

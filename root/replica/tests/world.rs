@@ -9,11 +9,15 @@ use std::{cell::Cell, collections::BTreeMap, sync::Arc};
 pub const POD: &str = "did:key:z6MkTestPod";
 
 pub fn author(n: u8) -> Author {
-    Author { key: SigningKey::from_seed([n; 32]) }
+    Author {
+        key: SigningKey::from_seed([n; 32]),
+    }
 }
 
 pub fn authors() -> BTreeMap<PublicKey, String> {
-    (1..=8).map(|n| (author(n).key.public(), format!("app-{n}"))).collect()
+    (1..=8)
+        .map(|n| (author(n).key.public(), format!("app-{n}")))
+        .collect()
 }
 
 pub fn epochs() -> Epochs {
@@ -48,14 +52,21 @@ pub fn nonce() -> [u8; 16] {
 }
 
 pub fn write(replica: &Replica, who: u8, at: i64, edits: Vec<Edit>) -> Written {
-    replica.write(&author(who), edits, at, nonce(), Durability::Durable).unwrap()
+    replica
+        .write(&author(who), edits, at, nonce(), Durability::Durable)
+        .unwrap()
 }
 
 /// All values of (entity, attribute).
 pub fn values(s: &Snapshot, e: EntityId, a: &str) -> Vec<Value> {
-    let (Some(e), Some(a)) = (s.eid(&e), s.aid(a)) else { return Vec::new() };
+    let (Some(e), Some(a)) = (s.eid(&e), s.aid(a)) else {
+        return Vec::new();
+    };
     let (lo, hi) = rhizome_replica::key::eav_ea(e, a);
-    s.eav().range(lo, hi).map(|k| s.value(rhizome_replica::key::un_eav(k).v).unwrap()).collect()
+    s.eav()
+        .range(lo, hi)
+        .map(|k| s.value(rhizome_replica::key::un_eav(k).v).unwrap())
+        .collect()
 }
 
 /// Every record of a replica.

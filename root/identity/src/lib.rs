@@ -1,4 +1,4 @@
-//! did:rhizome and did:key, the device log's genesis, recovery words and the key store.
+#![doc = include_str!("../README.md")]
 
 mod did;
 mod document;

@@ -130,7 +130,11 @@ impl<R: Read> Reader<R> {
         let Some(len) = read_length(&mut self.stream)? else {
             return Ok(None);
         };
-        let mut section = read_section(&mut self.stream, len, self.limits.block + MAX_CID_LEN)?;
+        let mut section = read_section(
+            &mut self.stream,
+            len,
+            self.limits.block.saturating_add(MAX_CID_LEN),
+        )?;
         let mut rest = section.as_slice();
         Cid::read_bytes(&mut rest).map_err(|_| CarError::Cid)?;
         let data_at = section.len() - rest.len();

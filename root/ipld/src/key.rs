@@ -1,5 +1,6 @@
 //! Keys: public ones as Multikey (multicodec prefix and key bytes), and the signing key that never shows its secret.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -39,8 +40,8 @@ pub enum KeyError {
 ///
 /// The bytes are of the right type and length; whether they are a point of the curve shows when a signature is verified, which
 /// fails for bytes that are not. Two keys are equal if their bytes are. In binary formats it serialises as its Multikey bytes,
-/// in text formats as its `z…` string.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// in text formats as its `z…` string. The order is that of the Multikey bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PublicKey {
     /// Ed25519, 32 bytes.
     Ed25519([u8; 32]),
@@ -51,13 +52,17 @@ pub enum PublicKey {
 }
 
 impl PublicKey {
+    fn parts(&self) -> [&[u8]; 2] {
+        match self {
+            Self::Ed25519(key) => [&ED25519, key],
+            Self::P256(key) => [&P256, key],
+            Self::Secp256k1(key) => [&SECP256K1, key],
+        }
+    }
+
     /// The Multikey bytes: multicodec prefix and key.
     pub fn to_bytes(&self) -> Vec<u8> {
-        match self {
-            Self::Ed25519(key) => [&ED25519[..], key].concat(),
-            Self::P256(key) => [&P256[..], key].concat(),
-            Self::Secp256k1(key) => [&SECP256K1[..], key].concat(),
-        }
+        self.parts().concat()
     }
 
     /// Reads Multikey bytes; the whole of `bytes` must be the key.
@@ -102,6 +107,18 @@ fn compressed(key: &[u8]) -> Result<[u8; 33], KeyError> {
     match <[u8; 33]>::try_from(key) {
         Ok(key @ [2 | 3, ..]) => Ok(key),
         _ => Err(KeyError::Form),
+    }
+}
+
+impl Ord for PublicKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.parts().cmp(&other.parts())
+    }
+}
+
+impl PartialOrd for PublicKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

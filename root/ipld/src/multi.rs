@@ -91,7 +91,7 @@ impl<T: MultiPayload> MultiSigned<T> {
                 return Err(SignatureError::Algorithm);
             }
             if let Some(last) = parsed.last()
-                && last.signer.to_bytes() >= signer.to_bytes()
+                && last.signer >= *signer
             {
                 return Err(SignatureError::Order);
             }
@@ -179,7 +179,7 @@ impl<T: MultiPayload> MultiVerified<T> {
                 bytes: key.sign(input.bytes()),
             })
             .collect();
-        signatures.sort_by_key(|s| s.signer.to_bytes());
+        signatures.sort_by_key(|s| s.signer);
         let signers: Vec<PublicKey> = signatures.iter().map(|s| s.signer).collect();
         if signers.windows(2).any(|pair| pair.first() == pair.last()) {
             return Err(SignatureError::Order);

@@ -108,3 +108,18 @@ fn serde_forms() {
         Ok(key)
     );
 }
+
+#[test]
+fn keys_sort_as_their_bytes() {
+    let mut keys = vec![PublicKey::Ed25519([1; 32]), PublicKey::Ed25519([2; 32])];
+    for first in [2, 3] {
+        let mut key = [9; 33];
+        key[0] = first;
+        keys.extend([PublicKey::P256(key), PublicKey::Secp256k1(key)]);
+    }
+    for a in &keys {
+        for b in &keys {
+            assert_eq!(a.cmp(b), a.to_bytes().cmp(&b.to_bytes()));
+        }
+    }
+}

@@ -171,15 +171,13 @@ pub(crate) fn apply(
     let mut erasures: Vec<(Eid, &EntityId, &[rhizome_tuple::LeafId])> = Vec::new();
     let mut intern = Intern::new(state);
     let any_erased = !intern.state.erased.is_empty();
-    // entities get their numbers in the order of their leaves, before others are met as references: neighbours in the log are then
-    // neighbours in the indexes, and pack well
-    for incoming in batch {
+    for (incoming, number) in batch.iter().zip(&numbers) {
+        let Some(number) = *number else { continue };
+        // the entities of a commit get their numbers in the order of its leaves, before others are met as references: neighbours in
+        // the log are then neighbours in the indexes, and pack well. By commit, so that it does not depend on the batch.
         for (entity, _) in incoming.leaves.iter().flatten() {
             intern.entity(entity)?;
         }
-    }
-    for (incoming, number) in batch.iter().zip(&numbers) {
-        let Some(number) = *number else { continue };
         for (index, leaf) in incoming.leaves.iter().enumerate() {
             let index = index as u32;
             let Some((entity, leaf_ops)) = leaf else {

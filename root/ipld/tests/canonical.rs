@@ -85,6 +85,19 @@ fn depth_is_bounded_for_reading_and_writing() {
     ));
 }
 
+/// A count is refused at its head, before anyone could allocate for it, and not where the data end.
+#[test]
+fn counts_are_bounded_by_what_follows() {
+    assert_eq!(
+        codec::check(&[0x82, 1]),
+        Err(CodecError::Truncated { at: 1 })
+    );
+    assert_eq!(
+        codec::check(&[0xa1, 0x60]),
+        Err(CodecError::Truncated { at: 1 })
+    );
+}
+
 #[test]
 fn length_is_bounded_before_anything_is_read() {
     assert_eq!(

@@ -1,5 +1,7 @@
 //! `Signed` and `Verified`: round trip, tampering, domains, bounds.
 
+use rhizome_ipld::codec::CodecError;
+use rhizome_ipld::varsig::Algorithm;
 use rhizome_ipld::{
     HashKind, Payload, PublicKey, SignatureError, Signed, SigningKey, Verified, cid_blake3,
     cid_sha256, codec,
@@ -7,10 +9,11 @@ use rhizome_ipld::{
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
-#[serde(deny_unknown_fields)]
 pub struct Note {
     author: PublicKey,
     text: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    draft: Option<bool>,
 }
 
 impl Payload for Note {
@@ -51,6 +54,7 @@ fn note(seed: u8, text: &str) -> Verified<Note> {
         Note {
             author: key.public(),
             text: text.into(),
+            draft: None,
         },
         &key,
     )
@@ -112,7 +116,12 @@ fn every_truncation_and_extension_is_refused() {
 fn wrong_key_on_signing() {
     let author = key(1).public();
     let text = String::new();
-    let result = Verified::sign(Note { author, text }, &key(2));
+    let note = Note {
+        author,
+        text,
+        draft: None,
+    };
+    let result = Verified::sign(note, &key(2));
     assert!(matches!(result, Err(SignatureError::WrongKey { .. })));
 }
 
@@ -122,6 +131,7 @@ fn too_long_is_refused_both_ways() {
     let long = Note {
         author: key.public(),
         text: "x".repeat(500),
+        draft: None,
     };
     assert!(matches!(
         Verified::sign(long, &key),
@@ -130,6 +140,71 @@ fn too_long_is_refused_both_ways() {
     let huge = vec![0; Signed::<Note>::MAX_LEN + 1];
     assert!(matches!(
         Signed::<Note>::from_bytes(&huge),
-        Err(SignatureError::Envelope(codec::CodecError::TooLong { .. }))
+        Err(SignatureError::Envelope(CodecError::TooLong { .. }))
     ));
+}
+
+/// An envelope around bytes of our choice, signed for `Note`.
+fn forged(payload: &[u8], header: &[u8]) -> Result<Verified<Note>, SignatureError> {
+    let input = [Note::DOMAIN.as_bytes(), &[0], payload].concat();
+    let signature = key(1).sign(&input);
+    let parts = [payload, header, signature.as_slice()].map(serde_bytes::Bytes::new);
+    Signed::<Note>::from_bytes(&codec::encode(&parts).unwrap())?.verify()
+}
+
+#[test]
+fn the_header_must_be_of_the_key() {
+    let note = note(1, "hello");
+    let header = |a: Algorithm| forged(note.payload_bytes(), a.header());
+    assert_eq!(
+        header(Algorithm::Ed25519).unwrap(),
+        note,
+        "the model is right"
+    );
+    assert_eq!(header(Algorithm::EcdsaP256), Err(SignatureError::Algorithm));
+    assert_eq!(
+        header(Algorithm::EcdsaSecp256k1),
+        Err(SignatureError::Algorithm)
+    );
+    assert_eq!(
+        forged(note.payload_bytes(), &[]),
+        Err(SignatureError::Algorithm)
+    );
+}
+
+/// Properly signed, but not what the type would write: an absent field spelt as null would vanish on storing.
+#[test]
+fn the_payload_must_be_exact() {
+    #[derive(Serialize)]
+    struct Longer {
+        author: PublicKey,
+        text: &'static str,
+        draft: Option<bool>,
+    }
+    let payload = codec::encode(&Longer {
+        author: key(1).public(),
+        text: "hello",
+        draft: None,
+    });
+    assert_eq!(
+        forged(&payload.unwrap(), Algorithm::Ed25519.header()),
+        Err(SignatureError::Payload(CodecError::NotExact))
+    );
+}
+
+#[test]
+fn the_payload_is_bounded_by_itself() {
+    let envelope = |len| {
+        let parts = [&vec![0; len], Algorithm::Ed25519.header(), &[0; 64]];
+        let bytes = codec::encode(&parts.map(serde_bytes::Bytes::new)).unwrap();
+        Signed::<Note>::from_bytes(&bytes).map(drop)
+    };
+    assert_eq!(envelope(400), Ok(()));
+    assert_eq!(
+        envelope(401),
+        Err(SignatureError::Payload(CodecError::TooLong {
+            len: 401,
+            max: 400
+        }))
+    );
 }

@@ -60,6 +60,25 @@ fn ed25519_speccheck() {
     }
 }
 
+/// The neutral point as key and as R, and S = 0: "valid" for every message under any rule but the strict one.
+#[test]
+fn a_key_of_small_order_signs_nothing() {
+    use ed25519_dalek::{Signature, Verifier, VerifyingKey};
+    let mut neutral = [0; 32];
+    neutral[0] = 1;
+    let mut signature = [0; 64];
+    signature[0] = 1;
+    let lenient = VerifyingKey::from_bytes(&neutral).unwrap();
+    lenient
+        .verify(b"anything", &Signature::from_bytes(&signature))
+        .unwrap();
+    assert!(!accepts(
+        &PublicKey::Ed25519(neutral),
+        b"anything",
+        &signature
+    ));
+}
+
 fn wycheproof(file: &str, key: impl Fn(&Value) -> PublicKey, policy: impl Fn(&[u8]) -> bool) {
     let Some(file) = vectors_of_others(file) else {
         return;

@@ -176,6 +176,28 @@ impl Replica {
 
     /// The current moment.
     pub fn snapshot(&self) -> Snapshot {
+        let now = self.current.load_full();
+        if now.state.store.failed() {
+            self.try_again()
+        } else {
+            Snapshot(now)
+        }
+    }
+
+    /// After a failed read: the same moment over a fresh view of the store, so that a fault that has passed does not stay for ever.
+    fn try_again(&self) -> Snapshot {
+        let now = self.current.load_full();
+        if let (true, Some(kv)) = (now.state.store.failed(), &self.log.kv) {
+            let mut state = now.state.clone();
+            state.rebase(Arc::new(crate::store::BlockStore::new(kv.clone())));
+            let inner = Arc::new(Inner {
+                state,
+                log: now.log.clone(),
+                authors: now.authors.clone(),
+            });
+            // a writer that was faster has published something newer, which will be looked at in turn
+            self.current.compare_and_swap(&now, inner);
+        }
         Snapshot(self.current.load_full())
     }
 
@@ -259,7 +281,11 @@ impl Replica {
             self.flush()?;
         }
         if self.writer.lock().since_checkpoint >= CHECKPOINT {
-            self.checkpoint()?;
+            match self.checkpoint() {
+                // a durable write is safe in the log whatever becomes of the indexes; the next write tries again
+                Err(_) if durability == Durability::Durable => {}
+                other => other?,
+            }
         }
         Ok(written)
     }
@@ -290,7 +316,13 @@ impl Replica {
             random(&mut nonce);
             let mut header = self.header(&before, &author.key.public(), now_ms, nonce)?;
             if let Some(last) = batch.last() {
-                header.seq = last.header.seq + 1;
+                header.seq =
+                    header
+                        .seq
+                        .checked_add(batch.len() as u64)
+                        .ok_or(ReplicaError::Full(
+                            "the chain of this key has no place left: use a new key",
+                        ))?;
                 header.prev = Some(last.id);
                 header.hlc = Hlc::next(now_ms, last.header.hlc, Hlc::default());
                 header.frontier.clear();
@@ -667,7 +699,12 @@ impl Replica {
             v: 1,
             pod: self.pod.clone(),
             device: *device,
-            seq: own.map_or(0, |h| h.seq + 1),
+            seq: match own {
+                None => 0,
+                Some(h) => h.seq.checked_add(1).ok_or(ReplicaError::Full(
+                    "the chain of this key has no place left: use a new key",
+                ))?,
+            },
             prev: meta.map(|m| m.id),
             frontier,
             hlc: Hlc::next(now_ms, meta.map_or(Hlc::default(), |m| m.hlc), state.clock),

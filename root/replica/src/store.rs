@@ -3,7 +3,10 @@
 use crate::ReplicaError;
 use parking_lot::Mutex;
 use rhizome_storage::{Kv, Snap};
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 /// Keyspaces of the key-value store that a replica uses.
 pub(crate) mod keyspace {
@@ -24,6 +27,7 @@ pub(crate) struct BlockStore {
     kv: Option<Arc<dyn Kv>>,
     snap: Mutex<Option<Arc<dyn Snap>>>,
     fault: Mutex<Option<Arc<ReplicaError>>>,
+    failed: AtomicBool,
 }
 
 impl BlockStore {
@@ -45,6 +49,7 @@ impl BlockStore {
             Ok(v) => Some(v),
             Err(e) => {
                 self.fault.lock().get_or_insert(Arc::new(e));
+                self.failed.store(true, Ordering::Release);
                 None
             }
         }
@@ -69,6 +74,10 @@ impl BlockStore {
         let bytes = fresh.get(keyspace::BLOCKS, &id.to_be_bytes())?;
         *self.snap.lock() = Some(fresh);
         bytes.ok_or(ReplicaError::Corrupt("an index block is missing"))
+    }
+
+    pub fn failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
     }
 
     pub fn fault(&self) -> Result<(), ReplicaError> {

@@ -89,7 +89,7 @@ impl Snapshot {
         }
         if let Some(prev) = header.prev.and_then(|p| state.commit_number(&p)) {
             let before = header_of(&self.0.log.record(prev)?.envelope)?;
-            if before.device != header.device || before.seq + 1 != header.seq {
+            if before.device != header.device || before.seq.checked_add(1) != Some(header.seq) {
                 return Ok(Err(
                     "its predecessor is not the commit before it in its chain".into(),
                 ));

@@ -200,8 +200,29 @@ fn what_is_erased_is_gone_from_the_log_and_the_dictionary() {
 #[test]
 fn numbers_do_not_depend_on_how_commits_were_batched() {
     let (_, r) = fresh();
-    write(&r, 1, 1, vec![Edit::Assert(entity(1), attr("sees"), Value::Ref(entity(3)))]);
-    write(&r, 1, 2, vec![Edit::Assert(entity(2), attr("name"), v("two"))]);
-    write(&r, 1, 3, vec![Edit::Assert(entity(3), attr("name"), v("three"))]);
-    assert!(r.snapshot().verify(&mut |_, _| ()).unwrap().findings.is_empty());
+    write(
+        &r,
+        1,
+        1,
+        vec![Edit::Assert(entity(1), attr("sees"), Value::Ref(entity(3)))],
+    );
+    write(
+        &r,
+        1,
+        2,
+        vec![Edit::Assert(entity(2), attr("name"), v("two"))],
+    );
+    write(
+        &r,
+        1,
+        3,
+        vec![Edit::Assert(entity(3), attr("name"), v("three"))],
+    );
+    assert!(
+        r.snapshot()
+            .verify(&mut |_, _| ())
+            .unwrap()
+            .findings
+            .is_empty()
+    );
 }

@@ -105,7 +105,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .scan(keyspace, &[], None, false, &mut |k, v| {
                 n += 1;
                 bytes += v.len() + k.len();
-                pages += (v.len() + k.len() + 12).next_multiple_of(4096) / 4096;
+                pages += (v.len() + k.len() + 12).div_ceil(4096);
                 if keyspace == 1 {
                     let x = kinds.entry((k[0], 0)).or_default();
                     x.0 += 1;
@@ -115,7 +115,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             })?;
         println!("keyspace {keyspace}: {n} entries, {bytes} bytes, {pages} pages");
         let mut kinds: Vec<_> = kinds.into_iter().collect();
-        kinds.sort();
+        kinds.sort_unstable();
         for ((kind, _), (blocks, keys)) in kinds {
             println!("  kind {kind}: {blocks} blocks, {keys} keys");
         }

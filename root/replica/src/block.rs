@@ -186,7 +186,7 @@ impl Packer {
             first = false;
         }
         if self.with_payloads {
-            if control & 48 == 0 {
+            if control & (16 | 32) == 0 {
                 let d = payload.wrapping_sub(self.payload) as i64;
                 put(&mut self.out, ((d << 1) ^ (d >> 63)) as u64);
             }

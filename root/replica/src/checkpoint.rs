@@ -167,7 +167,7 @@ impl Checkpointer {
             };
             match entry() {
                 Some((kind, first, id, count)) => {
-                    lists.entry(kind).or_default().push((first, id, count))
+                    lists.entry(kind).or_default().push((first, id, count));
                 }
                 None => good = false,
             }
@@ -324,13 +324,14 @@ impl Checkpointer {
                 .needs_it()
         };
         let (keep, gone): (Vec<u64>, Vec<u64>) = retired.into_iter().partition(|id| needed(*id));
-        gone.iter()
-            .for_each(|id| batch.delete(keyspace::BLOCKS, id.to_be_bytes()));
+        for id in gone {
+            batch.delete(keyspace::BLOCKS, id.to_be_bytes());
+        }
         let mark = Mark {
             commits: state.commits.len(),
             next_block: next,
             clock: state.clock.0,
-            names: state.names.list.iter().map(|n| n.to_string()).collect(),
+            names: state.names.list.iter().map(ToString::to_string).collect(),
             distinct: state
                 .distinct
                 .iter()
@@ -352,12 +353,12 @@ impl Checkpointer {
         let kv = log.kv.as_ref().ok_or(ReplicaError::Missing)?;
         if let Err(e) = kv.commit(batch, rhizome_storage::Durability::Durable) {
             // the blocks are not there after all
-            undo_trees
-                .iter()
-                .for_each(|c| c.id.store(0, Ordering::Release));
-            undo_tables
-                .iter()
-                .for_each(|c| c.id.store(0, Ordering::Release));
+            for cell in undo_trees {
+                cell.id.store(0, Ordering::Release);
+            }
+            for cell in undo_tables {
+                cell.id.store(0, Ordering::Release);
+            }
             return Err(e.into());
         }
         self.next_block = next;

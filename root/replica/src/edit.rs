@@ -89,6 +89,9 @@ struct Plan<'s> {
     members: FxHashSet<(Attribute, Vec<u8>)>,
 }
 
+/// An element of a list: position, value, and its operation unless it is of this very commit.
+type Element = (Vec<u8>, Value, Option<OpId>);
+
 /// What is live at (entity, attribute) now.
 struct Live {
     id: OpId,
@@ -169,7 +172,7 @@ impl<'s> Plan<'s> {
                 Ok(())
             }
             Edit::List(_, attribute, value, index) => self.put(attribute, value, index),
-            Edit::SetList(_, attribute, values) => self.set_list(attribute, values),
+            Edit::SetList(_, attribute, values) => self.set_list(&attribute, values),
             Edit::Retract(_, attribute, value) => self.retract(attribute, value.as_ref()),
             Edit::Erase(_) => self.erase(),
             Edit::Create(_, nonce) => {
@@ -243,11 +246,8 @@ impl<'s> Plan<'s> {
         Ok(())
     }
 
-    /// The elements of a list as they will be after the operations so far: (position, value, operation unless it is of this commit).
-    fn elements(
-        &self,
-        attribute: &Attribute,
-    ) -> Result<Vec<(Vec<u8>, Value, Option<OpId>)>, ReplicaError> {
+    /// The elements of a list as they will be after the operations so far.
+    fn elements(&self, attribute: &Attribute) -> Result<Vec<Element>, ReplicaError> {
         let mut all: Vec<_> = self
             .live(attribute)?
             .into_iter()
@@ -298,13 +298,13 @@ impl<'s> Plan<'s> {
         Ok(())
     }
 
-    fn set_list(&mut self, attribute: Attribute, values: Vec<Value>) -> Result<(), ReplicaError> {
-        let all = self.elements(&attribute)?;
+    fn set_list(&mut self, attribute: &Attribute, values: Vec<Value>) -> Result<(), ReplicaError> {
+        let all = self.elements(attribute)?;
         if all.iter().map(|x| &x.1).eq(values.iter()) {
             return Ok(());
         }
         self.ops
-            .retain(|o| !matches!(o, Op::List(l) if l.attribute == attribute));
+            .retain(|o| !matches!(o, Op::List(l) if l.attribute == *attribute));
         let gone: Vec<OpId> = all.iter().filter_map(|x| x.2).collect();
         if !gone.is_empty() {
             self.ops.push(Op::Retract {

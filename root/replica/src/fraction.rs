@@ -39,7 +39,7 @@ fn middle(low: &[u8], high: Option<&[u8]>) -> Vec<u8> {
         let l = low.get(i).copied().unwrap_or(0) as u16;
         let h = high.map_or(256, |h| h.get(i).copied().unwrap_or(0) as u16);
         if h > l + 1 {
-            out.push(((l + h) / 2) as u8);
+            out.push(u16::midpoint(l, h) as u8);
             break;
         }
         out.push(l as u8);

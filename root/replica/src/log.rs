@@ -9,7 +9,7 @@ use parking_lot::RwLock;
 use rhizome_ipld::{Payload, Signed, codec};
 use rhizome_storage::{Batch, Kv, fitting_value_len};
 use rhizome_tuple::{
-    Commit, EntityId, EpochId, EpochSecret, Leaf, Op, SealedLeaf, leaf_hash, merkle_root,
+    Commit, CommitId, EntityId, EpochId, EpochSecret, Leaf, Op, SealedLeaf, leaf_hash, merkle_root,
 };
 use serde_bytes::ByteBuf;
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
@@ -84,8 +84,9 @@ fn log_key(number: u32, first: u32) -> [u8; 8] {
 fn put_part(number: u32, first: u32, ends: &[u32], items: &[u8], batch: &mut Batch) {
     let mut value = Vec::with_capacity(2 + 4 * ends.len() + items.len());
     value.extend_from_slice(&(ends.len() as u16).to_be_bytes());
-    ends.iter()
-        .for_each(|e| value.extend_from_slice(&e.to_be_bytes()));
+    for end in ends {
+        value.extend_from_slice(&end.to_be_bytes());
+    }
     value.extend_from_slice(items);
     batch.put(keyspace::LOG, log_key(number, first), value);
 }
@@ -309,4 +310,9 @@ pub(crate) fn payload_of(envelope: &[u8]) -> Result<Vec<u8>, ReplicaError> {
     let (payload, _, _): Parts =
         codec::decode(envelope, Signed::<Commit>::MAX_LEN).map_err(|_| BAD)?;
     Ok(payload.into_vec())
+}
+
+/// The id of the commit in an envelope of our own log.
+pub(crate) fn payload_id(envelope: &[u8]) -> Result<CommitId, ReplicaError> {
+    Ok(CommitId(*blake3::hash(&payload_of(envelope)?).as_bytes()))
 }

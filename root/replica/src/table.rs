@@ -168,14 +168,13 @@ impl Table {
             .partition_point(|b| b.0 <= number)
             .checked_sub(1)?;
         let (first, cell) = &self.full[i];
-        let records = match cell.data.get() {
-            Some(r) => r,
-            None => {
-                let r = self
-                    .store
-                    .read(cell.id.load(Ordering::Acquire), Records::unpack)?;
-                cell.data.get_or_init(|| r)
-            }
+        let records = if let Some(r) = cell.data.get() {
+            r
+        } else {
+            let r = self
+                .store
+                .read(cell.id.load(Ordering::Acquire), Records::unpack)?;
+            cell.data.get_or_init(|| r)
         };
         records.get((number - first) as usize).map(f)
     }

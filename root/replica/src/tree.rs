@@ -4,7 +4,7 @@
 //! pointer; a commit copies the few blocks it changes. A lookup is three binary searches.
 
 use crate::{
-    ReplicaError,
+    Range, ReplicaError,
     block::{Block, Layout, Packer},
     store::BlockStore,
 };
@@ -139,6 +139,11 @@ impl Tree {
     /// Whether there is no key.
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// The keys of the leaf at (chunk, leaf).
+    pub(crate) fn keys_at(&self, (c, l): (usize, usize)) -> &[u128] {
+        &self.block(&self.chunks[c].leaves[l]).keys
     }
 
     fn block<'a>(&self, leaf: &'a Leaf) -> &'a Block {
@@ -362,8 +367,9 @@ impl Tree {
                 out.push(leaf.clone());
             } else if mine.len() <= 16 && leaf.count as usize + mine.len() <= SPLIT {
                 let mut block = self.block(leaf).clone();
-                mine.iter()
-                    .for_each(|(k, change)| self.edit(&mut block, *k, *change));
+                for (k, change) in mine {
+                    self.edit(&mut block, *k, *change);
+                }
                 out.extend(Leaf::new(block));
             } else {
                 self.rebuild(self.block(leaf), mine, &mut out);
@@ -550,7 +556,7 @@ impl Tree {
         self.chunks = Arc::new(chunks);
     }
 
-    fn step(&self, (c, l): (usize, usize)) -> (usize, usize) {
+    pub(crate) fn step(&self, (c, l): (usize, usize)) -> (usize, usize) {
         if l + 1 < self.chunks[c].leaves.len() {
             (c, l + 1)
         } else {
@@ -558,86 +564,11 @@ impl Tree {
         }
     }
 
-    fn step_back(&self, (c, l): (usize, usize)) -> (usize, usize) {
+    pub(crate) fn step_back(&self, (c, l): (usize, usize)) -> (usize, usize) {
         if l > 0 {
             (c, l - 1)
         } else {
             (c - 1, self.chunks[c - 1].leaves.len() - 1)
-        }
-    }
-}
-
-/// Keys of a [`Tree`] in order, from both ends.
-#[derive(Clone)]
-pub struct Range<'a> {
-    tree: &'a Tree,
-    /// The leaf `head` is in, and the leaf `tail` is in; equal when the rest lies in `head` alone.
-    front: (usize, usize),
-    back: (usize, usize),
-    head: &'a [u128],
-    tail: &'a [u128],
-}
-
-impl<'a> Range<'a> {
-    /// The next run of keys that lie together in memory: at least one key. Faster than one by one for long ranges.
-    pub fn next_chunk(&mut self) -> Option<&'a [u128]> {
-        loop {
-            if !self.head.is_empty() {
-                return Some(std::mem::take(&mut self.head));
-            }
-            self.advance()?;
-        }
-    }
-
-    fn advance(&mut self) -> Option<()> {
-        if self.front >= self.back {
-            return None;
-        }
-        self.front = self.tree.step(self.front);
-        self.head = if self.front == self.back {
-            std::mem::take(&mut self.tail)
-        } else {
-            &self
-                .tree
-                .block(&self.tree.chunks[self.front.0].leaves[self.front.1])
-                .keys
-        };
-        Some(())
-    }
-}
-
-impl Iterator for Range<'_> {
-    type Item = u128;
-    fn next(&mut self) -> Option<u128> {
-        loop {
-            if let Some((k, rest)) = self.head.split_first() {
-                self.head = rest;
-                return Some(*k);
-            }
-            self.advance()?;
-        }
-    }
-}
-
-impl DoubleEndedIterator for Range<'_> {
-    fn next_back(&mut self) -> Option<u128> {
-        loop {
-            if self.front >= self.back {
-                let (k, rest) = self.head.split_last()?;
-                self.head = rest;
-                return Some(*k);
-            }
-            if let Some((k, rest)) = self.tail.split_last() {
-                self.tail = rest;
-                return Some(*k);
-            }
-            self.back = self.tree.step_back(self.back);
-            if self.front < self.back {
-                self.tail = &self
-                    .tree
-                    .block(&self.tree.chunks[self.back.0].leaves[self.back.1])
-                    .keys;
-            }
         }
     }
 }

@@ -2,8 +2,7 @@
 
 use crate::{
     ReplicaError, Snapshot, Tree,
-    log::{LeafBytes, header_of},
-    replica::payload_id,
+    log::{LeafBytes, header_of, payload_id},
 };
 use rhizome_ipld::Signed;
 use rhizome_tuple::Commit;

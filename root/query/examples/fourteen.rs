@@ -60,7 +60,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some((id(e), a, value))
     });
     let start = Instant::now();
-    let snapshot = Snapshot::from_facts(facts);
+    let snapshot = Snapshot::from_facts(facts)?;
     println!("loaded in {:?}", start.elapsed());
     let params: HashMap<String, Vec<Json>> =
         serde_json::from_str(&std::fs::read_to_string(params)?)?;

@@ -57,23 +57,9 @@ fn compile(pattern: &str) -> Vec<Part> {
     out
 }
 
-/// The text that every match starts with.
-pub fn prefix(pattern: &str) -> String {
-    compile(pattern)
-        .iter()
-        .map_while(|p| {
-            if let Part::Exactly(c) = p {
-                Some(*c)
-            } else {
-                None
-            }
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{matches, prefix};
+    use super::matches;
 
     #[test]
     fn like() {
@@ -96,7 +82,6 @@ mod tests {
         ] {
             assert_eq!(matches(text, pattern), yes, "{text} {pattern}");
         }
-        assert_eq!(prefix("ga\\%ri%x"), "ga%ri");
     }
 
     #[test]

@@ -151,17 +151,13 @@ impl<'q> Planner<'q> {
         {
             return None;
         }
-        let (first, size) = all.iter().enumerate().find_map(|(i, item)| match item {
+        let first = all.iter().position(|item| match item {
             Item::Clause(Clause::Pattern(Pattern {
                 entity: Term::Slot(e),
-                attribute: AttributeTerm::Named(a),
+                attribute: AttributeTerm::Named(_),
                 value: Term::Slot(v),
-            })) if v == slot && e != v && !frame.bound.contains(*e) => self
-                .statistics
-                .attributes
-                .get(usize::from(*a))
-                .map(|s| (i, s.tuples)),
-            _ => None,
+            })) => v == slot && e != v && !frame.bound.contains(*e),
+            _ => false,
         })?;
         let needed: SlotSet = output.iter().copied().collect();
         let walked = self.greedy(all, &frame.bound, Goal::Bind(&needed), Some(first));

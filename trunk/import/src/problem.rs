@@ -33,6 +33,8 @@ pub enum ProblemCode {
     Audience,
     /// A value does not fit the attribute's type; it was left out.
     Type,
+    /// What an earlier import said cannot be read, so that differences are taken for conflicts.
+    Base,
 }
 
 /// One thing that went wrong, with its place.

@@ -3,5 +3,6 @@
 mod html;
 mod lossy;
 
+pub(crate) use html::clean;
 pub use html::{plain_text, sanitise};
 pub(crate) use lossy::{Lossy, Replaced};

@@ -1,1 +1,8 @@
-//! Tests of the import frame and its importers.
+//! Tests of the import frame and its importers through their public face.
+
+mod hostile;
+mod mastodon;
+mod pods;
+mod real_archive;
+mod reimport;
+mod sources;

@@ -10,10 +10,9 @@
 //! exceed [`crate::Limits::clauses`]).
 
 mod builtin;
-mod lower;
+pub(crate) mod lower;
 
 pub use builtin::{Aggregate, Compare, Function};
-pub(crate) use lower::{lower, needs, slots_of};
 
 use rhizome_tuple::Value;
 

@@ -2,8 +2,6 @@
 
 mod parse;
 mod pattern;
-mod run;
 
 pub(crate) use parse::pattern;
 pub use pattern::{Attribute, Nested, Pattern};
-pub use run::pull;

@@ -1,0 +1,122 @@
+//! Files of the export on their way into the blob store.
+
+use rhizome_blob::BlobError;
+use rhizome_ipld::cid_raw_blake3;
+use rhizome_tuple::Value;
+
+use super::{Run, pod_error};
+use crate::error::ImportError;
+use crate::importer::StoredFile;
+use crate::media::{HEAD, look};
+use crate::problem::{Problem, ProblemCode};
+use crate::progress::Stage;
+use crate::record::{Fact, Identity, Record};
+
+impl Run<'_> {
+    pub(super) fn mark(&mut self, path: &str) {
+        let at = self
+            .source
+            .entries()
+            .binary_search_by(|entry| entry.path.as_str().cmp(path));
+        if let Some(read) = at.ok().and_then(|at| self.read.get_mut(at)) {
+            *read = true;
+        }
+    }
+
+    pub(super) fn store(&mut self, path: &str) -> Result<Option<StoredFile>, ImportError> {
+        let Some(entry) = self.source.find(path) else {
+            let message = "the export names this file but does not hold it";
+            self.report
+                .problem(Problem::of_file(ProblemCode::MissingFile, path, message));
+            return Ok(None);
+        };
+        let size = entry.size;
+        self.mark(path);
+        self.tick(Stage::Files, path, 0, size)?;
+        match self.put(path) {
+            Ok(stored) => Ok(Some(stored)),
+            // A damaged member costs itself; a full disk or a failing pod stops the import.
+            Err(error @ (ImportError::Read { .. } | ImportError::Archive { .. })) => {
+                self.report.problem(Problem::of_file(
+                    ProblemCode::Damaged,
+                    path,
+                    error.to_string(),
+                ));
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Stores what no importer read as it is, one entity for each file.
+    pub(super) fn keep_unknown_files(&mut self) -> Result<(), ImportError> {
+        let unread = self
+            .source
+            .entries()
+            .iter()
+            .zip(self.read.clone())
+            .filter(|(_, read)| !read);
+        let unread: Vec<String> = unread.map(|(entry, _)| entry.path.clone()).collect();
+        for path in unread {
+            let Some(stored) = self.store(&path)? else {
+                continue;
+            };
+            let one = |name: &rhizome_tuple::Attribute, value| Fact::One {
+                attribute: name.clone(),
+                value,
+            };
+            let mut facts = vec![
+                one(&self.names.r#type, Value::from("file")),
+                one(&self.names.path, Value::from(path.as_str())),
+                one(&self.names.blob, Value::Blob(stored.cid)),
+                one(
+                    &self.names.bytes,
+                    Value::Integer(i64::try_from(stored.bytes).unwrap_or(i64::MAX)),
+                ),
+            ];
+            facts.extend(
+                stored
+                    .mime
+                    .map(|mime| one(&self.names.mime, Value::from(mime))),
+            );
+            self.report.keep_file(&path, stored.bytes);
+            super::Sink::record(
+                self,
+                Record {
+                    kind: "file".into(),
+                    identity: Identity::Key(format!("file\n{}\n{path}", self.journal.account())),
+                    facts,
+                    created: None,
+                    audience: None,
+                    provenance: true,
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, path: &str) -> Result<StoredFile, ImportError> {
+        let head = self.source.head(path, HEAD)?;
+        let (mime, size) = look(&head);
+        let mut reader = self.source.read(path)?;
+        let (cid, bytes) = if self.options.dry_run {
+            let mut hasher = blake3::Hasher::new();
+            let bytes = std::io::copy(&mut reader, &mut hasher)
+                .map_err(|error| ImportError::read(path, error))?;
+            (cid_raw_blake3(*hasher.finalize().as_bytes()), bytes)
+        } else {
+            self.blobs
+                .put(&mut reader, u64::MAX)
+                .map_err(|error| match error {
+                    BlobError::Source(error) => ImportError::read(path, error),
+                    error => pod_error(error),
+                })?
+        };
+        Ok(StoredFile {
+            cid,
+            bytes,
+            mime,
+            size,
+        })
+    }
+}

@@ -125,13 +125,16 @@ impl RedbKv {
         &self,
         act: impl FnOnce(&mut Database) -> Result<T, redb::Error>,
     ) -> Result<T, StorageError> {
-        self.sync()?;
-        let _writer = self.writer.lock();
+        self.sync()?; // brings the engine back, if need be
+        let mut writer = self.writer.lock();
         let mut open = self.open.write();
         let Some(open) = open.as_mut() else {
             return Err(Fault::Ended.into_error(&self.path));
         };
         let done = guarded(|| {
+            // Once more, with the door closed: `act` may drop what is not durable.
+            begin(&open.database, Durability::Durable)?.commit()?;
+            writer.committed(Batch::new(), Durability::Durable);
             let done = act(&mut open.database)?;
             // Neither compaction nor a repair leaves a record of what is free: this does.
             begin(&open.database, Durability::Durable)?.commit()?;

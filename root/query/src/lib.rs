@@ -3,11 +3,20 @@
 pub mod datalog;
 mod edn;
 mod error;
+mod exec;
+mod input;
 mod instant;
 pub mod ir;
 mod json;
+mod like;
 mod limits;
+mod plan;
+mod prepared;
 pub mod pull;
+mod rows;
 
 pub use error::{Position, QueryError};
+pub use input::Input;
 pub use limits::Limits;
+pub use prepared::Prepared;
+pub use rows::Rows;

@@ -2,7 +2,7 @@
 
 use super::{parse, parse_rules};
 use crate::error::QueryError;
-use crate::ir::{self, lower};
+use crate::ir;
 use crate::limits::Limits;
 
 /// Parses, resolves and checks a query. `rules` is the text passed for `%`, if any.
@@ -11,5 +11,5 @@ pub fn compile(text: &str, rules: Option<&str>, limits: &Limits) -> Result<ir::Q
     if let Some(rules) = rules {
         query.rules.extend(parse_rules(rules, limits)?);
     }
-    lower::lower(&query, limits)
+    ir::lower(&query, limits)
 }

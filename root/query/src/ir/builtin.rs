@@ -189,6 +189,25 @@ pub enum Aggregate {
     Deviation,
 }
 
+impl std::fmt::Display for Aggregate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Count => "count",
+            Self::CountDistinct => "count-distinct",
+            Self::Distinct => "distinct",
+            Self::Sum => "sum",
+            Self::Average => "avg",
+            Self::Min => "min",
+            Self::Max => "max",
+            Self::MinN(n) => return write!(f, "min {n}"),
+            Self::MaxN(n) => return write!(f, "max {n}"),
+            Self::Median => "median",
+            Self::Variance => "variance",
+            Self::Deviation => "stddev",
+        })
+    }
+}
+
 impl Aggregate {
     /// Every name that queries may use.
     pub const NAMES: &[&str] = &[

@@ -10,9 +10,10 @@
 //! exceed [`crate::Limits::clauses`]).
 
 mod builtin;
-pub(crate) mod lower;
+mod lower;
 
 pub use builtin::{Aggregate, Compare, Function};
+pub(crate) use lower::{lower, needs, slots_of};
 
 use rhizome_tuple::Value;
 

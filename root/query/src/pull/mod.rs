@@ -2,6 +2,8 @@
 
 mod parse;
 mod pattern;
+mod run;
 
 pub(crate) use parse::pattern;
 pub use pattern::{Attribute, Nested, Pattern};
+pub use run::pull;

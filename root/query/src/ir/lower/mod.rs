@@ -20,7 +20,9 @@ use super::{
 use crate::datalog::ast;
 use crate::error::QueryError;
 use crate::limits::Limits;
+pub(crate) use safety::needs;
 use scope::Scope;
+pub(crate) use visit::slots_of;
 
 /// Resolves and checks a parsed query.
 pub fn lower(query: &ast::Query, limits: &Limits) -> Result<Query, QueryError> {

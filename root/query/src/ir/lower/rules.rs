@@ -80,7 +80,15 @@ impl Lowering<'_> {
                     continue;
                 };
                 let branch = self.branch(rule)?;
-                self.rules[index].branches.push(branch);
+                for body in split(branch.body, &component, self.limits.rules)
+                    .ok_or_else(|| Limits::exceeded("rules", self.limits.rules, Some(rule.at)))?
+                {
+                    self.rules[index].branches.push(Branch {
+                        head: branch.head.clone(),
+                        body,
+                        variables: branch.variables.clone(),
+                    });
+                }
             }
             self.infer(&component);
             for i in component {
@@ -182,6 +190,40 @@ impl Lowering<'_> {
         self.rules[i].branches = branches;
         Ok(())
     }
+}
+
+/// Branches without recursion inside an `or`: each branch of such an `or` becomes a branch of the rule. `None` if that makes more
+/// than `limit`.
+fn split(body: Vec<Clause>, component: &[usize], limit: usize) -> Option<Vec<Vec<Clause>>> {
+    let recursive = |c: &mut Clause| {
+        let mut found = false;
+        let is_or = matches!(c, Clause::Or { .. });
+        each_call(std::slice::from_mut(c), &mut |r| {
+            found |= component.contains(&usize::from(*r))
+        });
+        is_or && found
+    };
+    let mut done = Vec::new();
+    let mut todo = vec![body];
+    while let Some(mut body) = todo.pop() {
+        match body.iter_mut().position(recursive) {
+            None => done.push(body),
+            Some(i) => {
+                let Clause::Or { branches, .. } = body.remove(i) else {
+                    continue;
+                };
+                todo.extend(
+                    branches
+                        .into_iter()
+                        .map(|b| b.into_iter().chain(body.iter().cloned()).collect()),
+                );
+            }
+        }
+        if done.len() + todo.len() > limit {
+            return None;
+        }
+    }
+    Some(done)
 }
 
 fn calls(body: &[ast::Clause], negative: bool, f: &mut dyn FnMut(&str, bool, Position)) {

@@ -5,7 +5,7 @@
 
 use crate::{
     ReplicaError, Tree,
-    log::Log,
+    log::{Log, STALE},
     state::{ChainHead, Distinct, Names, State},
     store::{BlockStore, keyspace},
     table::{self, Table},
@@ -19,13 +19,18 @@ use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     ops::ControlFlow,
-    sync::{Arc, Weak, atomic::Ordering},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 const FORMAT: u32 = 1;
-const MARK: &[u8] = b"mark";
+/// The mark is cut into parts that any engine takes as one value.
+const MARK: [u8; 4] = *b"mark";
+const MARK_PART: usize = 8 << 20;
 const HEAD: &[u8] = b"pod";
-const MAX_META: usize = 64 << 20;
+const MAX_META: usize = 64 << 10;
 
 /// What never changes about a replica.
 #[derive(Serialize, Deserialize)]
@@ -73,7 +78,11 @@ pub(crate) struct Checkpointer {
     next_block: u64,
     written: FxHashMap<u8, Directory>,
     holders: FxHashMap<u64, Holder>,
-    retired: Vec<(u64, Holder)>,
+    retired: FxHashMap<u64, Holder>,
+    /// Into how many parts the last mark was cut.
+    mark_parts: u32,
+    /// Whether the store's indexes are of a log that was rewritten since.
+    pub stale: bool,
 }
 
 const TREES: usize = 11;
@@ -98,6 +107,13 @@ const FORKS: u8 = 11;
 const TEXTS: u8 = 32;
 const ENTITIES: u8 = 33;
 const COMMITS: u8 = 34;
+
+fn mark_key(part: u32) -> [u8; 8] {
+    let mut k = [0; 8];
+    k[..4].copy_from_slice(&MARK);
+    k[4..].copy_from_slice(&part.to_be_bytes());
+    k
+}
 
 fn directory_key(kind: u8, first: u128) -> [u8; 17] {
     let mut k = [kind; 17];
@@ -135,21 +151,46 @@ impl Checkpointer {
         }
     }
 
-    /// The state at the last checkpoint, and how many commits it has.
+    /// The state at the last checkpoint; an empty one if the log was rewritten since.
     pub fn open(kv: &Arc<dyn Kv>, head: &Head) -> Result<(Self, State), ReplicaError> {
+        let (mut me, mut state) = Self::last(kv, head)?;
+        me.stale = kv.snapshot()?.get(keyspace::META, STALE)?.is_some();
+        if me.stale {
+            // nobody holds the blocks of the store any more: they go with the next checkpoint
+            state = State::new(state.store, head.salt);
+        }
+        Ok((me, state))
+    }
+
+    fn last(kv: &Arc<dyn Kv>, head: &Head) -> Result<(Self, State), ReplicaError> {
         let store = Arc::new(BlockStore::new(kv.clone()));
         let mut state = State::new(store.clone(), head.salt);
         let mut me = Self {
             next_block: 1,
             written: FxHashMap::default(),
             holders: FxHashMap::default(),
-            retired: Vec::new(),
+            retired: FxHashMap::default(),
+            mark_parts: 0,
+            stale: false,
         };
         let snap = kv.snapshot()?;
-        let Some(mark) = snap.get(keyspace::META, MARK)? else {
-            return Ok((me, state));
+        let mut mark = Vec::new();
+        let mut part = |_: &[u8], bytes: &[u8]| {
+            mark.extend_from_slice(bytes);
+            me.mark_parts += 1;
+            ControlFlow::Continue(())
         };
-        let mark: Mark = codec::decode(&mark, MAX_META)
+        snap.scan(
+            keyspace::META,
+            &mark_key(0),
+            Some(&mark_key(u32::MAX)),
+            false,
+            &mut part,
+        )?;
+        if mark.is_empty() {
+            return Ok((me, state));
+        }
+        let mark: Mark = codec::decode(&mark, usize::MAX)
             .map_err(|_| ReplicaError::Corrupt("the checkpoint record"))?;
         let mut lists: FxHashMap<u8, Vec<(u128, u64, u32)>> = FxHashMap::default();
         let mut good = true;
@@ -222,13 +263,42 @@ impl Checkpointer {
                     .collect(),
             );
         }
-        // nobody can hold a snapshot from before the process started
-        me.retired = mark
-            .retired
-            .into_iter()
-            .map(|id| (id, Holder::Tree(Weak::new())))
-            .collect();
+        let mut hold =
+            |id: &AtomicU64, holder| me.holders.insert(id.load(Ordering::Acquire), holder);
+        for tree in trees(&mut state) {
+            for cell in tree.cells() {
+                hold(&cell.id, Holder::Tree(Arc::downgrade(cell)));
+            }
+        }
+        for cell in state.forks.cells() {
+            hold(&cell.id, Holder::Tree(Arc::downgrade(cell)));
+        }
+        for table in [&state.texts, &state.entities, &state.commits] {
+            for cell in table.cells() {
+                hold(&cell.id, Holder::Table(Arc::downgrade(cell)));
+            }
+        }
+        // What is in the directory and not here is the last block of a table, which is in memory. What was retired, nobody can hold
+        // who did not hold it already: see `adopt`.
+        let nobody = |id| (id, Holder::Table(Weak::new()));
+        for (id, _) in me.written.values().flat_map(BTreeMap::values) {
+            me.holders.entry(*id).or_insert(nobody(*id).1);
+        }
+        me.retired = mark.retired.into_iter().map(nobody).collect();
         Ok((me, state))
+    }
+
+    /// Learns from the one before, in the same process, who holds what.
+    pub fn adopt(&mut self, before: Self) {
+        for (id, holder) in before.holders.into_iter().chain(before.retired) {
+            // what the store names anew has holders of both kinds, and those of before may be older: it stays when in doubt
+            let there = self.holders.get_mut(&id);
+            if let Some(there) = there.or(self.retired.get_mut(&id))
+                && holder.needs_it()
+            {
+                *there = Holder::Unknown;
+            }
+        }
     }
 
     /// Adds to `batch` what brings the store up to `state`, whose trees may be cut anew.
@@ -295,7 +365,7 @@ impl Checkpointer {
                 directories.push((kind, directory));
             }
         }
-        let mut retired: Vec<u64> = self.retired.iter().map(|r| r.0).collect();
+        let mut retired: Vec<u64> = self.retired.keys().copied().collect();
         let empty = Directory::new();
         for (kind, now) in &directories {
             let before = self.written.get(kind).unwrap_or(&empty);
@@ -318,10 +388,8 @@ impl Checkpointer {
         }
         let fresh: FxHashMap<u64, Holder> = holders.into_iter().collect();
         let needed = |id: u64| {
-            let old = self.retired.iter().find(|r| r.0 == id).map(|r| &r.1);
-            old.or_else(|| self.holders.get(&id))
-                .unwrap_or(&Holder::Unknown)
-                .needs_it()
+            let holder = self.retired.get(&id).or_else(|| self.holders.get(&id));
+            holder.unwrap_or(&Holder::Unknown).needs_it()
         };
         let (keep, gone): (Vec<u64>, Vec<u64>) = retired.into_iter().partition(|id| needed(*id));
         for id in gone {
@@ -345,13 +413,20 @@ impl Checkpointer {
                 .collect(),
             retired: keep.clone(),
         };
-        batch.put(
-            keyspace::META,
-            MARK,
-            codec::encode(&mark).map_err(rhizome_tuple::TupleError::from)?,
-        );
-        let kv = log.kv.as_ref().ok_or(ReplicaError::Missing)?;
-        if let Err(e) = kv.commit(batch, rhizome_storage::Durability::Durable) {
+        let mut parts = 0;
+        let done = codec::encode(&mark)
+            .map_err(|e| rhizome_tuple::TupleError::from(e).into())
+            .and_then(|mark| {
+                for part in mark.chunks(MARK_PART) {
+                    batch.put(keyspace::META, mark_key(parts), part);
+                    parts += 1;
+                }
+                (parts..self.mark_parts).for_each(|i| batch.delete(keyspace::META, mark_key(i)));
+                batch.delete(keyspace::META, STALE);
+                let kv = log.kv.as_ref().ok_or(ReplicaError::Missing)?;
+                Ok(kv.commit(batch, rhizome_storage::Durability::Durable)?)
+            });
+        if let Err(e) = done {
             // the blocks are not there after all
             for cell in undo_trees {
                 cell.id.store(0, Ordering::Release);
@@ -359,23 +434,17 @@ impl Checkpointer {
             for cell in undo_tables {
                 cell.id.store(0, Ordering::Release);
             }
-            return Err(e.into());
+            return Err(e);
         }
         self.next_block = next;
+        self.mark_parts = parts;
+        self.stale = false;
         let mut old = std::mem::replace(&mut self.holders, fresh);
-        let mut before: FxHashMap<u64, Holder> =
-            std::mem::take(&mut self.retired).into_iter().collect();
+        let mut before = std::mem::take(&mut self.retired);
+        let mut holder = |id| before.remove(&id).or_else(|| old.remove(&id));
+        let keep = keep.into_iter();
         self.retired = keep
-            .into_iter()
-            .map(|id| {
-                (
-                    id,
-                    before
-                        .remove(&id)
-                        .or_else(|| old.remove(&id))
-                        .unwrap_or(Holder::Unknown),
-                )
-            })
+            .map(|id| (id, holder(id).unwrap_or(Holder::Unknown)))
             .collect();
         self.written = directories.into_iter().collect();
         state.store.refresh();

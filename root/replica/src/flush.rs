@@ -1,21 +1,33 @@
-//! From memory to the store: group commit, checkpoints, what happens when the store refuses, and forgetting.
+//! From memory to stable storage: flushes, checkpoints, and what happens when they fail.
 
 use crate::{
-    Change, LeafBytes, Record, Replica, ReplicaError,
+    Change, Replica, ReplicaError,
     checkpoint::Checkpointer,
-    replica::{Flushed, Writer},
+    log::{Pending, Tail},
+    replica::{Loaded, Writer},
     snapshot::Inner,
 };
-use rhizome_storage::{Batch, Durability, Kv};
-use std::{collections::BTreeMap, sync::Arc};
+use rhizome_storage::{Durability, Kv, StorageError};
+use std::sync::Arc;
+
+/// Commits that may wait in memory.
+const MAX_TAIL: usize = 4096;
+
+/// Which commits are on stable storage for certain: those below a number.
+#[derive(Default)]
+pub(crate) struct Flushed {
+    upto: u32,
+    /// The same at the end of each generation before, when the rest of it was thrown away.
+    ended: Vec<u32>,
+}
 
 impl Replica {
     /// Makes every commit so far durable.
     pub fn flush(&self) -> Result<(), ReplicaError> {
-        let (generation, number) = (
-            self.writer.lock().generation,
-            self.snapshot().commit_count(),
-        );
+        let (generation, number) = {
+            let writer = self.writer.lock();
+            (writer.generation, self.snapshot().commit_count())
+        };
         self.flush_upto(generation, number)
     }
 
@@ -23,15 +35,49 @@ impl Replica {
     pub fn checkpoint(&self) -> Result<(), ReplicaError> {
         let mut flushed = self.flushed.lock();
         let mut writer = self.writer.lock();
-        let now = self.current.load_full();
-        let mut batch = Batch::new();
-        let upto = self.log_batch(&mut batch);
-        let mut state = now.state.clone();
-        match writer.checkpointer.save(&mut state, &self.log, batch) {
-            Ok(()) => {}
-            Err(e) => return Err(self.throw_away(&mut writer, &mut flushed, e)),
+        self.save_indexes(&mut flushed, &mut writer)
+    }
+
+    /// Writes the indexes out if that many operations came since they were written or if the log was rewritten. Otherwise sees to it
+    /// that not too many commits wait in memory.
+    pub(crate) fn checkpoint_if_due(&self, operations: u64) -> Result<(), ReplicaError> {
+        let due =
+            |writer: &Writer| writer.checkpointer.stale || writer.since_checkpoint >= operations;
+        let now = due(&self.writer.lock());
+        if now {
+            let mut flushed = self.flushed.lock();
+            let mut writer = self.writer.lock();
+            // whoever waited for the locks may find it done
+            if due(&writer) {
+                self.save_indexes(&mut flushed, &mut writer)?;
+            }
+        } else if self.log.tail.read().len() > MAX_TAIL {
+            self.save_tail(Durability::Relaxed)?;
         }
-        self.drop_tail(upto);
+        Ok(())
+    }
+
+    fn save_indexes(&self, flushed: &mut Flushed, writer: &mut Writer) -> Result<(), ReplicaError> {
+        if writer.uncertain {
+            let kv = self.kv()?;
+            let head = Checkpointer::head(&**kv)?.ok_or(ReplicaError::Missing)?;
+            let (found, _) = Checkpointer::open(kv, &head)?;
+            let before = std::mem::replace(&mut writer.checkpointer, found);
+            writer.checkpointer.adopt(before);
+            writer.uncertain = false;
+        }
+        let now = self.current.load_full();
+        let (batch, taken) = self.log.batch()?;
+        let mut state = now.state.clone();
+        if let Err(cause) = writer.checkpointer.save(&mut state, &self.log, batch) {
+            writer.uncertain = in_doubt(&cause);
+            return if taken.is_empty() && !writer.uncertain {
+                Err(cause)
+            } else {
+                self.throw_away(flushed, writer, &taken, cause)
+            };
+        }
+        self.log.saved(&taken);
         flushed.upto = state.commits.len();
         writer.since_checkpoint = 0;
         self.current.store(Arc::new(Inner {
@@ -42,38 +88,47 @@ impl Replica {
         Ok(())
     }
 
-    pub(crate) fn flush_upto(&self, generation: u64, number: u32) -> Result<(), ReplicaError> {
+    /// Returns once the commits below `number` are durable, which got their numbers in this generation.
+    pub(crate) fn flush_upto(&self, generation: usize, number: u32) -> Result<(), ReplicaError> {
         let mut flushed = self.flushed.lock();
-        // whoever waited for the lock finds its commit written by the one before: group commit
-        if flushed.upto >= number && self.writer.lock().generation == generation {
-            return Ok(());
-        }
-        if self.writer.lock().generation != generation {
-            return Err(ReplicaError::NotSaved(Arc::new(ReplicaError::Edit(
+        match flushed.ended.get(generation) {
+            Some(upto) if number <= *upto => Ok(()),
+            Some(_) => Err(ReplicaError::NotSaved(Arc::new(ReplicaError::Edit(
                 "a write before this one could not be saved, and this one was taken back with it"
                     .into(),
-            ))));
+            )))),
+            // whoever waited for the lock finds its commit written by the one before: group commit
+            None if number <= flushed.upto => Ok(()),
+            None => {
+                self.save(&mut flushed, Durability::Durable)?;
+                flushed.upto = flushed.upto.max(number);
+                Ok(())
+            }
         }
-        let mut batch = Batch::new();
-        let upto = self.log_batch(&mut batch);
-        if let Err(e) = self.kv()?.commit(batch, Durability::Durable) {
-            let mut writer = self.writer.lock();
-            return Err(self.throw_away(&mut writer, &mut flushed, e.into()));
-        }
-        self.drop_tail(upto);
-        flushed.upto = flushed.upto.max(upto).max(number);
-        Ok(())
     }
 
-    pub(crate) fn write_tail(&self, durability: Durability) -> Result<(), ReplicaError> {
-        let mut flushed = self.flushed.lock();
-        let mut batch = Batch::new();
-        let upto = self.log_batch(&mut batch);
-        if let Err(e) = self.kv()?.commit(batch, durability) {
-            let mut writer = self.writer.lock();
-            return Err(self.throw_away(&mut writer, &mut flushed, e.into()));
+    /// Writes the commits in memory to the log.
+    pub(crate) fn save_tail(&self, durability: Durability) -> Result<(), ReplicaError> {
+        self.save(&mut self.flushed.lock(), durability)
+    }
+
+    fn save(&self, flushed: &mut Flushed, durability: Durability) -> Result<(), ReplicaError> {
+        let (batch, taken) = self.log.batch()?;
+        if taken.is_empty() && durability == Durability::Relaxed {
+            return Ok(());
         }
-        self.drop_tail(upto);
+        if let Err(cause) = self.kv()?.commit(batch, durability) {
+            if taken.is_empty() {
+                // nothing is lost, only not certain yet
+                return Err(cause.into());
+            }
+            let mut writer = self.writer.lock();
+            return self.throw_away(flushed, &mut writer, &taken, cause.into());
+        }
+        self.log.saved(&taken);
+        if let (Some((last, _)), Durability::Durable) = (taken.last_key_value(), durability) {
+            flushed.upto = flushed.upto.max(last + 1);
+        }
         Ok(())
     }
 
@@ -81,103 +136,73 @@ impl Replica {
         self.log.kv.as_ref().ok_or(ReplicaError::Missing)
     }
 
-    pub(crate) fn log_batch(&self, batch: &mut Batch) -> u32 {
-        let tail = self.log.tail.read();
-        tail.iter()
-            .for_each(|(number, record)| record.write(*number, batch));
-        tail.last_key_value().map_or(0, |(n, _)| n + 1)
-    }
-
-    pub(crate) fn drop_tail(&self, upto: u32) {
-        let mut tail = self.log.tail.write();
-        *tail = tail.split_off(&upto);
-    }
-
-    /// After a failed write: forgets what is only in memory and reads the store again, so that memory never shows what disk lost.
-    pub(crate) fn throw_away(
+    /// After a failed write: forgets what is only in memory and reads the store again, so that memory never shows what disk lost. If it
+    /// turns out that the store has it all, nothing failed.
+    fn throw_away(
         &self,
-        writer: &mut Writer,
         flushed: &mut Flushed,
+        writer: &mut Writer,
+        taken: &Tail,
         cause: ReplicaError,
-    ) -> ReplicaError {
+    ) -> Result<(), ReplicaError> {
         let before = self.snapshot();
+        let log = self.log.stored();
+        let again = || {
+            let head = Checkpointer::head(&**self.kv()?)?.ok_or(ReplicaError::Missing)?;
+            Self::load(&log, &head)
+        };
+        let Ok(Loaded {
+            checkpointer,
+            state,
+            played,
+        }) = again()
+        else {
+            // The store does not answer. Memory stays as it is, and the next write tries to save it all.
+            return Err(match cause {
+                ReplicaError::Storage(e @ StorageError::InDoubt(_)) => e.into(),
+                ReplicaError::Storage(e) => StorageError::InDoubt(Box::new(e)).into(),
+                other => other,
+            });
+        };
+        let there = |(number, pending): (&u32, &Pending)| {
+            log.record(*number).is_ok_and(|r| r == pending.record)
+        };
+        let saved = in_doubt(&cause) && taken.iter().all(there);
+        let last = taken.last_key_value().map_or(0, |(n, _)| n + 1);
         self.log.tail.write().clear();
         writer.generation += 1;
-        let again = || {
-            let kv = self.kv()?;
-            let head = Checkpointer::head(&**kv)?.ok_or(ReplicaError::Missing)?;
-            Self::load(&self.log, &head)
+        let certain = if saved {
+            flushed.upto.max(last)
+        } else {
+            flushed.upto
         };
-        match again() {
-            Ok((checkpointer, state, played)) => {
-                flushed.upto = state.commits.len();
-                writer.checkpointer = checkpointer;
-                writer.since_checkpoint = played;
-                let inner = Inner {
-                    state,
-                    log: self.log.clone(),
-                    authors: before.0.authors.clone(),
-                };
-                self.current.store(Arc::new(inner));
-                let change = Change {
-                    before,
-                    after: self.snapshot(),
-                    added: Vec::new(),
-                    removed: Vec::new(),
-                    reset: true,
-                };
-                self.tell(&Arc::new(change));
-                ReplicaError::NotSaved(Arc::new(cause))
-            }
-            Err(e) => e,
-        }
-    }
-
-    /// Drops the bytes of erased leaves from the log, and makes the indexes anew, so that the dictionary forgets them too.
-    pub(crate) fn forget(
-        &self,
-        writer: &mut Writer,
-        erased: &[(u32, u32)],
-        change: Arc<Change>,
-    ) -> Result<Arc<Change>, ReplicaError> {
-        let mut records: BTreeMap<u32, Record> = BTreeMap::new();
-        for (number, leaf) in erased {
-            let record = match records.entry(*number) {
-                std::collections::btree_map::Entry::Occupied(r) => r.into_mut(),
-                std::collections::btree_map::Entry::Vacant(v) => {
-                    v.insert((*self.log.record(*number)?).clone())
-                }
-            };
-            if let Some(l) = record.leaves.get_mut(*leaf as usize) {
-                *l = LeafBytes::Erased(l.hash());
-            }
-        }
-        {
-            let mut tail = self.log.tail.write();
-            tail.extend(
-                records
-                    .into_iter()
-                    .map(|(number, record)| (number, Arc::new(record))),
-            );
-        }
-        let fresh = self.snapshot().rebuilt(|_, _, _| true)?;
-        let mut state = fresh.0.state.clone();
-        state.rebase(Arc::new(crate::store::BlockStore::new(self.kv()?.clone())));
-        writer.since_checkpoint = u64::MAX / 2;
-        let inner = Inner {
+        flushed.ended.push(certain);
+        // relaxed commits of before are in the store, but not certain
+        flushed.upto = 0;
+        let old = std::mem::replace(&mut writer.checkpointer, checkpointer);
+        writer.checkpointer.adopt(old);
+        writer.uncertain = false;
+        writer.since_checkpoint = played;
+        self.current.store(Arc::new(Inner {
             state,
             log: self.log.clone(),
-            authors: self.current.load().authors.clone(),
-        };
-        self.current.store(Arc::new(inner));
-        let reset = Change {
-            before: change.before.clone(),
+            authors: before.0.authors.clone(),
+        }));
+        self.tell(&Arc::new(Change {
+            before,
             after: self.snapshot(),
             added: Vec::new(),
             removed: Vec::new(),
             reset: true,
-        };
-        self.tell(&Arc::new(reset));
-        Ok(change)
+        }));
+        if saved {
+            Ok(())
+        } else {
+            Err(ReplicaError::NotSaved(Arc::new(cause)))
+        }
     }
+}
+
+fn in_doubt(error: &ReplicaError) -> bool {
+    matches!(error, ReplicaError::Storage(StorageError::InDoubt(_)))
 }

@@ -4,6 +4,7 @@ use crate::{
     Aid, Eid, Fact, ReplicaError, Snapshot, Word,
     apply::{Incoming, Reader, Recorded, apply, recorded},
     key,
+    log::{Log, header_of, payload_id},
     snapshot::Inner,
     state::{Kind, Place, State},
     store::BlockStore,
@@ -233,29 +234,19 @@ impl Snapshot {
         &self,
         keep: impl Fn(PublicKey, u64, Hlc) -> bool,
     ) -> Result<Self, ReplicaError> {
-        let mut state = State::new(Arc::new(BlockStore::default()), self.state().salt);
         let mut kept = Vec::new();
         for number in 0..self.commit_count() {
             let meta = self.state().meta(number).ok_or(LOST)?;
             let author = *self.state().devices.get(meta.device as usize).ok_or(LOST)?;
             if keep(author, meta.seq, meta.hlc) {
-                kept.push((number, meta.id));
+                kept.push(number);
             }
         }
         // the new state counts only what it has; through this list it finds the log's own numbers
-        let log = self.0.log.renumbered(kept.iter().map(|k| k.0).collect());
-        let mut batch = Vec::new();
-        let mut size = 0;
-        for (i, (_, id)) in kept.iter().enumerate() {
-            let incoming = load(&log, i as u32, *id)?;
-            size += incoming.leaves.len();
-            batch.push(incoming);
-            if size > 100_000 || i + 1 == kept.len() {
-                apply(&mut state, &log, &batch)?;
-                batch.clear();
-                size = 0;
-            }
-        }
+        let count = kept.len() as u32;
+        let log = self.0.log.renumbered(kept);
+        let mut state = State::new(Arc::new(BlockStore::default()), self.state().salt);
+        replay(&mut state, &log, count)?;
         Ok(Self(Arc::new(Inner {
             state,
             log,
@@ -280,20 +271,49 @@ impl Snapshot {
         let Some(number) = self.state().commit_number(id) else {
             return Ok(None);
         };
-        let incoming = load(&self.0.log, number, *id)?;
+        let incoming = load(&self.0.log, number)?;
         let entities = incoming.leaves.into_iter().flatten().map(|l| l.0).collect();
         Ok(Some((incoming.header, entities)))
     }
 }
 
+/// Operations that are played together.
+const BATCH: usize = 100_000;
+
+/// What playing commits from the log came to.
+#[derive(Default)]
+pub(crate) struct Replayed {
+    /// Operations played.
+    pub ops: u64,
+    /// Leaves that the log still has, although they were erased: (commit number, leaf).
+    pub erased: Vec<(u32, u32)>,
+}
+
+/// Plays the commits of the log that the state does not have yet, up to `end`.
+pub(crate) fn replay(state: &mut State, log: &Log, end: u32) -> Result<Replayed, ReplicaError> {
+    let mut done = Replayed::default();
+    let mut batch = Vec::new();
+    let mut size = 0;
+    for number in state.commits.len()..end {
+        let incoming = load(log, number)?;
+        let ops: usize = incoming.leaves.iter().flatten().map(|l| l.1.len()).sum();
+        done.ops += ops as u64;
+        size += ops + 100;
+        batch.push(incoming);
+        if size > BATCH || number + 1 == end {
+            done.erased.extend(apply(state, log, &batch)?.erased);
+            batch.clear();
+            size = 0;
+        }
+    }
+    Ok(done)
+}
+
 /// A commit from the log, opened.
-pub(crate) fn load(
-    log: &crate::log::Log,
-    number: u32,
-    id: CommitId,
-) -> Result<Incoming, ReplicaError> {
+fn load(log: &Log, number: u32) -> Result<Incoming, ReplicaError> {
     let record = log.record(number)?;
-    let header = crate::log::header_of(&record.envelope)?;
+    let id = payload_id(&record.envelope)?;
+    let header = header_of(&record.envelope)?;
     let leaves = record
         .leaves
         .iter()

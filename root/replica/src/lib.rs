@@ -5,6 +5,7 @@
 //! [`Snapshot`] is one moment of them; a [`Change`] is what a write or an arrival did.
 
 mod apply;
+mod arrival;
 mod block;
 mod checkpoint;
 mod edit;

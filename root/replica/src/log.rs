@@ -14,6 +14,16 @@ use rhizome_tuple::{
 use serde_bytes::ByteBuf;
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
+/// A commit that the store does not have yet, or does not have like this.
+#[derive(Clone)]
+pub(crate) struct Pending {
+    pub record: Arc<Record>,
+    /// The store may have it with bytes that were erased since, or without bytes that came since.
+    pub rewritten: bool,
+}
+
+pub(crate) type Tail = BTreeMap<u32, Pending>;
+
 /// A sealed leaf as it is stored and sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum LeafBytes {
@@ -31,6 +41,11 @@ impl LeafBytes {
             Self::Erased(h) => *h,
         }
     }
+
+    /// Whether another copy of this leaf has bytes, and this one does not.
+    pub(crate) fn lacks(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Erased(_), Self::Sealed(_)))
+    }
 }
 
 /// A commit with its leaves, as bytes: what is logged and what travels.
@@ -45,6 +60,11 @@ pub struct Record {
 impl Record {
     /// Whether the leaves are exactly the ones the header was signed over.
     pub fn check(&self, header: &Commit) -> Result<(), ReplicaError> {
+        let too_large =
+            |l: &LeafBytes| matches!(l, LeafBytes::Sealed(b) if b.len() > SealedLeaf::MAX_LEN);
+        if self.leaves.iter().any(too_large) {
+            return Err(rhizome_tuple::TupleError::LeafTooLarge.into());
+        }
         let hashes: Vec<_> = self.leaves.iter().map(LeafBytes::hash).collect();
         if hashes.len() == header.leaves as usize && merkle_root(&hashes) == Some(header.root) {
             Ok(())
@@ -113,6 +133,9 @@ fn leaf_bytes(item: &[u8]) -> Option<LeafBytes> {
     }
 }
 
+/// In the store while the log was rewritten and the indexes are still those of before: they must be made anew.
+pub(crate) const STALE: &[u8] = b"stale";
+
 const BAD: ReplicaError = ReplicaError::Corrupt("a part of the commit log is missing or malformed");
 
 /// The secrets that open leaves; new ones are sealed under the last.
@@ -164,7 +187,7 @@ pub(crate) struct Log {
     pub kv: Option<Arc<dyn Kv>>,
     pub epochs: Arc<Epochs>,
     /// Commits that the store does not have yet.
-    pub tail: Arc<RwLock<BTreeMap<u32, Arc<Record>>>>,
+    pub tail: Arc<RwLock<Tail>>,
     /// The log's number of each commit, for a state that holds only some of them.
     numbers: Option<Arc<Vec<u32>>>,
 }
@@ -188,6 +211,53 @@ impl Log {
         }
     }
 
+    /// The same log with these commits in memory as well.
+    pub fn with(&self, more: &Tail) -> Self {
+        let mut tail = self.tail.read().clone();
+        tail.extend(more.iter().map(|(n, p)| (*n, p.clone())));
+        Self {
+            tail: Arc::new(RwLock::new(tail)),
+            ..self.clone()
+        }
+    }
+
+    /// The same log with nothing in memory.
+    pub fn stored(&self) -> Self {
+        Self {
+            tail: Arc::default(),
+            ..self.clone()
+        }
+    }
+
+    /// What brings the store up to the commits in memory, and those commits. Once it is committed, tell [`Self::saved`].
+    pub fn batch(&self) -> Result<(Batch, Tail), ReplicaError> {
+        let taken = self.tail.read().clone();
+        let mut batch = Batch::new();
+        for (number, pending) in &taken {
+            if pending.rewritten {
+                // its parts may be cut in other places now
+                let snap = self.kv.as_ref().ok_or(BAD)?.snapshot()?;
+                let (lo, hi) = (log_key(*number, 0), log_key(number.saturating_add(1), 0));
+                snap.scan(keyspace::LOG, &lo, Some(&hi), false, &mut |key, _| {
+                    batch.delete(keyspace::LOG, key);
+                    ControlFlow::Continue(())
+                })?;
+                batch.put(keyspace::META, STALE, []);
+            }
+            pending.record.write(*number, &mut batch);
+        }
+        Ok((batch, taken))
+    }
+
+    /// Forgets what the store has, unless it was rewritten meanwhile.
+    pub fn saved(&self, taken: &Tail) {
+        self.tail.write().retain(|number, now| {
+            !taken
+                .get(number)
+                .is_some_and(|then| Arc::ptr_eq(&then.record, &now.record))
+        });
+    }
+
     fn number(&self, n: u32) -> u32 {
         self.numbers
             .as_ref()
@@ -196,8 +266,8 @@ impl Log {
 
     pub fn record(&self, number: u32) -> Result<Arc<Record>, ReplicaError> {
         let number = self.number(number);
-        if let Some(r) = self.tail.read().get(&number) {
-            return Ok(r.clone());
+        if let Some(p) = self.tail.read().get(&number) {
+            return Ok(p.record.clone());
         }
         let kv = self.kv.as_ref().ok_or(BAD)?;
         let mut envelope = Vec::new();
@@ -235,8 +305,8 @@ impl Log {
 
     /// The header of a commit, by the log's own number.
     fn header(&self, number: u32) -> Result<Commit, ReplicaError> {
-        if let Some(r) = self.tail.read().get(&number) {
-            return header_of(&r.envelope);
+        if let Some(p) = self.tail.read().get(&number) {
+            return header_of(&p.record.envelope);
         }
         let part = self
             .kv
@@ -260,9 +330,9 @@ impl Log {
 
     fn leaf_bytes(&self, number: u32, index: u32) -> Result<(Commit, LeafBytes), ReplicaError> {
         let number = self.number(number);
-        if let Some(r) = self.tail.read().get(&number) {
-            let leaf = r.leaves.get(index as usize).cloned().ok_or(BAD)?;
-            return Ok((header_of(&r.envelope)?, leaf));
+        if let Some(Pending { record, .. }) = self.tail.read().get(&number) {
+            let leaf = record.leaves.get(index as usize).cloned().ok_or(BAD)?;
+            return Ok((header_of(&record.envelope)?, leaf));
         }
         let snap = self.kv.as_ref().ok_or(BAD)?.snapshot()?;
         let mut found = None;
@@ -304,15 +374,15 @@ pub(crate) fn header_of(envelope: &[u8]) -> Result<Commit, ReplicaError> {
     codec::decode(&payload_of(envelope)?, Commit::MAX_LEN).map_err(|_| BAD)
 }
 
+/// The id of the commit in an envelope of our own log.
+pub(crate) fn payload_id(envelope: &[u8]) -> Result<CommitId, ReplicaError> {
+    Ok(CommitId(*blake3::hash(&payload_of(envelope)?).as_bytes()))
+}
+
 /// The payload inside an envelope of our own log.
-pub(crate) fn payload_of(envelope: &[u8]) -> Result<Vec<u8>, ReplicaError> {
+fn payload_of(envelope: &[u8]) -> Result<Vec<u8>, ReplicaError> {
     type Parts = (ByteBuf, ByteBuf, ByteBuf);
     let (payload, _, _): Parts =
         codec::decode(envelope, Signed::<Commit>::MAX_LEN).map_err(|_| BAD)?;
     Ok(payload.into_vec())
-}
-
-/// The id of the commit in an envelope of our own log.
-pub(crate) fn payload_id(envelope: &[u8]) -> Result<CommitId, ReplicaError> {
-    Ok(CommitId(*blake3::hash(&payload_of(envelope)?).as_bytes()))
 }

@@ -1,6 +1,6 @@
 use crate::{
-    Epochs, Fact, ReplicaError, Snapshot, apply::apply, checkpoint::Checkpointer, history::load,
-    log::Log, snapshot::Inner, state::State, store::keyspace,
+    Epochs, Fact, ReplicaError, Snapshot, checkpoint::Checkpointer, flush::Flushed,
+    history::replay, log::Log, snapshot::Inner, state::State, store::keyspace,
 };
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
@@ -8,9 +8,6 @@ use rhizome_ipld::{PublicKey, SigningKey};
 use rhizome_storage::{Durability, Kv};
 use rhizome_tuple::CommitId;
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
-
-/// Leaves that are played again together on opening.
-const REPLAY_LEAVES: usize = 50_000;
 
 /// A key that writes: its commits form one chain. Two writers never share one.
 pub struct Author {
@@ -28,13 +25,13 @@ pub struct Change {
     pub added: Vec<Fact>,
     /// Tuples that are gone.
     pub removed: Vec<Fact>,
-    /// True if memory was thrown away and read again from disk, after a failed write: then `added` and `removed` are not known, and
-    /// whoever keeps results must compute them anew.
+    /// True if memory was thrown away and made anew, after a failed write or an erasure: then all numbers are new, `added` and
+    /// `removed` are not known, and whoever keeps results must compute them again.
     pub reset: bool,
 }
 
 /// What became of a write.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Written {
     /// Its commits, in order; none if the edits changed nothing.
     pub commits: Vec<CommitId>,
@@ -51,6 +48,7 @@ pub struct Replica {
     pub(crate) pod: String,
     pub(crate) log: Log,
     pub(crate) current: ArcSwap<Inner>,
+    // Taken after `flushed` by everyone who takes both.
     pub(crate) writer: Mutex<Writer>,
     pub(crate) flushed: Mutex<Flushed>,
     pub(crate) listeners: RwLock<Vec<(u64, Listener)>>,
@@ -58,15 +56,20 @@ pub struct Replica {
 
 pub(crate) struct Writer {
     pub(crate) checkpointer: Checkpointer,
+    /// Whether the store may hold another checkpoint than `checkpointer` believes.
+    pub(crate) uncertain: bool,
     pub(crate) since_checkpoint: u64,
     /// Counts how often memory was thrown away.
-    pub(crate) generation: u64,
+    pub(crate) generation: usize,
     pub(crate) next_listener: u64,
 }
 
-/// Commits below this number are durable.
-pub(crate) struct Flushed {
-    pub(crate) upto: u32,
+/// What a store was found to hold.
+pub(crate) struct Loaded {
+    pub(crate) checkpointer: Checkpointer,
+    pub(crate) state: State,
+    /// Operations since the checkpoint.
+    pub(crate) played: u64,
 }
 
 impl Replica {
@@ -100,8 +103,11 @@ impl Replica {
     ) -> Result<Self, ReplicaError> {
         let head = Checkpointer::head(&*kv)?.ok_or(ReplicaError::Missing)?;
         let log = Log::new(Some(kv), Arc::new(epochs));
-        let (checkpointer, state, played) = Self::load(&log, &head)?;
-        let upto = state.commits.len();
+        let Loaded {
+            checkpointer,
+            state,
+            played,
+        } = Self::load(&log, &head)?;
         Ok(Self {
             pod: head.pod,
             current: ArcSwap::from_pointee(Inner {
@@ -112,19 +118,17 @@ impl Replica {
             log,
             writer: Mutex::new(Writer {
                 checkpointer,
+                uncertain: false,
                 since_checkpoint: played,
                 generation: 0,
                 next_listener: 0,
             }),
-            flushed: Mutex::new(Flushed { upto }),
+            flushed: Mutex::default(),
             listeners: RwLock::default(),
         })
     }
 
-    pub(crate) fn load(
-        log: &Log,
-        head: &crate::checkpoint::Head,
-    ) -> Result<(Checkpointer, State, u64), ReplicaError> {
+    pub(crate) fn load(log: &Log, head: &crate::checkpoint::Head) -> Result<Loaded, ReplicaError> {
         let kv = log.kv.as_ref().ok_or(ReplicaError::Missing)?;
         let (checkpointer, mut state) = Checkpointer::open(kv, head)?;
         let mut last = None;
@@ -133,31 +137,16 @@ impl Replica {
                 last = k.first_chunk::<4>().map(|b| u32::from_be_bytes(*b));
                 ControlFlow::Break(())
             })?;
-        let mark = state.commits.len();
         let end = last.map_or(0, |l| l + 1);
-        if end < mark {
+        if end < state.commits.len() {
             return Err(ReplicaError::Corrupt("the log ends before the checkpoint"));
         }
-        let (mut played, mut leaves) = (0, 0);
-        let mut batch = Vec::new();
-        for number in mark..end {
-            let id = crate::log::payload_id(&log.record(number)?.envelope)?;
-            let incoming = load(log, number, id)?;
-            played += incoming
-                .leaves
-                .iter()
-                .flatten()
-                .map(|l| l.1.len() as u64)
-                .sum::<u64>();
-            leaves += incoming.leaves.len();
-            batch.push(incoming);
-            if leaves > REPLAY_LEAVES || number + 1 == end {
-                apply(&mut state, log, &batch)?;
-                batch.clear();
-                leaves = 0;
-            }
-        }
-        Ok((checkpointer, state, played))
+        let played = replay(&mut state, log, end)?;
+        Ok(Loaded {
+            checkpointer,
+            state,
+            played: played.ops,
+        })
     }
 
     /// The DID of the pod.

@@ -2,7 +2,7 @@
 
 use crate::ReplicaError;
 use parking_lot::Mutex;
-use rhizome_storage::{Kv, Snap};
+use rhizome_storage::{Kv, Snap, StorageError};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -66,10 +66,12 @@ impl BlockStore {
                 None => cached.insert(kv.snapshot()?).clone(),
             }
         };
-        if let Some(bytes) = snap.get(keyspace::BLOCKS, &id.to_be_bytes())? {
-            return Ok(bytes);
+        match snap.get(keyspace::BLOCKS, &id.to_be_bytes()) {
+            Ok(Some(bytes)) => return Ok(bytes),
+            // the cached view may be older than the block, or than a store that was opened again
+            Ok(None) | Err(StorageError::SnapshotEnded) => {}
+            Err(e) => return Err(e.into()),
         }
-        // the cached view may be older than the block
         let fresh = kv.snapshot()?;
         let bytes = fresh.get(keyspace::BLOCKS, &id.to_be_bytes())?;
         *self.snap.lock() = Some(fresh);

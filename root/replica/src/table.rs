@@ -131,6 +131,11 @@ impl Table {
         self.store = store;
     }
 
+    /// The blocks that are not in memory for certain.
+    pub fn cells(&self) -> impl Iterator<Item = &Arc<Cell>> {
+        self.full.iter().map(|b| &b.1)
+    }
+
     pub fn len(&self) -> u32 {
         self.tail_first + self.tail.ends.len() as u32
     }

@@ -131,6 +131,12 @@ impl Tree {
         self.store = store;
     }
 
+    /// The blocks of the leaves in order.
+    pub(crate) fn cells(&self) -> impl Iterator<Item = &Arc<Cell>> {
+        let leaves = self.chunks.iter().flat_map(|c| c.leaves.iter());
+        leaves.map(|l| &l.cell)
+    }
+
     /// How many keys.
     pub fn len(&self) -> u64 {
         self.len
@@ -156,7 +162,9 @@ impl Tree {
             .read(id, |bytes| Block::unpack(bytes, self.layout))
         {
             Some(b)
-                if b.keys.len() == leaf.count as usize && b.keys.first() == Some(&leaf.first) =>
+                if b.keys.len() == leaf.count as usize
+                    && b.keys.first() == Some(&leaf.first)
+                    && b.payloads.len() == if self.payloads { b.keys.len() } else { 0 } =>
             {
                 leaf.cell.data.get_or_init(|| b)
             }

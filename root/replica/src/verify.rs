@@ -3,9 +3,11 @@
 use crate::{
     ReplicaError, Snapshot, Tree,
     log::{LeafBytes, header_of, payload_id},
+    state::State,
 };
 use rhizome_ipld::Signed;
-use rhizome_tuple::Commit;
+use rhizome_tuple::{Commit, LeafId, Op};
+use rustc_hash::FxHashSet;
 
 /// Something that is not as it should be.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,12 +27,16 @@ pub struct Report {
     pub leaves: u64,
     /// Leaves whose bytes were erased.
     pub erased: u64,
+    /// Leaves whose bytes never came, although nobody erased them: another replica may have them.
+    pub missing: u64,
     /// Leaves that nobody can read and that have no effect.
     pub void: u64,
     /// Current tuples.
     pub tuples: u64,
     /// Places where an author's chain forks: not damage, but something the owner should look at.
     pub forks: u64,
+    /// Commits that name a wrong predecessor: no damage either, but their author did not keep to the rules.
+    pub strays: u64,
     /// What is wrong; empty if all is well.
     pub findings: Vec<Finding>,
 }
@@ -46,9 +52,11 @@ impl Snapshot {
             forks: self.forks().len() as u64,
             ..Report::default()
         };
+        let mut hollow = Vec::new();
+        let mut named = FxHashSet::default();
         for number in 0..count {
             progress(number, count);
-            if let Err(what) = self.examine(number, &mut report)? {
+            if let Err(what) = self.examine(number, &mut report, &mut hollow, &mut named)? {
                 report.findings.push(Finding {
                     commit: Some(number),
                     what,
@@ -56,6 +64,13 @@ impl Snapshot {
             }
         }
         progress(count, count);
+        for leaf in hollow {
+            if named.contains(&leaf) {
+                report.erased += 1;
+            } else {
+                report.missing += 1;
+            }
+        }
         if report.findings.is_empty() {
             self.compare(&mut report)?;
         }
@@ -66,6 +81,8 @@ impl Snapshot {
         &self,
         number: u32,
         report: &mut Report,
+        hollow: &mut Vec<LeafId>,
+        named: &mut FxHashSet<LeafId>,
     ) -> Result<Result<(), String>, ReplicaError> {
         let state = self.state();
         let Some(meta) = state.meta(number) else {
@@ -88,18 +105,27 @@ impl Snapshot {
         }
         if let Some(prev) = header.prev.and_then(|p| state.commit_number(&p)) {
             let before = header_of(&self.0.log.record(prev)?.envelope)?;
-            if before.device != header.device || before.seq.checked_add(1) != Some(header.seq) {
-                return Ok(Err(
-                    "its predecessor is not the commit before it in its chain".into(),
-                ));
-            }
+            let follows = before.seq.checked_add(1) == Some(header.seq);
+            report.strays += u64::from(before.device != header.device || !follows);
         }
-        for (i, leaf) in record.leaves.iter().enumerate() {
+        for (i, leaf) in (0..).zip(&record.leaves) {
             report.leaves += 1;
-            match (leaf, self.0.log.epochs.open(&header, i as u32, leaf)?) {
-                (LeafBytes::Erased(_), _) => report.erased += 1,
+            match (leaf, self.0.log.epochs.open(&header, i, leaf)?) {
+                (LeafBytes::Erased(_), _) => hollow.push(LeafId(meta.id, i)),
                 (_, None) => report.void += 1,
-                _ => {}
+                (_, Some((entity, ops))) => {
+                    let mut erases = false;
+                    for op in &ops {
+                        if let Op::Erase { leaves } = op {
+                            erases = true;
+                            named.extend(leaves);
+                        }
+                    }
+                    let key = State::erasure_key(&entity, &meta.id, i);
+                    if !erases && state.erased.contains(key) {
+                        return Ok(Err("it still has bytes that were erased".into()));
+                    }
+                }
             }
         }
         Ok(Ok(()))

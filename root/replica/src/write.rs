@@ -2,10 +2,7 @@
 
 use crate::{
     Author, Change, Edit, LeafBytes, Record, Replica, ReplicaError, Snapshot, Written,
-    apply::{Incoming, Outcome, apply},
-    edit,
-    replica::Writer,
-    snapshot::Inner,
+    apply::Incoming, edit,
 };
 use rhizome_ipld::{PublicKey, Signed, SigningKey, Verified};
 use rhizome_storage::Durability;
@@ -16,8 +13,6 @@ use std::{collections::BTreeMap, sync::Arc};
 const IMPORT_LEAVES: usize = 8192;
 /// Tuples after which the indexes are written out.
 const CHECKPOINT: u64 = 10_000;
-/// Commits that may wait in memory.
-const MAX_TAIL: usize = 4096;
 
 impl Replica {
     /// Writes edits as one commit. With [`Durability::Durable`] it returns when the commit is on stable storage, together with what
@@ -38,11 +33,13 @@ impl Replica {
             let before = self.snapshot();
             let leaves = edit::leaves(&before, edits)?;
             if leaves.is_empty() {
-                return Ok(Written {
-                    commits: Vec::new(),
-                    added: 0,
-                    removed: 0,
-                });
+                // what makes the edits superfluous may itself be on its way to the disk
+                let (generation, number) = (writer.generation, before.commit_count());
+                drop(writer);
+                if durability == Durability::Durable {
+                    self.flush_upto(generation, number)?;
+                }
+                return Ok(Written::default());
             }
             if leaves.len() > MAX_LEAVES {
                 return Err(ReplicaError::Edit(format!(
@@ -53,27 +50,18 @@ impl Replica {
             let header = self.header(&before, &author.key.public(), now_ms, nonce)?;
             let incoming = self.build(header, leaves, &author.key)?;
             let commits = vec![incoming.id];
-            let change = self.admit_batch(&mut writer, &[incoming])?;
-            let written = Written {
-                commits,
-                added: change.added.len(),
-                removed: change.removed.len(),
-            };
-            (written, writer.generation, change.after.commit_count())
+            let taken = self.take(&mut writer, vec![incoming])?;
+            let number = taken.change.after.commit_count();
+            (taken.written(commits), writer.generation, number)
         };
         if durability == Durability::Durable {
             self.flush_upto(generation, number)?;
-        } else if self.log.tail.read().len() > MAX_TAIL {
-            self.flush()?;
         }
-        if self.writer.lock().since_checkpoint >= CHECKPOINT {
-            match self.checkpoint() {
-                // a durable write is safe in the log whatever becomes of the indexes; the next write tries again
-                Err(_) if durability == Durability::Durable => {}
-                other => other?,
-            }
+        match self.checkpoint_if_due(CHECKPOINT) {
+            // a durable write is safe in the log whatever becomes of the indexes; the next write tries again
+            Err(_) if durability == Durability::Durable => Ok(written),
+            done => done.map(|()| written),
         }
-        Ok(written)
     }
 
     /// Writes edits of an import: any number of entities, as few commits of many leaves. They become durable with the next
@@ -89,11 +77,7 @@ impl Replica {
         let before = self.snapshot();
         let mut leaves = edit::leaves(&before, edits)?;
         if leaves.is_empty() {
-            return Ok(Written {
-                commits: Vec::new(),
-                added: 0,
-                removed: 0,
-            });
+            return Ok(Written::default());
         }
         let mut batch: Vec<Incoming> = Vec::new();
         while !leaves.is_empty() {
@@ -117,24 +101,17 @@ impl Replica {
             leaves = rest;
         }
         let commits = batch.iter().map(|i| i.id).collect();
-        let change = self.admit_batch(&mut writer, &batch)?;
-        let size = change.after.len();
-        let due = writer.since_checkpoint >= CHECKPOINT.max(size / 3);
+        let taken = self.take(&mut writer, batch)?;
         drop(writer);
-        if due {
-            self.checkpoint()?;
-        } else {
-            self.write_tail(Durability::Relaxed)?;
-        }
-        Ok(Written {
-            commits,
-            added: change.added.len(),
-            removed: change.removed.len(),
-        })
+        // an import that comes in parts is not to write the indexes with each part
+        self.checkpoint_if_due(CHECKPOINT.max(taken.change.after.len() / 3))?;
+        self.save_tail(Durability::Relaxed)?;
+        Ok(taken.written(commits))
     }
 
-    /// Takes commits that came from elsewhere: verifies each one and applies them together. Known ones are passed over. Returns the
-    /// change, which is empty if all were known.
+    /// Takes commits that came from elsewhere: verifies each one and applies them together. Known ones are passed over, except for
+    /// leaves that came without their bytes before. They become durable with the next [`Self::flush`] or [`Self::checkpoint`].
+    /// Returns the change, which is empty if all were known.
     ///
     /// # Errors
     /// The first commit that is not valid here; none of the batch is taken then.
@@ -157,7 +134,10 @@ impl Replica {
             batch.push(self.opened(verified, record)?);
         }
         let mut writer = self.writer.lock();
-        self.admit_batch(&mut writer, &batch)
+        let taken = self.take(&mut writer, batch)?;
+        drop(writer);
+        self.checkpoint_if_due(u64::MAX)?;
+        Ok(taken.change)
     }
 
     /// Every commit after what `have` knows of each author, oldest first, at most `limit`: what another replica lacks.
@@ -185,52 +165,6 @@ impl Replica {
             }
         }
         Ok(out)
-    }
-
-    pub(crate) fn admit_batch(
-        &self,
-        writer: &mut Writer,
-        batch: &[Incoming],
-    ) -> Result<Arc<Change>, ReplicaError> {
-        let before = self.snapshot();
-        let mut state = before.state().clone();
-        let outcome: Outcome = apply(&mut state, &self.log, batch)?;
-        let first = outcome.first;
-        let mut next = first;
-        {
-            let mut tail = self.log.tail.write();
-            for incoming in batch {
-                // `apply` numbered the new ones in order
-                if state.meta(next).is_some_and(|m| m.id == incoming.id) {
-                    tail.insert(next, incoming.record.clone());
-                    next += 1;
-                }
-            }
-        }
-        writer.since_checkpoint +=
-            (outcome.added.len() + outcome.removed.len()) as u64 + u64::from(next - first);
-        let inner = Inner {
-            state,
-            log: self.log.clone(),
-            authors: before.0.authors.clone(),
-        };
-        self.current.store(Arc::new(inner));
-        let (added, removed) = (outcome.added, outcome.removed);
-        let change = Arc::new(Change {
-            before,
-            after: self.snapshot(),
-            added,
-            removed,
-            reset: false,
-        });
-        if !change.added.is_empty() || !change.removed.is_empty() {
-            self.tell(&change);
-        }
-        if outcome.erased.is_empty() {
-            Ok(change)
-        } else {
-            self.forget(writer, &outcome.erased, change)
-        }
     }
 
     pub(crate) fn tell(&self, change: &Arc<Change>) {

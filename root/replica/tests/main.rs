@@ -1,4 +1,7 @@
 //! The replica from outside.
 
 mod basics;
+mod forge;
+mod histories;
+mod oracle;
 mod world;

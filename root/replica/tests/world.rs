@@ -20,8 +20,12 @@ pub fn authors() -> BTreeMap<PublicKey, String> {
         .collect()
 }
 
+pub fn epoch() -> EpochSecret {
+    EpochSecret::new(&[9; 32])
+}
+
 pub fn epochs() -> Epochs {
-    Epochs::new(vec![EpochSecret::new(&[9; 32])])
+    Epochs::new(vec![epoch()])
 }
 
 pub fn entity(n: u64) -> EntityId {

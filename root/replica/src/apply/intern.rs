@@ -15,6 +15,8 @@ pub(super) struct Intern<'s> {
     pub(super) state: &'s mut State,
     pub(super) base_entities: u32,
     pub(super) fresh_texts: FxHashMap<u64, u32>,
+    /// Further texts of this batch whose hash is in `fresh_texts` already.
+    pub(super) clashing_texts: Vec<(u64, u32)>,
     pub(super) fresh_entities: FxHashMap<u64, u32>,
     pub(super) seen_entities: FxHashMap<EntityId, Eid>,
     pub(super) text_ids: Changes,
@@ -28,6 +30,7 @@ impl<'s> Intern<'s> {
             state,
             base_entities,
             fresh_texts: FxHashMap::default(),
+            clashing_texts: Vec::new(),
             fresh_entities: FxHashMap::default(),
             seen_entities: FxHashMap::default(),
             text_ids: Vec::new(),
@@ -61,20 +64,25 @@ impl<'s> Intern<'s> {
 
     pub(super) fn text(&mut self, tag: u8, bytes: &[u8]) -> Result<Word, ReplicaError> {
         let hash = self.state.hash(tag, bytes);
-        let same = |state: &State, n: u32| state.texts.with(n, |b| b == bytes) == Some(true);
-        let number = match self.fresh_texts.get(&hash) {
-            Some(n) if same(self.state, *n) => *n,
-            _ => {
-                if let Some(n) = self.state.text_number(hash, bytes) {
-                    n
-                } else {
-                    let n = self.state.texts.push(bytes)?;
-                    self.fresh_texts.insert(hash, n);
-                    self.text_ids
-                        .push(((hash as u128) << 64 | n as u128, Some(0)));
-                    n
-                }
+        let texts = &self.state.texts;
+        let same = |n: &u32| texts.with(*n, |b| b == bytes) == Some(true);
+        let first = self.fresh_texts.get(&hash);
+        let others = self.clashing_texts.iter().filter(|c| c.0 == hash);
+        let fresh = first
+            .into_iter()
+            .chain(others.map(|c| &c.1))
+            .copied()
+            .find(same);
+        let number = if let Some(n) = fresh.or_else(|| self.state.text_number(hash, bytes)) {
+            n
+        } else {
+            let n = self.state.texts.push(bytes)?;
+            if *self.fresh_texts.entry(hash).or_insert(n) != n {
+                self.clashing_texts.push((hash, n));
             }
+            self.text_ids
+                .push(((hash as u128) << 64 | n as u128, Some(0)));
+            n
         };
         Ok(Word::interned(tag, bytes, number))
     }

@@ -61,7 +61,15 @@ pub(super) fn register(state: &mut State, batch: &[Incoming]) -> Result<Numbers,
             seq: header.seq,
             commit: number,
         });
-        if header.seq > head.seq {
+        // of two commits with one place the one with the greater id, so that it does not matter which came first
+        let greater = |old: u32| {
+            state
+                .commits
+                .with(old, Meta::from_bytes)
+                .flatten()
+                .is_some_and(|old| incoming.id > old.id)
+        };
+        if header.seq > head.seq || header.seq == head.seq && greater(head.commit) {
             *head = ChainHead {
                 seq: header.seq,
                 commit: number,

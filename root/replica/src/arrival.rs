@@ -1,0 +1,182 @@
+//! New commits, own and foreign, on their way into memory.
+
+use crate::{
+    Change, LeafBytes, Record, Replica, ReplicaError, Snapshot, Written,
+    apply::{Incoming, Outcome, apply},
+    history::replay,
+    log::{Pending, Tail},
+    replica::Writer,
+    snapshot::Inner,
+    state::State,
+    store::BlockStore,
+};
+use rhizome_tuple::{CommitId, Op};
+use rustc_hash::FxHashMap;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// What a batch came to.
+pub(crate) struct Taken {
+    pub change: Arc<Change>,
+    added: usize,
+    removed: usize,
+}
+
+impl Taken {
+    pub fn written(&self, commits: Vec<CommitId>) -> Written {
+        Written {
+            commits,
+            added: self.added,
+            removed: self.removed,
+        }
+    }
+}
+
+impl Replica {
+    /// Applies commits that were verified and opened, puts them into the log in memory, and tells everybody who listens.
+    pub(crate) fn take(
+        &self,
+        writer: &mut Writer,
+        batch: Vec<Incoming>,
+    ) -> Result<Taken, ReplicaError> {
+        let batch = unite(batch);
+        let before = self.snapshot();
+        let found = self.found(&before, &batch)?;
+        let mut state = before.state().clone();
+        let Outcome {
+            mut added,
+            mut removed,
+            first,
+            erased,
+        } = apply(&mut state, &self.log, &batch)?;
+        let mut tail = Tail::new();
+        let mut next = first;
+        for incoming in &batch {
+            // `apply` numbered the new ones in order
+            if state.meta(next).is_some_and(|m| m.id == incoming.id) {
+                let pending = Pending {
+                    record: incoming.record.clone(),
+                    rewritten: false,
+                };
+                tail.insert(next, pending);
+                next += 1;
+            }
+        }
+        let count = (added.len(), removed.len());
+        writer.since_checkpoint += (count.0 + count.1) as u64 + u64::from(next - first);
+        let reset = !found.is_empty() || !erased.is_empty();
+        if reset {
+            tail.extend(found);
+            state = self.rewritten(state.commits.len(), erased, &mut tail)?;
+            writer.checkpointer.stale = true;
+            (added, removed) = Default::default();
+        }
+        self.log.tail.write().extend(tail);
+        self.current.store(Arc::new(Inner {
+            state,
+            log: self.log.clone(),
+            authors: before.0.authors.clone(),
+        }));
+        let change = Arc::new(Change {
+            before,
+            after: self.snapshot(),
+            added,
+            removed,
+            reset,
+        });
+        if change.reset || !change.added.is_empty() || !change.removed.is_empty() {
+            self.tell(&change);
+        }
+        Ok(Taken {
+            change,
+            added: count.0,
+            removed: count.1,
+        })
+    }
+
+    /// Known commits with leaves whose bytes are missing here and came with this batch.
+    fn found(&self, before: &Snapshot, batch: &[Incoming]) -> Result<Tail, ReplicaError> {
+        let state = before.state();
+        let mut out = Tail::new();
+        for incoming in batch {
+            let Some(number) = state.commit_number(&incoming.id) else {
+                continue;
+            };
+            let ours = self.log.record(number)?;
+            let mut record = (*ours).clone();
+            let places = record.leaves.iter_mut().zip(&incoming.record.leaves);
+            for ((i, (mine, theirs)), leaf) in places.enumerate().zip(&incoming.leaves) {
+                let forgotten = leaf.as_ref().is_some_and(|(entity, ops)| {
+                    let key = State::erasure_key(entity, &incoming.id, i as u32);
+                    state.erased.contains(key) && !ops.iter().any(|o| matches!(o, Op::Erase { .. }))
+                });
+                if mine.lacks(theirs) && !forgotten {
+                    *mine = theirs.clone();
+                }
+            }
+            if record != *ours {
+                out.insert(number, rewritten(record));
+            }
+        }
+        Ok(out)
+    }
+
+    /// The state of the first `count` commits, made anew from the log with these changes, so that nothing remembers what was erased.
+    /// Erased leaves lose their bytes in `tail`.
+    fn rewritten(
+        &self,
+        count: u32,
+        mut erased: Vec<(u32, u32)>,
+        tail: &mut Tail,
+    ) -> Result<State, ReplicaError> {
+        loop {
+            let log = self.log.with(tail);
+            let mut records: BTreeMap<u32, Record> = BTreeMap::new();
+            for (number, leaf) in erased {
+                let record = match records.remove(&number) {
+                    Some(record) => record,
+                    None => (*log.record(number)?).clone(),
+                };
+                let record = records.entry(number).or_insert(record);
+                if let Some(leaf) = record.leaves.get_mut(leaf as usize) {
+                    *leaf = LeafBytes::Erased(leaf.hash());
+                }
+            }
+            tail.extend(records.into_iter().map(|(n, r)| (n, rewritten(r))));
+            let store = Arc::new(BlockStore::new(self.kv()?.clone()));
+            let mut state = State::new(store, self.snapshot().state().salt);
+            erased = replay(&mut state, &self.log.with(tail), count)?.erased;
+            // bytes that were found may turn out to be erased by a commit of this very batch
+            if erased.is_empty() {
+                return Ok(state);
+            }
+        }
+    }
+}
+
+fn rewritten(record: Record) -> Pending {
+    Pending {
+        record: Arc::new(record),
+        rewritten: true,
+    }
+}
+
+/// Makes one of the copies of a commit that came more than once: what one lacks another may have.
+fn unite(batch: Vec<Incoming>) -> Vec<Incoming> {
+    let mut places: FxHashMap<CommitId, usize> = FxHashMap::default();
+    let mut out: Vec<Incoming> = Vec::with_capacity(batch.len());
+    for incoming in batch {
+        let place = *places.entry(incoming.id).or_insert(out.len());
+        let Some(first) = out.get_mut(place) else {
+            out.push(incoming);
+            continue;
+        };
+        for (i, leaf) in incoming.leaves.into_iter().enumerate() {
+            let theirs = &incoming.record.leaves[i];
+            if first.record.leaves[i].lacks(theirs) {
+                Arc::make_mut(&mut first.record).leaves[i] = theirs.clone();
+                first.leaves[i] = leaf;
+            }
+        }
+    }
+    out
+}

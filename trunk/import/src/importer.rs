@@ -24,6 +24,11 @@ pub trait Importer {
         recognition: &Recognition,
         sink: &mut dyn Sink,
     ) -> Result<(), ImportError>;
+
+    /// How it reads a source, where people may want to change that: a mapping, for the report.
+    fn explain(&self, _source: &Source) -> Result<Option<serde_json::Value>, ImportError> {
+        Ok(None)
+    }
 }
 
 /// What a source was recognised as.

@@ -224,6 +224,120 @@ impl<'de> Visitor<'de> for Walk<'_, '_> {
     }
 }
 
+/// How deep records are looked for.
+const DEPTH: usize = 4;
+
+/// The path to the first array of objects, at most four levels down; the document itself where it is one object without
+/// such an array; `None` where it is neither. Reads no further than it must.
+pub fn find_records(reader: impl Read, limit: usize) -> Option<String> {
+    let (lossy, _) = Lossy::new(reader);
+    let (metered, allowance) = Metered::new(lossy, limit as u64);
+    let reader = BufReader::with_capacity(1 << 15, metered);
+    let mut deserializer = serde_json::Deserializer::from_reader(reader);
+    let mut found = None;
+    let search = Search {
+        path: String::new(),
+        depth: 0,
+        allowance: &allowance,
+        found: &mut found,
+    };
+    let shape = search.deserialize(&mut deserializer);
+    found.or_else(|| matches!(shape, Ok(Shape::Object)).then(String::new))
+}
+
+#[derive(PartialEq)]
+enum Shape {
+    Object,
+    Other,
+}
+
+struct Search<'a> {
+    path: String,
+    depth: usize,
+    allowance: &'a Allowance,
+    found: &'a mut Option<String>,
+}
+
+impl<'de> DeserializeSeed<'de> for Search<'_> {
+    type Value = Shape;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Shape, D::Error> {
+        self.allowance.renew();
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Search<'_> {
+    type Value = Shape;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON document")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Shape, A::Error> {
+        while let Some(name) = map.next_key::<String>()? {
+            if self.depth >= DEPTH {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            let name = name
+                .replace('~', "~0")
+                .replace('/', "~1")
+                .replace('*', "~2");
+            let path = format!("{}/{name}", self.path);
+            let inner = Search {
+                path,
+                depth: self.depth + 1,
+                allowance: self.allowance,
+                found: self.found,
+            };
+            map.next_value_seed(inner)?;
+        }
+        Ok(Shape::Object)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Shape, A::Error> {
+        // The first element decides; the search inside it must not find arrays of its own.
+        let mut ignored = None;
+        let first = Search {
+            path: String::new(),
+            depth: DEPTH,
+            allowance: self.allowance,
+            found: &mut ignored,
+        };
+        if seq.next_element_seed(first)? == Some(Shape::Object) {
+            *self.found = Some(format!("{}/*", self.path));
+            return Err(A::Error::custom("found"));
+        }
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Shape::Other)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Shape, E> {
+        Ok(Shape::Other)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Shape, E> {
+        Ok(Shape::Other)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Shape, E> {
+        Ok(Shape::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Shape, E> {
+        Ok(Shape::Other)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Shape, E> {
+        Ok(Shape::Other)
+    }
+
+    fn visit_unit<E>(self) -> Result<Shape, E> {
+        Ok(Shape::Other)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -338,6 +452,29 @@ mod tests {
             items(&format!(r#"{{"skip": ["{long}"], "a": [1]}}"#), "/a/*").0,
             ["1"]
         );
+    }
+
+    #[test]
+    fn records_are_found_where_an_array_of_objects_is() {
+        for (json, path) in [
+            (r#"[{"a": [{"b": 1}]}, {}]"#, Some("/*")),
+            (
+                r#"{"n": 1, "tags": ["x"], "data": {"it/ems": [{"a": 1}]}}"#,
+                Some("/data/it~1ems/*"),
+            ),
+            (r#"{"a": 1, "b": ["x", {"c": 1}]}"#, Some("")),
+            ("[1, 2]", None),
+            ("[]", None),
+            ("7", None),
+            ("{broken", None),
+            (r#"{"a": {"b": {"c": {"d": {"e": [{}]}}}}}"#, Some("")),
+        ] {
+            assert_eq!(
+                find_records(json.as_bytes(), 1 << 16).as_deref(),
+                path,
+                "{json}"
+            );
+        }
     }
 
     #[test]

@@ -24,8 +24,10 @@ mod replica_pod;
 mod report;
 mod run;
 mod source;
+mod table;
 mod text;
 mod time;
+mod tuples;
 mod value_json;
 mod vocabulary;
 
@@ -43,7 +45,11 @@ pub use progress::{Cancel, Progress, Stage};
 pub use reconcile::Resolution;
 pub use record::{Fact, Identity, Record};
 pub use replica_pod::ReplicaPod;
-pub use report::{Counts, KeptFile, Line, Range, Report, Totals};
+pub use report::{Counts, Difference, KeptFile, Range, Report, Totals};
 pub use run::{Failed, Import, Options};
 pub use source::{Entry, Packing, Source};
+pub use table::{
+    Column, Constant, FileMapping, Format, MAX_COLUMNS, MAX_MAPPING_LEN, Mapping, Table,
+};
 pub use text::{plain_text, sanitise};
+pub use tuples::{Line, Scalar, Tuples};

@@ -48,7 +48,7 @@ pub const TEXT_BYTES: usize = 1 << 20;
 /// Bytes of a record's native id.
 pub const KEY_BYTES: usize = 4_096;
 /// Facts of one record.
-pub const RECORD_FACTS: usize = 100_000;
+pub const RECORD_FACTS: usize = 1 << 20;
 /// Lines of each list in a report; the totals beside them are exact.
 pub const REPORT_LINES: usize = 1_000;
 /// Kinds counted by name in a report; further ones are counted as `other`.

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use crate::importer::Recognition;
 use crate::limits::{REPORT_KINDS, REPORT_LINES};
 use crate::problem::{Problem, ProblemCode};
-use crate::reconcile::{Difference, Resolution, Standing};
+use crate::reconcile::{self, Resolution, Standing};
 use crate::source::Packing;
 use crate::value_json::value_json;
 
@@ -32,6 +32,9 @@ pub struct Report {
     pub complete: bool,
     /// What the export was taken for.
     pub recognised: Option<Recognition>,
+    /// How it was read, for importers that can be told otherwise: a mapping, to be saved, edited and given to the next run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mapping: Option<serde_json::Value>,
     /// The name of the imported file or folder.
     pub file: String,
     /// How it is packed.
@@ -48,11 +51,11 @@ pub struct Report {
     /// Tuples written to records.
     pub tuples: u64,
     /// Changed here only: they stay.
-    pub kept: Vec<Line>,
+    pub kept: Vec<Difference>,
     /// Changed in the export only: they were taken.
-    pub taken: Vec<Line>,
+    pub taken: Vec<Difference>,
     /// Changed on both sides: the pod's stay, the export's wait as proposals.
-    pub conflicts: Vec<Line>,
+    pub conflicts: Vec<Difference>,
     /// Imported before and no longer in this export: they stay, for exports are often partial.
     #[serde(serialize_with = "entities")]
     pub vanished: Vec<EntityId>,
@@ -107,7 +110,7 @@ pub struct Range {
 
 /// One attribute of one record where the sides differ.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Line {
+pub struct Difference {
     /// The entity.
     #[serde(serialize_with = "entity")]
     pub entity: EntityId,
@@ -181,7 +184,7 @@ impl Report {
         entity: EntityId,
         kind: &str,
         key: Option<&str>,
-        difference: &Difference,
+        difference: &reconcile::Difference,
     ) {
         let (list, total) = match difference.resolution {
             Resolution::Kept => (&mut self.kept, &mut self.totals.kept),
@@ -190,7 +193,7 @@ impl Report {
         };
         *total += 1;
         if list.len() < REPORT_LINES {
-            list.push(Line {
+            list.push(Difference {
                 entity,
                 kind: kind.to_owned(),
                 key: key.map(str::to_owned),

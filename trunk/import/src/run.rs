@@ -181,6 +181,7 @@ impl Run<'_> {
         for problem in self.source.problems() {
             self.report.problem(problem.clone());
         }
+        self.report.mapping = importer.explain(self.source)?;
         let started = (self.options.now)();
         let hash = self.hash()?;
         self.report.hash = Some(hash.clone());

@@ -41,6 +41,7 @@ pub struct Source {
     index: HashMap<String, usize>,
     problems: Vec<Problem>,
     limits: Limits,
+    scratch: PathBuf,
     litter: usize,
 }
 
@@ -139,7 +140,7 @@ impl Source {
             let (file, inner) = gzip::unpack(file, &name, limits, scratch)?;
             Self::list_file(file, &inner, limits)?
         };
-        Self::assemble(name, path.to_owned(), listing, limits)
+        Self::assemble(name, path.to_owned(), listing, limits, scratch)
     }
 
     fn list_file(file: FileView, name: &str, limits: &Limits) -> Result<Listing, ImportError> {
@@ -171,6 +172,7 @@ impl Source {
         path: PathBuf,
         mut listing: Listing,
         limits: &Limits,
+        scratch: &Path,
     ) -> Result<Self, ImportError> {
         listing.files.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
         let mut source = Self {
@@ -182,6 +184,7 @@ impl Source {
             index: HashMap::with_capacity(listing.files.len()),
             problems: listing.problems,
             limits: *limits,
+            scratch: scratch.to_owned(),
             litter: listing.litter,
         };
         let mut total = 0_u64;
@@ -245,6 +248,11 @@ impl Source {
     /// The bounds it was opened with.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Where temporary files may lie.
+    pub(crate) fn scratch(&self) -> &Path {
+        &self.scratch
     }
 
     /// The file at `path`.

@@ -2,7 +2,10 @@
 
 mod hostile;
 mod mastodon;
+mod oracle;
 mod pods;
 mod real_archive;
 mod reimport;
 mod sources;
+mod tables;
+mod tuples;

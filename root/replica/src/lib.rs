@@ -15,6 +15,7 @@ mod fraction;
 mod history;
 pub mod key;
 mod log;
+mod plan;
 mod range;
 mod replica;
 mod snapshot;

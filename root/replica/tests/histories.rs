@@ -3,21 +3,19 @@
 //! `RHIZOME_HISTORIES` says how many (600 otherwise), `RHIZOME_SEED` where to start: a failure prints its seed.
 
 use crate::{
-    forge::{Forged, Sheet, delegation, forge, head, header, read},
+    forge::read,
     oracle::{Expected, Known, expected},
+    pool::{ATTRIBUTES, FORGERS, Pool, Said},
     world::*,
 };
 use rhizome_ipld::{PublicKey, codec};
 use rhizome_replica::{Change, Cut, Edit, LeafBytes, Record, Replica, Snapshot, key};
 use rhizome_storage::{Durability, Kv, MemoryKv, conformance::Random};
-use rhizome_tuple::{CommitId, EntityId, LeafId, ListOp, Op, OpId, Value};
+use rhizome_tuple::{CommitId, EntityId, LeafId};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
 };
-
-const ATTRIBUTES: [&str; 4] = ["name", "tag", "count", "list"];
-const FORGERS: u8 = 4;
 
 /// How often each thing happened, so that a test that no longer tests it is noticed.
 #[derive(Default, Debug)]
@@ -38,257 +36,6 @@ struct Seen {
     lost: usize,
     resets: usize,
     held: usize,
-}
-
-fn value(r: &mut Random) -> Value {
-    match r.below(12) {
-        0..=3 => Value::Integer(r.below(3) as i64),
-        4 | 5 => Value::Text(["", "a", "abcd-one", "abcd-two"][r.below(4)].into()),
-        6 | 7 => Value::Ref(entity(r.below(5) as u64)),
-        8 => Value::Boolean(r.one_in(2)),
-        9 => Value::Time([0, i64::MIN, i64::MAX, 1][r.below(4)]),
-        10 => Value::float([0.0, -1.5, f64::MAX, f64::MIN_POSITIVE][r.below(4)]).unwrap(),
-        _ if r.one_in(2) => Value::Bytes(vec![r.below(2) as u8; r.below(3)]),
-        _ => Value::Blob(rhizome_ipld::cid_raw_blake3([r.below(2) as u8; 32])),
-    }
-}
-
-/// What has been said so far, and by whom.
-struct Pool {
-    r: Random,
-    commits: Vec<(Record, Known, PublicKey, u64)>,
-    ops: Vec<(OpId, EntityId, String)>,
-    leaves: Vec<(LeafId, EntityId)>,
-    clock: u64,
-}
-
-impl Pool {
-    fn keep(&mut self, record: &Record, device: PublicKey, seq: u64) {
-        let known = read(record);
-        for (i, leaf) in known.leaves.iter().enumerate() {
-            let Some((entity, ops)) = leaf else { continue };
-            self.leaves.push((LeafId(known.id, i as u32), *entity));
-            for (j, op) in ops.iter().enumerate() {
-                if let Some(a) = op.attribute() {
-                    self.ops
-                        .push((OpId(known.id, i as u32, j as u32), *entity, a.to_string()));
-                }
-            }
-        }
-        self.commits.push((record.clone(), known, device, seq));
-    }
-
-    fn supersedes(&mut self, entity: &EntityId, name: &str) -> Vec<OpId> {
-        let mut out = Vec::new();
-        for _ in 0..self.r.below(4) {
-            let near: Vec<OpId> = self
-                .ops
-                .iter()
-                .filter(|o| o.1 == *entity && o.2 == name)
-                .map(|o| o.0)
-                .collect();
-            let id = match self.r.below(10) {
-                0 => OpId(CommitId([self.r.below(2) as u8; 32]), 0, 0),
-                1 if !near.is_empty() => {
-                    let OpId(commit, leaf, op) = near[self.r.below(near.len())];
-                    [
-                        OpId(commit, leaf + 1, op),
-                        OpId(commit, leaf, op + 1),
-                        OpId(commit, u32::MAX, u32::MAX),
-                    ][self.r.below(3)]
-                }
-                2 | 3 if !self.ops.is_empty() => self.ops[self.r.below(self.ops.len())].0,
-                _ if !near.is_empty() => near[self.r.below(near.len())],
-                _ => continue,
-            };
-            out.push(id);
-        }
-        out
-    }
-
-    fn op(&mut self, entity: &EntityId) -> Op {
-        let which = self.r.below(4);
-        let name = ATTRIBUTES[which];
-        let attribute = attr(name);
-        let kind = if self.r.one_in(5) {
-            self.r.below(8)
-        } else {
-            [0, 5, 2, 4][which]
-        };
-        let kind = if self.r.one_in(5) { 1 } else { kind };
-        match if self.r.one_in(20) { 6 } else { kind } {
-            0 => Op::Assert {
-                attribute,
-                value: value(&mut self.r),
-                supersedes: self.supersedes(entity, name),
-            },
-            1 => Op::Retract {
-                attribute,
-                supersedes: self.supersedes(entity, name),
-            },
-            2 => Op::Add {
-                attribute,
-                n: [1, -1, 2, i64::MAX, i64::MIN][self.r.below(5)],
-            },
-            3 => Op::Text {
-                attribute,
-                payload: self.r.bytes(3),
-            },
-            4 => {
-                let position = [vec![1], vec![1, 0], vec![128], vec![255]][self.r.below(4)].clone();
-                Op::List(ListOp {
-                    attribute,
-                    position,
-                    value: value(&mut self.r),
-                    supersedes: self.supersedes(entity, name),
-                })
-            }
-            5 => Op::Insert {
-                attribute,
-                value: value(&mut self.r),
-            },
-            6 => {
-                let mut leaves = Vec::new();
-                for _ in 0..=self.r.below(2) {
-                    let own: Vec<LeafId> = self
-                        .leaves
-                        .iter()
-                        .filter(|l| l.1 == *entity)
-                        .map(|l| l.0)
-                        .collect();
-                    match self.r.below(8) {
-                        0 => leaves.push(LeafId(CommitId([7; 32]), 0)),
-                        1 if !self.leaves.is_empty() => {
-                            leaves.push(self.leaves[self.r.below(self.leaves.len())].0);
-                        }
-                        _ if !own.is_empty() => leaves.push(own[self.r.below(own.len())]),
-                        _ => {}
-                    }
-                }
-                Op::Erase { leaves }
-            }
-            _ => Op::Create {
-                nonce: self.r.bytes(4),
-            },
-        }
-    }
-
-    fn garbage(&mut self, entity: &EntityId) -> Vec<u8> {
-        let good = codec::encode(&[Op::assert(attr("name"), Value::Integer(7))]).unwrap();
-        let mut cases = vec![
-            Vec::new(),
-            self.r.bytes(20),
-            codec::encode(&[0u8; 0]).unwrap(),
-            codec::encode(&[(8, "name", 7)]).unwrap(),
-            codec::encode(&[(0, "white space", 7, [0u8; 0])]).unwrap(),
-            codec::encode(&[(0, "name", 7)]).unwrap(),
-            codec::encode(&[(0, "name", 7, [0u8; 0], 1)]).unwrap(),
-            codec::encode(&[(0, "name", u64::MAX, [0u8; 0])]).unwrap(),
-            [&good[..], &[0]].concat(),
-        ];
-        // one good operation and one that is not: the leaf is void as a whole
-        let op = codec::encode(&self.op(entity)).unwrap();
-        cases.push([&[0x82], &op[..], &[0x81, 0x18, 0x63]].concat());
-        let i = self.r.below(cases.len());
-        cases.swap_remove(i)
-    }
-
-    /// The next commit of one of the forgers, or another one in the place of an earlier one, or one from nowhere.
-    fn forged(&mut self) -> Forged {
-        let who = 1 + self.r.below(FORGERS as usize) as u8;
-        let key = author(who).key;
-        let chain: Vec<(u64, CommitId)> = self
-            .commits
-            .iter()
-            .filter(|c| c.2 == key.public())
-            .map(|c| (c.3, c.1.id))
-            .collect();
-        let newest = chain.iter().max().copied();
-        let (seq, prev) = match self.r.below(12) {
-            0 if !chain.is_empty() => {
-                // an equivocation
-                let seq = chain[self.r.below(chain.len())].0;
-                (
-                    seq,
-                    (seq > 0).then(|| {
-                        chain
-                            .iter()
-                            .find(|c| c.0.checked_add(1) == Some(seq))
-                            .map_or(CommitId([1; 32]), |c| c.1)
-                    }),
-                )
-            }
-            1 => (self.r.below(20) as u64 + 1, Some(CommitId([2; 32]))),
-            2 if self.r.one_in(4) => (u64::MAX, Some(newest.map_or(CommitId([3; 32]), |n| n.1))),
-            3 if !self.commits.is_empty() => {
-                (1, Some(self.commits[self.r.below(self.commits.len())].1.id))
-            }
-            _ => newest
-                .filter(|n| n.0 < 1000)
-                .map_or((0, None), |(seq, id)| (seq + 1, Some(id))),
-        };
-        self.clock += (self.r.below(3) as u64) << 16;
-        let hlc = match self.r.below(12) {
-            0 => 0,
-            1 => u64::MAX,
-            2 => 1 << 16,
-            _ => self.clock,
-        };
-        let nonce = u128::from(self.r.next_u64());
-        let mut header = header(&key, seq, prev, hlc, nonce);
-        if self.r.one_in(3) {
-            header.frontier.push(head(
-                author(2).key.public(),
-                self.r.next_u64(),
-                CommitId([9; 32]),
-            ));
-        }
-        if self.r.one_in(8) {
-            header.cap = Some(delegation());
-        }
-        let sheets: Vec<Sheet> = (0..=self.r.below(3))
-            .map(|_| {
-                let e = entity(self.r.below(3) as u64);
-                match self.r.below(24) {
-                    0 => Sheet::Garbage(e, self.garbage(&e)),
-                    1 => Sheet::Noise({
-                        let n = self.r.below(60);
-                        self.r.bytes(n)
-                    }),
-                    _ => Sheet::Ops(e, (0..=self.r.below(4)).map(|_| self.op(&e)).collect()),
-                }
-            })
-            .collect();
-        let forged = forge(&key, header, &sheets);
-        let known = read(&forged.record);
-        for (sheet, leaf) in sheets.iter().zip(&known.leaves) {
-            match (sheet, leaf) {
-                (Sheet::Ops(e, ops), Some(read)) => assert_eq!((e, ops), (&read.0, &read.1)),
-                (Sheet::Garbage(..) | Sheet::Noise(_), None) => {}
-                _ => panic!("a leaf is not read as it was written"),
-            }
-        }
-        self.keep(&forged.record, key.public(), forged.header.seq);
-        forged
-    }
-
-    fn edit(&mut self) -> Edit {
-        let e = entity(self.r.below(3) as u64);
-        let a = |i: usize| attr(ATTRIBUTES[i]);
-        let r = &mut self.r;
-        match r.below(14) {
-            0..=3 => Edit::Assert(e, a(0), value(r)),
-            4..=6 => Edit::Insert(e, a(1), value(r)),
-            7 => Edit::Add(e, a(2), r.below(9) as i64 - 4),
-            8 => Edit::List(e, a(3), value(r), Some(0)),
-            9 => Edit::SetList(e, a(3), (0..r.below(4)).map(|_| value(r)).collect()),
-            10 => Edit::Retract(e, a(r.below(4)), None),
-            11 => Edit::Retract(e, a(r.below(4)), Some(value(r))),
-            12 => Edit::Create(e, r.bytes(4)),
-            _ if r.one_in(3) => Edit::Erase(e),
-            _ => Edit::List(e, a(3), value(r), None),
-        }
-    }
 }
 
 /// A replica that is watched: its changes are added up and compared with what it shows.
@@ -403,11 +150,13 @@ fn shuffle<T>(r: &mut Random, list: &mut [T]) {
     }
 }
 
+/// Tuples, entities and values of an attribute.
+type Counted<'a> = (u64, BTreeSet<EntityId>, BTreeSet<&'a [u8]>);
+
 /// Holds everything a replica shows against what the oracle says.
-fn check(s: &Snapshot, want: &Expected, pool: &[(Record, Known, PublicKey, u64)]) {
+fn check(s: &Snapshot, want: &Expected, pool: &[Said]) {
     assert_eq!(s.canonical().unwrap(), want.canonical());
-    let mut per_attribute: BTreeMap<&str, (u64, BTreeSet<EntityId>, BTreeSet<&[u8]>)> =
-        BTreeMap::new();
+    let mut per_attribute: BTreeMap<&str, Counted<'_>> = BTreeMap::new();
     let mut eav = BTreeSet::new();
     for ((entity, name, value), op) in &want.facts {
         let fact = rhizome_replica::Fact {
@@ -418,8 +167,11 @@ fn check(s: &Snapshot, want: &Expected, pool: &[(Record, Known, PublicKey, u64)]
         eav.insert(fact);
         let by = s.provenance(fact).unwrap().unwrap();
         assert_eq!(by.op, *op, "who said {entity} {name}");
-        let (_, known, device, seq) = pool.iter().find(|c| c.1.id == op.0).unwrap();
-        assert_eq!((by.author, by.seq, by.hlc), (*device, *seq, known.hlc));
+        let said = pool.iter().find(|c| c.known.id == op.0).unwrap();
+        assert_eq!(
+            (by.author, by.seq, by.hlc),
+            (said.device, said.seq, said.known.hlc)
+        );
         let x = per_attribute.entry(name).or_default();
         x.0 += 1;
         x.1.insert(*entity);
@@ -484,8 +236,9 @@ fn check(s: &Snapshot, want: &Expected, pool: &[(Record, Known, PublicKey, u64)]
     assert_eq!(s.all_conflicts().unwrap().len(), conflicts);
 
     let mut places: BTreeMap<(PublicKey, u64), BTreeSet<CommitId>> = BTreeMap::new();
-    for (_, known, device, seq) in pool {
-        places.entry((*device, *seq)).or_default().insert(known.id);
+    for said in pool {
+        let place = places.entry((said.device, said.seq)).or_default();
+        place.insert(said.known.id);
     }
     let mut heads: BTreeMap<PublicKey, (u64, CommitId)> = BTreeMap::new();
     for ((device, seq), ids) in &places {
@@ -527,13 +280,7 @@ fn hollow(r: &mut Random, record: &Record) -> Record {
 }
 
 fn history(seed: u64, seen: &mut Seen) {
-    let mut pool = Pool {
-        r: Random::new(seed),
-        commits: Vec::new(),
-        ops: Vec::new(),
-        leaves: Vec::new(),
-        clock: 1 << 20,
-    };
+    let mut pool = Pool::new(seed);
     let mut home = Watched::new(1);
     let mut underway: Vec<Record> = Vec::new();
     for _ in 0..3 + pool.r.below(25) {
@@ -567,11 +314,11 @@ fn history(seed: u64, seen: &mut Seen) {
         }
         home = home.disturb(&mut pool.r, seen, true);
     }
-    let full: Vec<Record> = pool.commits.iter().map(|c| c.0.clone()).collect();
+    let full: Vec<Record> = pool.commits.iter().map(|c| c.record.clone()).collect();
     home.replica.receive(full.clone()).unwrap();
     home.settle(seen);
 
-    let known: Vec<Known> = pool.commits.iter().map(|c| c.1.clone()).collect();
+    let known: Vec<Known> = pool.commits.iter().map(|c| c.known.clone()).collect();
     let want = expected(&known);
     check(&home.replica.snapshot(), &want, &pool.commits);
 
@@ -653,12 +400,12 @@ fn history(seed: u64, seen: &mut Seen) {
         let past: Vec<Known> = pool
             .commits
             .iter()
-            .filter(|(_, known, device, seq)| match &cut {
-                Cut::Time(ms) => known.hlc.ms() <= *ms,
-                Cut::Frontier(f) => f.get(device).is_some_and(|last| seq <= last),
+            .filter(|said| match &cut {
+                Cut::Time(ms) => said.known.hlc.ms() <= *ms,
+                Cut::Frontier(f) => f.get(&said.device).is_some_and(|last| said.seq <= *last),
             })
-            .map(|(_, known, ..)| {
-                let mut known = known.clone();
+            .map(|said| {
+                let mut known = said.known.clone();
                 for (i, leaf) in known.leaves.iter_mut().enumerate() {
                     if want.erased.contains(&LeafId(known.id, i as u32)) {
                         *leaf = None;

@@ -286,7 +286,11 @@ fn history(seed: u64, seen: &mut Seen) {
     for _ in 0..3 + pool.r.below(25) {
         if pool.r.one_in(3) {
             let who = FORGERS + 1 + pool.r.below(2) as u8;
-            let edits: Vec<Edit> = (0..=pool.r.below(4)).map(|_| pool.edit()).collect();
+            let mut edits: Vec<Edit> = (0..=pool.r.below(4)).map(|_| pool.edit()).collect();
+            // an entity is erased in a transaction of its own
+            if let Some(Edit::Erase(e)) = edits.iter().find(|e| matches!(e, Edit::Erase(_))) {
+                edits = vec![Edit::Erase(*e)];
+            }
             let durability = if pool.r.one_in(4) {
                 Durability::Relaxed
             } else {

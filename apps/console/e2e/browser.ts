@@ -1,0 +1,70 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+/** Debian's Chromium, headless, and quiet towards the outside. */
+export function startBrowser(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  })
+}
+
+export interface Window {
+  context: BrowserContext
+  page: Page
+  /** What went wrong in the page: errors, refusals by the content security policy, requests to elsewhere. */
+  faults: string[]
+  close: () => Promise<void>
+}
+
+export async function openWindow(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Window> {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, locale: 'en-GB', timezoneId: 'Europe/Berlin', ...options })
+  const page = await context.newPage()
+  const faults: string[] = []
+  const { host } = new URL(url)
+  page.on('pageerror', (error) => faults.push(`error: ${error.message}`))
+  page.on('console', (message) => {
+    // A query that is refused on purpose answers 400, which Chromium reports on the console.
+    if (message.type() === 'error' && !/status of 400/.test(message.text())) faults.push(`console: ${message.text()}`)
+  })
+  page.on('request', (request) => {
+    const asked = new URL(request.url())
+    if (asked.host !== host && asked.protocol !== 'blob:') faults.push(`request to ${asked.host}`)
+  })
+  await page.goto(url)
+  return { context, page, faults, close: () => context.close() }
+}
+
+export interface Violation {
+  id: string
+  impact: string
+  nodes: string[]
+}
+
+/** Serious and critical violations that axe-core finds (WCAG 2.2 A and AA). */
+export async function violations(page: Page): Promise<Violation[]> {
+  // By the debugger and not as a script element: the page's own policy stays as strict as it is.
+  await page.evaluate(axeSource)
+  return page.evaluate(async () => {
+    const scope = window as unknown as { axe?: { run: (context: Document, options: object) => Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }> } }
+    const found = await scope.axe?.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] })
+    return (found?.violations ?? [])
+      .filter((each) => each.impact === 'serious' || each.impact === 'critical')
+      .map((each) => ({ id: each.id, impact: each.impact, nodes: each.nodes.slice(0, 5).map((node) => node.html.slice(0, 200)) }))
+  })
+}
+
+export function overflow(page: Page): Promise<number> {
+  return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
+}

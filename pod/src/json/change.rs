@@ -1,0 +1,221 @@
+//! The `tx` format: an array of `{"assert": {"entity": …, "attribute": …, "value": …}}` and its sisters.
+
+use std::str::FromStr;
+
+use rhizome_tuple::{Attribute, EntityId, Value};
+use serde_json::{Map, Value as Json};
+
+use super::{ValueError, from_json};
+
+/// Changes in one transaction.
+pub const MAX_CHANGES: usize = 1_000_000;
+/// Bytes of a name such as `_:post`.
+const MAX_NAME: usize = 256;
+
+/// What a change is about: an entity, or one that this transaction makes.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Subject {
+    /// `"rz:…"`
+    Known(EntityId),
+    /// `"_:name"`: the same name in one transaction is the same new entity.
+    New(String),
+}
+
+/// A value, or a reference to an entity that this transaction makes.
+#[derive(Clone, PartialEq, Debug)]
+pub enum TxValue {
+    /// Any value.
+    Plain(Value),
+    /// `{"ref": "_:name"}`
+    NewRef(String),
+}
+
+/// What to do to an attribute.
+#[derive(Clone, PartialEq, Debug)]
+pub enum ChangeKind {
+    /// Set it; a set, counter or list (by schema) takes the value in its own way.
+    Assert(TxValue),
+    /// Take back one value, or all.
+    Retract(Option<TxValue>),
+    /// Put a member into a set.
+    Insert(TxValue),
+    /// Add to a counter.
+    Add(i64),
+    /// Append to a list.
+    Push(TxValue),
+    /// Make a list hold just these, in this order.
+    List(Vec<TxValue>),
+}
+
+/// One change of a transaction.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Change {
+    /// The entity.
+    pub entity: Subject,
+    /// The attribute.
+    pub attribute: Attribute,
+    /// What to do.
+    pub kind: ChangeKind,
+}
+
+/// Why a transaction cannot be read. Indexes count from 0.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ChangeError {
+    /// It is not JSON.
+    #[error("the transaction is not JSON: {0}")]
+    Json(String),
+    /// It is not an array.
+    #[error("a transaction is an array such as [{{\"assert\": {{\"entity\": \"_:a\", \"attribute\": \"x/y\", \"value\": 5}}}}]")]
+    NotAnArray,
+    /// It has more than [`MAX_CHANGES`] changes.
+    #[error("a transaction has at most {MAX_CHANGES} changes: split it")]
+    TooMany,
+    /// One change is wrong.
+    #[error("change {index}: {what}")]
+    At {
+        /// Its place in the array.
+        index: usize,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+/// Reads a transaction.
+pub fn parse_changes(json: &Json) -> Result<Vec<Change>, ChangeError> {
+    let Json::Array(items) = json else {
+        return Err(ChangeError::NotAnArray);
+    };
+    if items.len() > MAX_CHANGES {
+        return Err(ChangeError::TooMany);
+    }
+    items
+        .iter()
+        .enumerate()
+        .map(|(index, item)| change(item).map_err(|what| ChangeError::At { index, what }))
+        .collect()
+}
+
+fn change(item: &Json) -> Result<Change, String> {
+    let verb_wanted = || "expected an object with one of assert, retract, insert, add, push, list".to_owned();
+    let members = item.as_object().ok_or_else(verb_wanted)?;
+    let mut all = members.iter();
+    let (Some((verb, body)), None) = (all.next(), all.next()) else {
+        return Err(verb_wanted());
+    };
+    let body = body
+        .as_object()
+        .ok_or_else(|| format!("`{verb}` holds an object with entity, attribute and value"))?;
+    if let Some(other) = body.keys().find(|k| !["entity", "attribute", "value"].contains(&k.as_str())) {
+        return Err(format!("`{verb}` has no member `{}`", other.chars().take(40).collect::<String>()));
+    }
+    let kind = match verb.as_str() {
+        "assert" => ChangeKind::Assert(value(body)?),
+        "retract" => ChangeKind::Retract(body.get("value").map(tx_value).transpose()?),
+        "insert" => ChangeKind::Insert(value(body)?),
+        "add" => ChangeKind::Add(
+            body.get("value")
+                .and_then(Json::as_i64)
+                .ok_or("`add` needs an integer as value")?,
+        ),
+        "push" => ChangeKind::Push(value(body)?),
+        "list" => ChangeKind::List(
+            body.get("value")
+                .and_then(Json::as_array)
+                .ok_or("`list` needs an array as value")?
+                .iter()
+                .map(tx_value)
+                .collect::<Result<_, _>>()?,
+        ),
+        _ => return Err(verb_wanted()),
+    };
+    let name = text(body, "attribute")?;
+    Ok(Change {
+        entity: subject(text(body, "entity")?)?,
+        attribute: Attribute::new(name).map_err(|e| e.to_string())?,
+        kind,
+    })
+}
+
+fn text<'a>(body: &'a Map<String, Json>, member: &str) -> Result<&'a str, String> {
+    body.get(member)
+        .and_then(Json::as_str)
+        .ok_or_else(|| format!("`{member}` is missing or not text"))
+}
+
+fn subject(text: &str) -> Result<Subject, String> {
+    match new_name(text)? {
+        Some(name) => Ok(Subject::New(name)),
+        None => EntityId::from_str(text).map(Subject::Known).map_err(|e| e.to_string()),
+    }
+}
+
+fn new_name(text: &str) -> Result<Option<String>, String> {
+    let Some(name) = text.strip_prefix("_:") else {
+        return Ok(None);
+    };
+    if name.is_empty() || name.len() > MAX_NAME {
+        return Err(format!("a name after `_:` has 1 to {MAX_NAME} bytes"));
+    }
+    Ok(Some(text.to_owned()))
+}
+
+fn value(body: &Map<String, Json>) -> Result<TxValue, String> {
+    body.get("value").ok_or_else(|| "`value` is missing".to_owned()).and_then(tx_value)
+}
+
+fn tx_value(json: &Json) -> Result<TxValue, String> {
+    if let Some(Json::String(text)) = json.as_object().filter(|o| o.len() == 1).and_then(|o| o.get("ref"))
+        && let Some(name) = new_name(text)?
+    {
+        return Ok(TxValue::NewRef(name));
+    }
+    from_json(json).map(TxValue::Plain).map_err(|e: ValueError| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn reads_every_verb() {
+        let id = EntityId::derive("did:x", b"n");
+        let changes = parse_changes(&json!([
+            { "assert": { "entity": "_:a", "attribute": "x/y", "value": { "ref": "_:b" } } },
+            { "retract": { "entity": id.to_string(), "attribute": "x/y" } },
+            { "retract": { "entity": id.to_string(), "attribute": "x/y", "value": 5 } },
+            { "insert": { "entity": "_:a", "attribute": "x/tag", "value": "t" } },
+            { "add": { "entity": "_:a", "attribute": "x/n", "value": -3 } },
+            { "push": { "entity": "_:a", "attribute": "x/l", "value": true } },
+            { "list": { "entity": "_:a", "attribute": "x/l", "value": [1, { "ref": "_:a" }] } },
+        ]))
+        .unwrap();
+        assert_eq!(changes[0].entity, Subject::New("_:a".into()));
+        assert_eq!(changes[0].kind, ChangeKind::Assert(TxValue::NewRef("_:b".into())));
+        assert_eq!(changes[1].entity, Subject::Known(id));
+        assert_eq!(changes[1].kind, ChangeKind::Retract(None));
+        assert_eq!(changes[4].kind, ChangeKind::Add(-3));
+        let ChangeKind::List(items) = &changes[6].kind else { panic!() };
+        assert_eq!(items.len(), 2);
+    }
+
+    #[test]
+    fn says_which_change_is_wrong_and_how() {
+        let cases = [
+            (json!({}), "an array"),
+            (json!([{ "assert": {} }]), "change 0: `value` is missing"),
+            (json!([{ "assert": { "value": 1, "attribute": "a", "entity": "me" } }]), "change 0"),
+            (json!([{ "assert": { "value": 1, "attribute": "a b", "entity": "_:a" } }]), "change 0"),
+            (json!([{ "assert": { "value": 1, "attribute": "a", "entity": "_:" } }]), "after `_:`"),
+            (json!([{ "assert": { "value": 1, "attribute": "a", "entity": "_:a", "when": 1 } }]), "no member `when`"),
+            (json!([{ "assert": { "value": null, "attribute": "a", "entity": "_:a" } }]), "null is not a value"),
+            (json!([{ "assert": 1, "retract": 1 }]), "expected an object with one of"),
+            (json!([{ "frobnicate": { "entity": "_:a", "attribute": "a" } }]), "expected an object with one of"),
+            (json!([{ "add": { "entity": "_:a", "attribute": "a", "value": 1.5 } }]), "integer"),
+        ];
+        for (json, message) in cases {
+            let error = parse_changes(&json).unwrap_err().to_string();
+            assert!(error.contains(message), "{json}: {error}");
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! How values and changes look as JSON, in the API and in `tx` files.
+
+mod change;
+mod value;
+
+pub use change::{Change, ChangeError, ChangeKind, MAX_CHANGES, Subject, TxValue, parse_changes};
+pub use value::{ValueError, from_json, to_json};

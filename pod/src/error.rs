@@ -1,0 +1,150 @@
+//! What can go wrong with a pod's home and with a running node.
+
+use std::{io, net::SocketAddr, path::{Path, PathBuf}};
+
+use rhizome_blob::BlobError;
+use rhizome_identity::IdentityError;
+use rhizome_import::ImportError;
+use rhizome_query::QueryError;
+use rhizome_replica::ReplicaError;
+use rhizome_storage::StorageError;
+
+use crate::{json::{ChangeError, ValueError}, lock::Holder};
+
+/// Why something could not be done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PodError {
+    /// There is no pod in this directory.
+    #[error("there is no pod in {}: run `rhizome init` first", .0.display())]
+    NoPod(PathBuf),
+    /// There is one already.
+    #[error("there is a pod in {} already", .0.display())]
+    Exists(PathBuf),
+    /// Another process writes to it.
+    #[error("the pod in {} is in use by {}", .home.display(), holder_words(.holder.as_ref()))]
+    InUse {
+        /// The pod's directory.
+        home: PathBuf,
+        /// Who has it, if that could be read.
+        holder: Option<Holder>,
+    },
+    /// The port is taken.
+    #[error("{0} is in use by another program: choose another port with --listen 127.0.0.1:PORT (0 takes any free one)")]
+    PortInUse(SocketAddr),
+    /// Not a loopback address.
+    #[error("{0} is not a loopback address: the pod's page is for this machine only, use 127.0.0.1 or [::1]")]
+    NotLoopback(SocketAddr),
+    /// A query was refused.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// A transaction could not be read.
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+    /// An input or a value could not be read.
+    #[error(transparent)]
+    Value(#[from] ValueError),
+    /// A request that makes no sense as it is.
+    #[error("{0}")]
+    Request(String),
+    /// An import failed.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// The keys could not be read or written.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The tuples could not be read or written.
+    #[error(transparent)]
+    Replica(#[from] ReplicaError),
+    /// The store below the tuples.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A file could not be read or written.
+    #[error(transparent)]
+    Blob(#[from] BlobError),
+    /// A file of the home directory.
+    #[error("{}: {error}", .path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The system gives no randomness.
+    #[error("the system's random number generator failed: {0}")]
+    Random(#[from] getrandom::Error),
+    /// A running pod refused, or could not be reached; `code` is that of the API.
+    #[error("{message}")]
+    Remote {
+        /// The API's code.
+        code: String,
+        /// What it said.
+        message: String,
+        /// The place in the query, if it was a query.
+        position: Option<rhizome_query::Position>,
+    },
+}
+
+impl PodError {
+    pub(crate) fn file(path: &Path, error: io::Error) -> Self {
+        Self::File { path: path.to_owned(), error }
+    }
+
+    /// A name that stays the same between versions, for scripts and the API.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::NoPod(_) => "no-pod",
+            Self::Exists(_) => "exists",
+            Self::InUse { .. } => "in-use",
+            Self::PortInUse(_) => "port-in-use",
+            Self::NotLoopback(_) => "not-loopback",
+            Self::Query(e) => e.code(),
+            Self::Change(_) => "transaction",
+            Self::Value(_) => "value",
+            Self::Request(_) => "request",
+            Self::Import(e) => e.code(),
+            Self::Identity(IdentityError::OtherWords | IdentityError::Words(_)) => "words",
+            Self::Identity(_) => "identity",
+            Self::Replica(ReplicaError::Edit(_)) => "transaction",
+            Self::Replica(ReplicaError::NotSaved(_)) => "not-saved",
+            Self::Replica(_) => "replica",
+            Self::Storage(StorageError::Full(_)) | Self::Blob(BlobError::Full(_)) => "disk-full",
+            Self::Storage(_) => "storage",
+            Self::Blob(BlobError::Missing(_)) => "missing",
+            Self::Blob(_) => "blob",
+            Self::File { .. } => "file",
+            Self::Random(_) => "random",
+            Self::Remote { code, .. } => code,
+        }
+    }
+
+    /// The place in the text, for a query that was refused.
+    pub fn position(&self) -> Option<rhizome_query::Position> {
+        match self {
+            Self::Query(e) => e.position(),
+            Self::Remote { position, .. } => *position,
+            _ => None,
+        }
+    }
+
+    /// Whether the request was wrong, and not the pod.
+    pub(crate) fn is_callers(&self) -> bool {
+        match self {
+            Self::Query(QueryError::Storage(_)) => false,
+            Self::Query(_) | Self::Change(_) | Self::Value(_) | Self::Request(_) | Self::Import(_) => true,
+            Self::Replica(ReplicaError::Edit(_) | ReplicaError::Tuple(_)) => true,
+            Self::Identity(IdentityError::OtherWords | IdentityError::Words(_)) => true,
+            _ => false,
+        }
+    }
+}
+
+fn holder_words(holder: Option<&Holder>) -> String {
+    match holder {
+        Some(h) => {
+            let since = jiff::Timestamp::from_millisecond(h.since).map_or_else(|_| String::new(), |t| format!(", since {t:.0}"));
+            format!("`{}` (process {}{since}): wait for it, stop it, or talk to it", h.what, h.pid)
+        }
+        None => "another process: wait for it or stop it".to_owned(),
+    }
+}

@@ -1,0 +1,187 @@
+//! The directory of a pod: keys, tuples, blobs, and the right to write to them.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use rhizome_blob::BlobStore;
+use rhizome_identity::{Create, Genesis, IdentityError, KeyStore, RecoveryWords, Secret};
+use rhizome_ipld::PublicKey;
+use rhizome_replica::{Epochs, Replica, ReplicaError};
+use rhizome_storage::RedbKv;
+use rhizome_tuple::EpochSecret;
+
+use crate::{Pod, PodError, Running, lock::WriterLock};
+
+/// Where a pod lives on disk:
+///
+/// ```text
+/// keys/          the key store (mode 0700)
+/// pod.redb       commits and indexes
+/// blobs/         files by hash
+/// incoming/      uploads that are being looked at
+/// writer.lock    held by the one process that writes; says which
+/// running.json   how to reach `rhizome up`, while it runs (mode 0600)
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodHome {
+    directory: PathBuf,
+}
+
+/// What a new pod needs to know.
+#[derive(Clone, Default)]
+pub struct Opening {
+    /// Protects the keys at rest; empty: only the file's permissions do.
+    pub passphrase: String,
+    /// What this process is, for people: `rhizome up`.
+    pub what: String,
+}
+
+impl Opening {
+    /// For a process of this name, keys without a passphrase.
+    pub fn by(what: &str) -> Self {
+        Self { passphrase: String::new(), what: what.to_owned() }
+    }
+}
+
+impl PodHome {
+    /// The home in `directory`, which need not exist yet.
+    pub fn at(directory: impl Into<PathBuf>) -> Self {
+        Self { directory: directory.into() }
+    }
+
+    /// The directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Whether a pod was made here.
+    pub fn exists(&self) -> bool {
+        KeyStore::exists(&self.keys()) && self.tuples().exists()
+    }
+
+    /// The node that runs this pod now, if one says so. It may have died without taking its note back: whoever connects finds out.
+    pub fn running(&self) -> Option<Running> {
+        Running::read(&self.running_file())
+    }
+
+    /// Makes a pod: device keys, a DID with recovery words, an epoch secret, an empty store. What an interrupted `init` left is
+    /// completed.
+    ///
+    /// # Errors
+    /// [`PodError::Exists`] if there is one.
+    pub fn init(&self, opening: &Opening) -> Result<Pod, PodError> {
+        make_private(&self.directory)?;
+        let lock = self.lock(opening)?;
+        let mut keys = if KeyStore::exists(&self.keys()) {
+            KeyStore::open(&self.keys(), &opening.passphrase)?
+        } else {
+            KeyStore::create(&self.keys(), &opening.passphrase, &mut random_bytes()?)?
+        };
+        if keys.genesis().is_none() {
+            give_identity(&mut keys)?;
+        }
+        let kv = Arc::new(RedbKv::open(self.tuples())?);
+        let did = keys.did().ok_or(IdentityError::NoIdentity)?;
+        let mut salt = [0; 32];
+        getrandom::fill(&mut salt)?;
+        let replica = match Replica::create(kv, &did.to_string(), salt, epochs(&keys), authors(&keys)) {
+            Ok(replica) => replica,
+            Err(ReplicaError::Exists) => return Err(PodError::Exists(self.directory.clone())),
+            Err(error) => return Err(error.into()),
+        };
+        Pod::new(self.clone(), lock, keys, replica, BlobStore::in_directory(self.blobs())?)
+    }
+
+    /// Opens the pod for reading and writing. One process at a time.
+    ///
+    /// # Errors
+    /// [`PodError::NoPod`], [`PodError::InUse`], and those of the key store.
+    pub fn open(&self, opening: &Opening) -> Result<Pod, PodError> {
+        if !self.exists() {
+            return Err(PodError::NoPod(self.directory.clone()));
+        }
+        let lock = self.lock(opening)?;
+        let keys = KeyStore::open(&self.keys(), &opening.passphrase)?;
+        let replica = match Replica::open(Arc::new(RedbKv::open(self.tuples())?), epochs(&keys), authors(&keys)) {
+            Ok(replica) => replica,
+            Err(ReplicaError::Missing) => return Err(PodError::NoPod(self.directory.clone())),
+            Err(error) => return Err(error.into()),
+        };
+        Pod::new(self.clone(), lock, keys, replica, BlobStore::in_directory(self.blobs())?)
+    }
+
+    fn lock(&self, opening: &Opening) -> Result<WriterLock, PodError> {
+        WriterLock::take(&self.directory.join("writer.lock"), &opening.what, now_ms())
+    }
+
+    fn keys(&self) -> PathBuf {
+        self.directory.join("keys")
+    }
+
+    fn tuples(&self) -> PathBuf {
+        self.directory.join("pod.redb")
+    }
+
+    fn blobs(&self) -> PathBuf {
+        self.directory.join("blobs")
+    }
+
+    pub(crate) fn incoming(&self) -> PathBuf {
+        self.directory.join("incoming")
+    }
+
+    pub(crate) fn running_file(&self) -> PathBuf {
+        self.directory.join("running.json")
+    }
+}
+
+/// Makes the DID: one device, recovery by 24 words, and the first epoch of the pod. Saved as one step.
+fn give_identity(keys: &mut KeyStore) -> Result<(), PodError> {
+    let mut random = random_bytes()?;
+    let words = RecoveryWords::generate(&mut random);
+    let device = keys.device();
+    let create = Create::one_device(device.public(), keys.kem().public(), vec![words.policy()], Vec::new(), &mut random);
+    keys.set_genesis(Genesis::create(create, &[&device])?)?;
+    keys.keep_words(words);
+    let secret = Secret::random(&mut random);
+    keys.add_epoch(EpochSecret::new(secret.expose()).id().0, secret)?;
+    keys.save(&mut random)?;
+    Ok(())
+}
+
+fn epochs(keys: &KeyStore) -> Epochs {
+    Epochs::new(keys.epochs().map(|(_, secret)| EpochSecret::new(secret.expose())).collect())
+}
+
+fn authors(keys: &KeyStore) -> BTreeMap<PublicKey, String> {
+    keys.processes().map(|(name, key)| (key, name.to_owned())).collect()
+}
+
+fn make_private(directory: &Path) -> Result<(), PodError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory).map_err(|e| PodError::file(directory, e))
+}
+
+/// A source of randomness for the crates below, which draw none themselves. It fails here, before anything is made, if the system has
+/// none; one that works once does not stop working.
+pub(crate) fn random_bytes() -> Result<impl FnMut(&mut [u8]), PodError> {
+    getrandom::fill(&mut [0; 1])?;
+    Ok(|buffer: &mut [u8]| {
+        while getrandom::fill(buffer).is_err() {
+            std::thread::yield_now();
+        }
+    })
+}
+
+/// The wall clock in milliseconds since 1970.
+pub(crate) fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64)
+}

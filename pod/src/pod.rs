@@ -1,0 +1,181 @@
+//! An open pod: what a person's programs do with it, in process.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use parking_lot::Mutex;
+use rhizome_blob::BlobStore;
+use rhizome_identity::{KeyStore, RecoveryWords};
+use rhizome_replica::{Author, Replica};
+
+use crate::{PodError, PodHome, home::random_bytes, live::Hub, lock::WriterLock};
+
+/// A pod that this process reads and writes. Cheap to share behind an [`Arc`]; every method may be called from any thread.
+pub struct Pod {
+    home: PodHome,
+    did: String,
+    replica: Arc<Replica>,
+    blobs: Arc<BlobStore>,
+    keys: Mutex<KeyStore>,
+    authors: Mutex<BTreeMap<App, Arc<Author>>>,
+    hub: Hub,
+    // last: everything above is done before another process may write
+    _lock: WriterLock,
+}
+
+/// In whose name something is written. Each has a key and a chain of commits of its own, so that provenance says which it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum App {
+    /// The page.
+    Console,
+    /// `rhizome tx` and whoever else calls the API.
+    CommandLine,
+    /// Importers.
+    Import,
+}
+
+impl App {
+    /// The name in its certificate, shown as provenance.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Console => "console",
+            Self::CommandLine => "command line",
+            Self::Import => "import",
+        }
+    }
+}
+
+/// Figures about a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Figures {
+    /// Current tuples.
+    pub tuples: u64,
+    /// Entities ever named.
+    pub entities: u64,
+    /// Commits.
+    pub commits: u64,
+    /// Whether the recovery words were written down.
+    pub recovery_confirmed: bool,
+}
+
+impl Pod {
+    pub(crate) fn new(home: PodHome, lock: WriterLock, keys: KeyStore, replica: Replica, blobs: BlobStore) -> Result<Self, PodError> {
+        let replica = Arc::new(replica);
+        let hub = Hub::start(Arc::clone(&replica))?;
+        Ok(Self {
+            did: replica.pod().to_owned(),
+            home,
+            hub,
+            replica,
+            blobs: Arc::new(blobs),
+            keys: Mutex::new(keys),
+            authors: Mutex::default(),
+            _lock: lock,
+        })
+    }
+
+    /// Where it lives.
+    pub fn home(&self) -> &PodHome {
+        &self.home
+    }
+
+    /// Whose it is.
+    pub fn did(&self) -> &str {
+        &self.did
+    }
+
+    /// The tuples.
+    pub fn replica(&self) -> &Arc<Replica> {
+        &self.replica
+    }
+
+    /// The files.
+    pub fn blobs(&self) -> &Arc<BlobStore> {
+        &self.blobs
+    }
+
+    /// Live queries and live entities.
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// The device's public key.
+    pub fn device(&self) -> String {
+        self.keys.lock().device().public().to_string()
+    }
+
+    /// How much there is.
+    pub fn figures(&self) -> Figures {
+        let now = self.replica.snapshot();
+        Figures {
+            tuples: now.len(),
+            entities: u64::from(now.entity_count()),
+            commits: u64::from(now.commit_count()),
+            recovery_confirmed: self.keys.lock().unconfirmed_words().is_none(),
+        }
+    }
+
+    /// The recovery words, as long as nobody confirmed that they are written down.
+    pub fn recovery_words(&self) -> Option<Vec<String>> {
+        let keys = self.keys.lock();
+        let phrase = keys.unconfirmed_words()?.phrase();
+        Some(phrase.split(' ').map(str::to_owned).collect())
+    }
+
+    /// Takes some of the words (by position, from 1), as read from paper, as proof that all were written down, and forgets them here.
+    ///
+    /// # Errors
+    /// [`PodError::Request`] for a wrong word, or fewer than three.
+    pub fn confirm_recovery(&self, answers: &BTreeMap<usize, String>) -> Result<(), PodError> {
+        const LEAST: usize = 3;
+        let mut keys = self.keys.lock();
+        let Some(words) = keys.unconfirmed_words() else {
+            return Ok(());
+        };
+        let phrase = words.phrase();
+        let all: Vec<&str> = phrase.split(' ').collect();
+        if answers.len() < LEAST {
+            return Err(PodError::Request(format!("at least {LEAST} words are needed")));
+        }
+        for (position, word) in answers {
+            let right = position.checked_sub(1).and_then(|i| all.get(i)).is_some_and(|w| w.eq_ignore_ascii_case(word.trim()));
+            if !right {
+                return Err(PodError::Request(format!("word {position} is another one: look at the paper again")));
+            }
+        }
+        let entered = RecoveryWords::parse(&phrase)?;
+        keys.confirm_words(&entered)?;
+        keys.save(&mut random_bytes()?)?;
+        self.hub.figures_changed();
+        Ok(())
+    }
+
+    /// The key that writes for an app, enrolled when it first writes.
+    pub(crate) fn author(&self, app: App) -> Result<Arc<Author>, PodError> {
+        let mut authors = self.authors.lock();
+        if let Some(author) = authors.get(&app) {
+            return Ok(Arc::clone(author));
+        }
+        let mut keys = self.keys.lock();
+        let is_new = keys.process(app.name()).is_none();
+        let mut random = random_bytes()?;
+        let process = keys.enrol(app.name(), &mut random)?;
+        if is_new {
+            keys.save(&mut random)?;
+        }
+        self.replica.admit(process.key.public(), app.name());
+        let author = Arc::new(Author { key: process.key });
+        authors.insert(app, Arc::clone(&author));
+        Ok(author)
+    }
+
+    /// Makes everything durable and the next opening quick.
+    pub fn checkpoint(&self) -> Result<(), PodError> {
+        Ok(self.replica.checkpoint()?)
+    }
+}
+
+/// Set by whoever wants a query, an import or a check to stop.
+pub type Stop = AtomicBool;

@@ -35,6 +35,14 @@ pub enum PodError {
     /// Not a loopback address.
     #[error("{0} is not a loopback address: the pod's page is for this machine only, use 127.0.0.1 or [::1]")]
     NotLoopback(SocketAddr),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
     /// A query was refused.
     #[error(transparent)]
     Query(#[from] QueryError),
@@ -98,6 +106,7 @@ impl PodError {
             Self::InUse { .. } => "in-use",
             Self::PortInUse(_) => "port-in-use",
             Self::NotLoopback(_) => "not-loopback",
+            Self::Listen { .. } => "listen",
             Self::Query(e) => e.code(),
             Self::Change(_) => "transaction",
             Self::Value(_) => "value",

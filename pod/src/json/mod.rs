@@ -4,4 +4,5 @@ mod change;
 mod value;
 
 pub use change::{Change, ChangeError, ChangeKind, MAX_CHANGES, Subject, TxValue, parse_changes};
+pub(crate) use value::blob as blob_cid;
 pub use value::{ValueError, from_json, to_json};

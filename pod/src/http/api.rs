@@ -1,0 +1,161 @@
+//! Status, queries, transactions, entities, recovery, doctor.
+
+use std::{
+    collections::BTreeMap,
+    str::FromStr,
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
+
+use axum::{
+    Json as JsonBody,
+    body::Bytes,
+    extract::{Path, State},
+    http::HeaderMap,
+};
+use rhizome_tuple::EntityId;
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+
+use super::{
+    App, blocking,
+    reply::{Answer, Refusal},
+};
+use crate::{
+    PodError, Stop,
+    entity::detail,
+    home::now_ms,
+    json::{ChangeError, parse_changes},
+};
+
+/// The pod in figures.
+pub(super) async fn status(State(app): State<App>) -> Answer {
+    blocking(move || status_json(&app)).await.map(JsonBody)
+}
+
+/// Shared with the WebSocket.
+pub(super) fn status_json(app: &App) -> Result<Json, PodError> {
+    let figures = app.pod.figures();
+    let blobs = app.pod.blob_figures()?;
+    Ok(json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "did": app.pod.did(),
+        "device": app.pod.device(),
+        "home": app.pod.home().directory().display().to_string(),
+        "tuples": figures.tuples,
+        "entities": figures.entities,
+        "commits": figures.commits,
+        "blobs": { "count": blobs.count, "bytes": blobs.bytes },
+        "recovery": { "confirmed": figures.recovery_confirmed },
+        "blob_token": app.tokens.blob,
+    }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct QueryBody {
+    q: Json,
+    #[serde(default)]
+    inputs: Vec<Json>,
+}
+
+/// Sets the flag when the caller goes away, so that nobody computes for no one.
+struct StopOnDrop(Arc<Stop>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// One query, once.
+pub(super) async fn query(State(app): State<App>, body: Bytes) -> Answer {
+    let QueryBody { q, inputs } = read(&body)?;
+    let stop = Arc::new(Stop::new(false));
+    let guard = StopOnDrop(Arc::clone(&stop));
+    let answer = blocking(move || {
+        let started = Instant::now();
+        let mut answer = app.pod.query(&q, &inputs, &stop)?;
+        if let Some(members) = answer.as_object_mut() {
+            members.insert("took_us".into(), json!(started.elapsed().as_micros() as u64));
+        }
+        Ok(answer)
+    })
+    .await;
+    drop(guard);
+    answer.map(JsonBody)
+}
+
+/// One transaction: all of it, durably, or nothing.
+pub(super) async fn transact(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Answer {
+    let who = match headers.get("rhizome-app").and_then(|h| h.to_str().ok()) {
+        Some("console") => crate::App::Console,
+        _ => crate::App::CommandLine,
+    };
+    blocking(move || {
+        let json: Json = serde_json::from_slice(&body).map_err(|e| ChangeError::Json(e.to_string()))?;
+        let receipt = app.pod.transact(who, &parse_changes(&json)?)?;
+        Ok(receipt.to_json())
+    })
+    .await
+    .map(JsonBody)
+}
+
+/// All about one entity.
+pub(super) async fn entity(State(app): State<App>, Path(id): Path<String>) -> Answer {
+    let id = EntityId::from_str(&id).map_err(|e| Refusal::request(&e.to_string()))?;
+    blocking(move || {
+        let found = detail(&app.pod.replica().snapshot(), &id, now_ms())?;
+        serde_json::to_value(found).map_err(|e| PodError::Request(e.to_string()))
+    })
+    .await
+    .map(JsonBody)
+}
+
+/// The words, until they are confirmed. By POST, so that no history or cache keeps the answer.
+pub(super) async fn recovery_words(State(app): State<App>) -> Answer {
+    blocking(move || {
+        app.pod
+            .recovery_words()
+            .map(|words| json!({ "words": words }))
+            .ok_or_else(|| PodError::Request("the words were confirmed: they are only on paper now".into()))
+    })
+    .await
+    .map(JsonBody)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfirmBody {
+    answers: BTreeMap<String, String>,
+}
+
+/// Some of the words, as read from paper.
+pub(super) async fn recovery_confirm(State(app): State<App>, body: Bytes) -> Answer {
+    let ConfirmBody { answers } = read(&body)?;
+    let answers = answers
+        .into_iter()
+        .map(|(position, word)| position.parse().map(|p| (p, word)))
+        .collect::<Result<BTreeMap<usize, String>, _>>()
+        .map_err(|_| Refusal::request("`answers` is an object of positions, from 1, and words"))?;
+    blocking(move || {
+        app.pod.confirm_recovery(&answers)?;
+        Ok(json!({ "confirmed": true }))
+    })
+    .await
+    .map(JsonBody)
+}
+
+/// Verifies every hash, signature, index and file.
+pub(super) async fn doctor(State(app): State<App>) -> Answer {
+    let stop = Arc::new(Stop::new(false));
+    let guard = StopOnDrop(Arc::clone(&stop));
+    let answer = blocking(move || Ok(app.pod.doctor(&mut |_| {}, &stop)?.to_json())).await;
+    drop(guard);
+    answer.map(JsonBody)
+}
+
+/// Reads a JSON body whatever its content type says: the token is what keeps other sites out.
+pub(super) fn read<'b, T: Deserialize<'b>>(body: &'b Bytes) -> Result<T, Refusal> {
+    serde_json::from_slice(body).map_err(|e| Refusal::request(&format!("the body is not what this path takes: {e}")))
+}

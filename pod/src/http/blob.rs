@@ -1,0 +1,116 @@
+//! Files by their hash. What is served was verified against it, byte by byte.
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{Path, Query, State},
+    http::{HeaderMap, HeaderValue, Response, StatusCode, header},
+    response::IntoResponse,
+};
+use serde::Deserialize;
+use tokio::sync::mpsc;
+
+use super::{
+    App, blocking,
+    guard::same_secret,
+    range::{self, Wanted},
+    reply::Refusal,
+    sniff,
+};
+use crate::{PodError, json::blob_cid};
+
+/// Bytes read and sent at once.
+const PIECE: usize = 256 << 10;
+/// Pieces that wait for a slow reader.
+const WAITING: usize = 4;
+
+#[derive(Deserialize)]
+pub(super) struct Token {
+    t: Option<String>,
+}
+
+/// A blob, or a range of it.
+pub(super) async fn blob(
+    State(app): State<App>,
+    Path(cid): Path<String>,
+    Query(token): Query<Token>,
+    headers: HeaderMap,
+) -> Result<axum::response::Response, Refusal> {
+    let opened = token.t.is_some_and(|t| same_secret(&t, &app.tokens.blob))
+        || super::bearer(&headers).is_some_and(|t| same_secret(t, &app.tokens.api));
+    if !opened {
+        return Err(Refusal::unauthorised());
+    }
+    let cid = blob_cid(&cid).ok_or_else(|| Refusal::request("this is not the CID of a blob"))?;
+    let etag = format!("\"{cid}\"");
+    if headers.get(header::IF_NONE_MATCH).and_then(|h| h.to_str().ok()) == Some(&*etag) {
+        return Ok(StatusCode::NOT_MODIFIED.into_response());
+    }
+    let store = app.pod.blobs().clone();
+    let (file, head) = blocking(move || {
+        let file = store.open(&cid)?;
+        let head = file.read_range(0, sniff::HEAD)?;
+        Ok((file, head))
+    })
+    .await?;
+
+    let len = file.len();
+    // a validator of another file means: the whole file
+    let unchanged = headers.get(header::IF_RANGE).is_none_or(|h| h.as_bytes() == etag.as_bytes());
+    let asked = headers.get(header::RANGE).and_then(|h| h.to_str().ok()).filter(|_| unchanged);
+    let (status, from, to) = match range::parse(asked, len) {
+        Wanted::All => (StatusCode::OK, 0, len),
+        Wanted::Part(part) => (StatusCode::PARTIAL_CONTENT, *part.start(), part.end() + 1),
+        Wanted::Nothing => {
+            let mut refused = Refusal::new(StatusCode::RANGE_NOT_SATISFIABLE, "range", "the range is beyond the end").into_response();
+            insert(refused.headers_mut(), header::CONTENT_RANGE, &format!("bytes */{len}"));
+            return Ok(refused);
+        }
+    };
+
+    let mut response = Response::new(stream(file, from, to));
+    *response.status_mut() = status;
+    let out = response.headers_mut();
+    match sniff::kind(&head) {
+        Some(kind) => insert(out, header::CONTENT_TYPE, kind),
+        None => {
+            insert(out, header::CONTENT_TYPE, "application/octet-stream");
+            insert(out, header::CONTENT_DISPOSITION, "attachment");
+        }
+    }
+    insert(out, header::CONTENT_LENGTH, &(to - from).to_string());
+    if status == StatusCode::PARTIAL_CONTENT {
+        insert(out, header::CONTENT_RANGE, &format!("bytes {from}-{}/{len}", to - 1));
+    }
+    insert(out, header::ACCEPT_RANGES, "bytes");
+    insert(out, header::ETAG, &etag);
+    insert(out, header::CACHE_CONTROL, "private, max-age=31536000, immutable");
+    // opened by itself, it can do nothing
+    insert(out, header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'");
+    Ok(response)
+}
+
+fn insert(headers: &mut HeaderMap, name: header::HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+/// Reads on a thread of its own, piece by piece, no further ahead than the reader takes.
+fn stream(file: rhizome_blob::Blob, from: u64, to: u64) -> Body {
+    let (send, receive) = mpsc::channel::<Result<Bytes, PodError>>(WAITING);
+    tokio::task::spawn_blocking(move || {
+        let mut at = from;
+        while at < to {
+            let piece = file.read_range(at, (to - at).min(PIECE as u64)).map(Bytes::from).map_err(PodError::from);
+            let len = piece.as_ref().map_or(0, |p| p.len() as u64);
+            let failed = piece.is_err() || len == 0;
+            if send.blocking_send(piece).is_err() || failed {
+                return;
+            }
+            at += len;
+        }
+    });
+    Body::from_stream(futures_util::stream::unfold(receive, |mut receive| async move {
+        receive.recv().await.map(|piece| (piece, receive))
+    }))
+}

@@ -1,0 +1,113 @@
+//! The API under `/api/1`, the console, and blobs. `docs/api.md` is its specification.
+
+mod api;
+mod assets;
+mod blob;
+mod guard;
+mod import;
+mod range;
+mod reply;
+mod serve;
+mod sniff;
+mod websocket;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request, State},
+    http::{HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use tokio::sync::watch;
+use tower_http::compression::{CompressionLayer, predicate::{NotForContentType, Predicate, SizeAbove}};
+
+use crate::{Pod, PodError, jobs::Jobs};
+use guard::{Hosts, Tokens, bearer, same_secret};
+pub(crate) use reply::error_json;
+use reply::Refusal;
+pub use serve::{Serving, serve};
+
+/// Bytes of a query with its inputs.
+const MAX_QUERY_BODY: usize = 16 << 20;
+/// Bytes of a transaction.
+const MAX_TX_BODY: usize = 256 << 20;
+
+/// What all handlers share.
+#[derive(Clone)]
+pub(crate) struct App {
+    pod: Arc<Pod>,
+    jobs: Arc<Jobs>,
+    tokens: Tokens,
+    hosts: Hosts,
+    /// Turns true when the node shuts down.
+    closing: watch::Receiver<bool>,
+}
+
+/// Everything that the node answers.
+fn router(app: App) -> Router {
+    let behind_token = Router::new()
+        .route("/status", get(api::status))
+        .route("/query", post(api::query).layer(DefaultBodyLimit::max(MAX_QUERY_BODY)))
+        .route("/tx", post(api::transact).layer(DefaultBodyLimit::max(MAX_TX_BODY)))
+        .route("/entity/{id}", get(api::entity))
+        .route("/recovery/words", post(api::recovery_words))
+        .route("/recovery/confirm", post(api::recovery_confirm))
+        .route("/doctor", post(api::doctor))
+        .route("/import", post(import::receive).layer(DefaultBodyLimit::disable()))
+        .route("/import/{job}", get(import::look).post(import::run).delete(import::remove))
+        .layer(middleware::from_fn_with_state(app.clone(), require_token));
+    let api = Router::new()
+        .merge(behind_token)
+        // the token comes in the first message
+        .route("/live", get(websocket::live))
+        // the token comes in the query
+        .route("/blob/{cid}", get(blob::blob))
+        .fallback(|| async { Refusal::not_found("there is no such path in the API") });
+    // pictures and films are compressed already, and ranges of them must stay ranges
+    let small = SizeAbove::new(1024)
+        .and(NotForContentType::IMAGES)
+        .and(NotForContentType::const_new("video/"))
+        .and(NotForContentType::const_new("audio/"))
+        .and(NotForContentType::const_new("application/octet-stream"));
+    Router::new()
+        .nest("/api/1", api)
+        .fallback(get(assets::serve))
+        .layer(CompressionLayer::new().gzip(true).compress_when(small))
+        .layer(middleware::from_fn_with_state(app.clone(), admit))
+        .with_state(app)
+}
+
+/// Refuses other sites and wrong names, and puts on every answer what keeps it from being misread.
+async fn admit(State(app): State<App>, request: Request, next: Next) -> Response {
+    let mut response = match app.hosts.admit(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(why) => Refusal::new(StatusCode::FORBIDDEN, "forbidden", why).into_response(),
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+    headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+async fn require_token(State(app): State<App>, request: Request, next: Next) -> Response {
+    if bearer(request.headers()).is_some_and(|token| same_secret(token, &app.tokens.api)) {
+        next.run(request).await
+    } else {
+        Refusal::unauthorised().into_response()
+    }
+}
+
+/// Runs what reads disks or computes on a thread where it may take its time.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, PodError> + Send + 'static) -> Result<T, Refusal> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => Ok(result?),
+        Err(_) => Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "panic", "this request hit a fault in the pod; its log says more")),
+    }
+}

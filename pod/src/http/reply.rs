@@ -1,0 +1,78 @@
+//! Answers and refusals as JSON.
+
+use axum::{
+    Json as JsonBody,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use rhizome_blob::BlobError;
+use serde_json::{Value as Json, json};
+
+use crate::{PodError, live::SubscribeError};
+
+/// A refusal.
+#[derive(Debug)]
+pub struct Refusal {
+    status: StatusCode,
+    body: Json,
+}
+
+/// What every handler answers.
+pub type Answer = Result<JsonBody<Json>, Refusal>;
+
+impl Refusal {
+    /// With a code for programs and a message for people.
+    pub fn new(status: StatusCode, code: &str, message: &str) -> Self {
+        Self { status, body: json!({ "error": { "code": code, "message": message } }) }
+    }
+
+    pub fn unauthorised() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorised", "the token is missing or wrong: it is in the address that `rhizome up` printed")
+    }
+
+    pub fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "missing", what)
+    }
+
+    pub fn request(message: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "request", message)
+    }
+}
+
+/// An error as the API says it.
+pub fn error_json(error: &PodError) -> Json {
+    let mut body = json!({ "code": error.code(), "message": error.to_string() });
+    if let (Some(at), Some(body)) = (error.position(), body.as_object_mut()) {
+        body.insert("position".into(), json!({ "line": at.line, "column": at.column }));
+    }
+    body
+}
+
+/// Why a subscription was refused, as the API says it.
+pub fn subscribe_error_json(error: &SubscribeError) -> Json {
+    match error {
+        SubscribeError::Pod(error) => error_json(error),
+        other => json!({ "code": "subscription", "message": other.to_string() }),
+    }
+}
+
+impl From<PodError> for Refusal {
+    fn from(error: PodError) -> Self {
+        let status = match &error {
+            PodError::Blob(BlobError::Missing(_)) => StatusCode::NOT_FOUND,
+            e if e.is_callers() => StatusCode::BAD_REQUEST,
+            e if e.code() == "disk-full" => StatusCode::INSUFFICIENT_STORAGE,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        if status.is_server_error() {
+            tracing::error!(%error, "a request failed");
+        }
+        Self { status, body: json!({ "error": error_json(&error) }) }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.status, JsonBody(self.body)).into_response()
+    }
+}

@@ -1,0 +1,128 @@
+//! Listening, and stopping in order.
+
+use std::{
+    future::Future,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::sync::watch;
+
+use super::{App, guard::{Hosts, Tokens}, router};
+use crate::{Pod, PodError, Running, jobs::Jobs, running::Announcement};
+
+/// How long answers under way may take once the node stops.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A node that listens and is not yet answering.
+pub struct Serving {
+    pod: Arc<Pod>,
+    listener: TcpListener,
+    running: Running,
+    app: App,
+    closing: watch::Sender<bool>,
+    _announcement: Announcement,
+}
+
+impl Serving {
+    /// Takes the port, makes this run's tokens and writes `running.json`. Port 0 takes any free one.
+    ///
+    /// # Errors
+    /// [`PodError::NotLoopback`], [`PodError::PortInUse`].
+    pub fn bind(pod: Arc<Pod>, listen: SocketAddr) -> Result<Self, PodError> {
+        if !listen.ip().is_loopback() {
+            return Err(PodError::NotLoopback(listen));
+        }
+        let refused = |error: std::io::Error| match error.kind() {
+            std::io::ErrorKind::AddrInUse => PodError::PortInUse(listen),
+            _ => PodError::Listen { address: listen, error },
+        };
+        let listener = TcpListener::bind(listen).map_err(refused)?;
+        listener.set_nonblocking(true).map_err(refused)?;
+        let address = listener.local_addr().map_err(refused)?;
+        let tokens = Tokens::generate()?;
+        let running = Running { url: format!("http://{address}"), token: tokens.api.clone(), pid: std::process::id() };
+        let announcement = Announcement::write(pod.home().running_file(), &running)?;
+        let (closing, is_closing) = watch::channel(false);
+        let jobs = Arc::new(Jobs::new(Arc::clone(&pod)));
+        let app = App { pod: Arc::clone(&pod), jobs, tokens, hosts: Hosts::of(address), closing: is_closing };
+        Ok(Self { pod, listener, running, app, closing, _announcement: announcement })
+    }
+
+    /// Where it answers, and the token.
+    pub fn running(&self) -> &Running {
+        &self.running
+    }
+
+    /// Answers until `stop` is done; then finishes what is under way, at most for five seconds, and makes everything durable.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), PodError> {
+        let failed = |error| PodError::Listen { address: self.listener.local_addr().unwrap_or(([127, 0, 0, 1], 0).into()), error };
+        let listener = self.listener.try_clone().and_then(tokio::net::TcpListener::from_std).map_err(failed)?;
+        let mut closing = self.closing.subscribe();
+        let stopped = async move {
+            // an error means that the sender has gone, which is the end as well
+            let _ = closing.wait_for(|closing| *closing).await;
+        };
+        let jobs = Arc::clone(&self.app.jobs);
+        let server = axum::serve(listener, router(self.app)).with_graceful_shutdown(stopped);
+        let mut server = std::pin::pin!(server.into_future());
+        let ended = tokio::select! {
+            ended = &mut server => Some(ended),
+            () = stop => None,
+        };
+        jobs.stop_all();
+        self.closing.send_replace(true);
+        let ended = match ended {
+            Some(ended) => ended,
+            None => tokio::time::timeout(GRACE, server).await.unwrap_or(Ok(())),
+        };
+        let pod = self.pod;
+        let saved = tokio::task::spawn_blocking(move || pod.checkpoint()).await;
+        ended.map_err(|error| PodError::Listen { address: ([127, 0, 0, 1], 0).into(), error })?;
+        match saved {
+            Ok(saved) => saved,
+            Err(_) => Err(PodError::Request("the last checkpoint hit a fault; nothing is lost, the log has everything".into())),
+        }
+    }
+}
+
+/// Runs a node on the calling thread until SIGTERM or ctrl-c. `ready` is told once it answers.
+pub fn serve(pod: Arc<Pod>, listen: SocketAddr, ready: impl FnOnce(&Running)) -> Result<(), PodError> {
+    let serving = Serving::bind(pod, listen)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .worker_threads(2)
+        .thread_name("http")
+        .build()
+        .map_err(|error| PodError::Listen { address: listen, error })?;
+    let ended = runtime.block_on(async {
+        // before `ready`: whoever is told may stop us at once
+        let stop = stop_signal().map_err(|error| PodError::Listen { address: listen, error })?;
+        ready(serving.running());
+        serving.run(stop).await
+    });
+    runtime.shutdown_timeout(GRACE);
+    ended
+}
+
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (mut interrupt, mut terminate, mut hangup) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
+            }
+        })
+    }
+    #[cfg(not(unix))]
+    Ok(async move {
+        // an error means that there is no such signal here
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}

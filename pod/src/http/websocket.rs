@@ -1,0 +1,254 @@
+//! Live queries over a WebSocket. The first message is the token, since browsers cannot send headers here.
+
+use std::{str::FromStr, sync::Arc, time::Duration};
+
+use axum::{
+    extract::{
+        State, WebSocketUpgrade,
+        ws::{CloseFrame, Message, WebSocket},
+    },
+    response::Response,
+};
+use futures_util::{SinkExt, StreamExt, stream::SplitSink};
+use rhizome_tuple::EntityId;
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+use tokio::sync::{Semaphore, mpsc};
+
+use super::{App, api::status_json, guard::same_secret, reply::{error_json, subscribe_error_json}};
+use crate::{
+    Stop,
+    live::{Event, Next, Row, Session, SubscribeError},
+};
+
+/// Bytes of a message from a client.
+const MAX_MESSAGE: usize = 1 << 20;
+/// Rows of one message to a client.
+const ROWS_PER_MESSAGE: usize = 1_000;
+/// Bytes of rows after which a message to a client ends.
+const BYTES_PER_MESSAGE: usize = 256 << 10;
+/// Connections at one time.
+const MAX_CONNECTIONS: usize = 128;
+/// How long a client may take to show its token, and to take a message.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often an idle connection is asked whether it still lives.
+const PING_EVERY: Duration = Duration::from_secs(30);
+/// First evaluations of one connection that run at one time.
+const MAX_STARTING: usize = 8;
+/// The close code for a wrong token, from the range for applications.
+const UNAUTHORISED: u16 = 4401;
+
+static CONNECTIONS: Semaphore = Semaphore::const_new(MAX_CONNECTIONS);
+
+/// What a client says; which members are there decides what it means.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wish {
+    auth: Option<String>,
+    subscribe: Option<u64>,
+    unsubscribe: Option<u64>,
+    q: Option<Json>,
+    #[serde(default)]
+    inputs: Vec<Json>,
+    entities: Option<Vec<String>>,
+    status: Option<bool>,
+}
+
+pub(super) async fn live(State(app): State<App>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE).on_upgrade(move |socket| async move {
+        let Ok(_place) = CONNECTIONS.try_acquire() else {
+            close(socket, 1013, "too many connections").await;
+            return;
+        };
+        converse(app, socket).await;
+    })
+}
+
+async fn close(mut socket: WebSocket, code: u16, reason: &'static str) {
+    let frame = CloseFrame { code, reason: reason.into() };
+    // whether the other side still hears it changes nothing
+    let _ = socket.send(Message::Close(Some(frame))).await;
+}
+
+async fn converse(mut app: App, mut socket: WebSocket) {
+    match tokio::time::timeout(PATIENCE, socket.recv()).await {
+        Ok(Some(Ok(Message::Text(text)))) if is_token(&text, &app.tokens.api) => {}
+        Ok(Some(Ok(_))) => return close(socket, UNAUTHORISED, "the first message is {\"auth\": token}").await,
+        _ => return,
+    }
+    let session = Arc::new(app.pod.hub().session());
+    let (sink, mut source) = socket.split();
+    // what is said directly, beside the outbox: refusals
+    let (say, said) = mpsc::channel::<Json>(64);
+    let writer = tokio::spawn(write(app.clone(), Arc::clone(&session), sink, said));
+    let starting = Arc::new(Semaphore::new(MAX_STARTING));
+    let stop = Arc::new(Stop::new(false));
+    let mut closing = app.closing.clone();
+    loop {
+        let message = tokio::select! {
+            message = source.next() => message,
+            _ = closing.wait_for(|closing| *closing) => break,
+        };
+        let Some(Ok(message)) = message else { break };
+        let text = match message {
+            Message::Text(text) => text,
+            Message::Close(_) => break,
+            _ => continue,
+        };
+        match serde_json::from_str::<Wish>(&text) {
+            Ok(wish) => {
+                // a client that starts many queries waits here, and is not read meanwhile
+                let Ok(permit) = Arc::clone(&starting).acquire_owned().await else { break };
+                let (session, say, stop) = (Arc::clone(&session), say.clone(), Arc::clone(&stop));
+                let work = tokio::task::spawn_blocking(move || {
+                    if let Some(refusal) = grant(&session, wish, &stop) {
+                        let _ = say.blocking_send(refusal);
+                    }
+                    drop(permit);
+                });
+                drop(work);
+            }
+            Err(error) => {
+                let message = json!({ "error": { "code": "request", "message": format!("this message is not understood: {error}") } });
+                if say.send(message).await.is_err() {
+                    break;
+                }
+            }
+        }
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    app.closing.mark_unchanged();
+    drop(say);
+    writer.abort();
+}
+
+fn is_token(text: &str, wanted: &str) -> bool {
+    serde_json::from_str::<Wish>(text).ok().and_then(|w| w.auth).is_some_and(|token| same_secret(&token, wanted))
+}
+
+/// Does what a client wishes; answers only what goes wrong.
+fn grant(session: &Session, wish: Wish, stop: &Stop) -> Option<Json> {
+    if let Some(id) = wish.unsubscribe {
+        session.unsubscribe(id);
+        return None;
+    }
+    let Some(id) = wish.subscribe else {
+        return Some(json!({ "error": { "code": "request", "message": "expected `subscribe` or `unsubscribe`" } }));
+    };
+    let done = match (wish.q, wish.entities, wish.status) {
+        (Some(q), None, None) => session.subscribe(id, &q, &wish.inputs, stop),
+        (None, Some(entities), None) => match ids(&entities) {
+            Ok(entities) => session.watch(id, entities),
+            Err(message) => return Some(json!({ "id": id, "error": { "code": "request", "message": message } })),
+        },
+        (None, None, Some(true)) => session.watch_figures(id),
+        _ => return Some(json!({ "id": id, "error": { "code": "request", "message": "expected exactly one of `q`, `entities`, `status`" } })),
+    };
+    done.err().map(|error: SubscribeError| json!({ "id": id, "error": subscribe_error_json(&error) }))
+}
+
+fn ids(texts: &[String]) -> Result<Vec<EntityId>, String> {
+    texts.iter().map(|text| EntityId::from_str(text).map_err(|e| e.to_string())).collect()
+}
+
+type Sink = SplitSink<WebSocket, Message>;
+
+async fn write(app: App, session: Arc<Session>, mut sink: Sink, mut said: mpsc::Receiver<Json>) {
+    if send(&mut sink, json!({ "ready": true })).await.is_err() {
+        return;
+    }
+    let mut ping = tokio::time::interval(PING_EVERY);
+    loop {
+        let next = tokio::select! {
+            next = session.outbox().next() => next,
+            Some(message) = said.recv() => {
+                if send(&mut sink, message).await.is_err() {
+                    return;
+                }
+                continue;
+            }
+            _ = ping.tick() => {
+                if tokio::time::timeout(PATIENCE, sink.send(Message::Ping(Vec::new().into()))).await.is_err() {
+                    return;
+                }
+                continue;
+            }
+        };
+        let done = match next {
+            Next::Event(event) => tell(&app, &mut sink, event).await,
+            Next::Stale(stale) => {
+                session.reset(&stale);
+                Ok(())
+            }
+            Next::Closed => return,
+        };
+        if done.is_err() {
+            return;
+        }
+    }
+}
+
+/// The other side has gone, or takes nothing any more.
+struct Gone;
+
+async fn send(sink: &mut Sink, message: Json) -> Result<(), Gone> {
+    match tokio::time::timeout(PATIENCE, sink.send(Message::Text(message.to_string().into()))).await {
+        Ok(Ok(())) => Ok(()),
+        _ => Err(Gone),
+    }
+}
+
+async fn tell(app: &App, sink: &mut Sink, event: Event) -> Result<(), Gone> {
+    match event {
+        Event::Reset { id, columns, rows } => {
+            let mut columns = Some(columns);
+            let mut rows = rows.into_iter().peekable();
+            loop {
+                let mut part = Vec::new();
+                let mut bytes = 0;
+                while part.len() < ROWS_PER_MESSAGE && bytes < BYTES_PER_MESSAGE {
+                    let Some(next) = rows.next() else { break };
+                    bytes += next.weight();
+                    part.push(row(next));
+                }
+                let mut message = json!({ "id": id, "rows": part });
+                let done = rows.peek().is_none();
+                if let Some(message) = message.as_object_mut() {
+                    if let Some(columns) = columns.take() {
+                        message.insert("reset".into(), json!(true));
+                        message.insert("columns".into(), json!(columns));
+                    }
+                    if done {
+                        message.insert("done".into(), json!(true));
+                    }
+                }
+                send(sink, message).await?;
+                if done {
+                    return Ok(());
+                }
+            }
+        }
+        Event::Changed { id, added, removed } => {
+            let added: Vec<Json> = added.into_iter().map(row).collect();
+            send(sink, json!({ "id": id, "added": added, "removed": removed })).await
+        }
+        Event::Entities { id, states } => {
+            let states: serde_json::Map<String, Json> = states.into_iter().collect();
+            send(sink, json!({ "id": id, "entities": states })).await
+        }
+        Event::Figures { id } => {
+            let app = app.clone();
+            let message = match tokio::task::spawn_blocking(move || status_json(&app)).await {
+                Ok(Ok(status)) => json!({ "id": id, "status": status }),
+                Ok(Err(error)) => json!({ "id": id, "error": error_json(&error) }),
+                Err(_) => return Err(Gone),
+            };
+            send(sink, message).await
+        }
+        Event::Failed { id, error } => send(sink, json!({ "id": id, "error": error })).await,
+    }
+}
+
+fn row(row: Row) -> Json {
+    json!([row.key, row.cells])
+}

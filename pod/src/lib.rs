@@ -1,1 +1,46 @@
-//! A running node: pod directory, writer, HTTP and WebSocket API, console.
+//! A running node: the pod's home directory, one writer, live queries, and the API that serves the console.
+//!
+//! ```
+//! use rhizome_pod::{App, Opening, PodHome, json::parse_changes};
+//! use serde_json::json;
+//!
+//! # let dir = tempfile::tempdir()?;
+//! let pod = PodHome::at(dir.path().join("pod")).init(&Opening::by("example"))?;
+//! let changes = parse_changes(&json!([
+//!     { "assert": { "entity": "_:photo", "attribute": "photo/album", "value": "garibaldi" } },
+//! ]))?;
+//! let receipt = pod.transact(App::CommandLine, &changes)?;        // durable when it returns
+//! assert_eq!(receipt.entities[0].0, "_:photo");
+//! assert_eq!(pod.figures().tuples, 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Everything here is synchronous but [`Serving`], which answers HTTP and WebSocket on loopback; `docs/api.md` is its specification.
+
+mod client;
+mod doctor;
+mod entity;
+mod error;
+mod home;
+mod http;
+mod import;
+mod jobs;
+pub mod json;
+pub mod live;
+mod lock;
+mod pod;
+mod query;
+mod running;
+mod transact;
+
+pub use client::Client;
+pub use doctor::{Diagnosis, DoctorProgress};
+pub use entity::EntityDetail;
+pub use error::PodError;
+pub use home::{Opening, PodHome};
+pub use http::{Serving, serve};
+pub use import::{ImportFailed, ImportOptions};
+pub use lock::Holder;
+pub use pod::{App, BlobFigures, Figures, Pod, Stop};
+pub use running::Running;
+pub use transact::Receipt;

@@ -71,7 +71,7 @@ fn write_note(file: &mut File, holder: &Holder) -> std::io::Result<()> {
 
 fn note(file: &mut File) -> Option<Holder> {
     let mut text = Vec::new();
-    file.by_ref().take(MAX_NOTE).read_to_end(&mut text).ok()?;
+    Read::by_ref(file).take(MAX_NOTE).read_to_end(&mut text).ok()?;
     serde_json::from_slice(&text).ok()
 }
 

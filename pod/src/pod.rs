@@ -3,14 +3,21 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, atomic::AtomicBool},
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
 use rhizome_blob::BlobStore;
 use rhizome_identity::{KeyStore, RecoveryWords};
 use rhizome_replica::{Author, Replica};
+use rhizome_tuple::EntityId;
 
-use crate::{PodError, PodHome, home::random_bytes, live::Hub, lock::WriterLock};
+use crate::{
+    EntityDetail, PodError, PodHome, entity,
+    home::{now_ms, random_bytes},
+    live::Hub,
+    lock::WriterLock,
+};
 
 /// A pod that this process reads and writes. Cheap to share behind an [`Arc`]; every method may be called from any thread.
 pub struct Pod {
@@ -21,6 +28,7 @@ pub struct Pod {
     keys: Mutex<KeyStore>,
     authors: Mutex<BTreeMap<App, Arc<Author>>>,
     hub: Hub,
+    blob_figures: Mutex<Option<(BlobFigures, Instant)>>,
     // last: everything above is done before another process may write
     _lock: WriterLock,
 }
@@ -45,6 +53,15 @@ impl App {
             Self::Import => "import",
         }
     }
+}
+
+/// Figures about a pod's files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BlobFigures {
+    /// How many.
+    pub count: u64,
+    /// Their bytes.
+    pub bytes: u64,
 }
 
 /// Figures about a pod.
@@ -72,6 +89,7 @@ impl Pod {
             blobs: Arc::new(blobs),
             keys: Mutex::new(keys),
             authors: Mutex::default(),
+            blob_figures: Mutex::default(),
             _lock: lock,
         })
     }
@@ -115,6 +133,16 @@ impl Pod {
             commits: u64::from(now.commit_count()),
             recovery_confirmed: self.keys.lock().unconfirmed_words().is_none(),
         }
+    }
+
+    /// Everything about one entity.
+    pub fn entity(&self, id: &EntityId) -> Result<EntityDetail, PodError> {
+        entity::detail(&self.replica.snapshot(), id, now_ms())
+    }
+
+    /// The current tuples of an entity as one JSON object: a value, or an array for sets and lists. `None` if it has none.
+    pub fn state(&self, id: &EntityId) -> Result<Option<serde_json::Value>, PodError> {
+        entity::state(&self.replica.snapshot(), id)
     }
 
     /// The recovery words, as long as nobody confirmed that they are written down.
@@ -169,6 +197,24 @@ impl Pod {
         let author = Arc::new(Author { key: process.key });
         authors.insert(app, Arc::clone(&author));
         Ok(author)
+    }
+
+    /// How many files there are and how large they are, at most five seconds old.
+    pub fn blob_figures(&self) -> Result<BlobFigures, PodError> {
+        const FRESH: Duration = Duration::from_secs(5);
+        let mut known = self.blob_figures.lock();
+        if let Some((figures, at)) = *known
+            && at.elapsed() < FRESH
+        {
+            return Ok(figures);
+        }
+        let mut figures = BlobFigures::default();
+        for entry in self.blobs.iter() {
+            figures.count += 1;
+            figures.bytes += entry?.1;
+        }
+        *known = Some((figures, Instant::now()));
+        Ok(figures)
     }
 
     /// Makes everything durable and the next opening quick.

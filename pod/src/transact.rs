@@ -6,6 +6,7 @@ use rhizome_replica::Edit;
 use rhizome_schema::{Merge, Schemas};
 use rhizome_storage::Durability;
 use rhizome_tuple::{Attribute, CommitId, EntityId, Value};
+use serde_json::{Map, Value as Json, json};
 
 use crate::{
     App, Pod, PodError,
@@ -24,6 +25,19 @@ pub struct Receipt {
     pub added: usize,
     /// Tuples that are gone.
     pub removed: usize,
+}
+
+impl Receipt {
+    /// As commands and the API print it.
+    pub fn to_json(&self) -> Json {
+        let entities: Map<String, Json> = self.entities.iter().map(|(name, id)| (name.clone(), Json::from(id.to_string()))).collect();
+        json!({
+            "commit": self.commit.map(|c| c.to_string()),
+            "entities": entities,
+            "added": self.added,
+            "removed": self.removed,
+        })
+    }
 }
 
 impl Pod {

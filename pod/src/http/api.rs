@@ -23,8 +23,6 @@ use super::{
 };
 use crate::{
     PodError, Stop,
-    entity::detail,
-    home::now_ms,
     json::{ChangeError, parse_changes},
 };
 
@@ -105,7 +103,7 @@ pub(super) async fn transact(State(app): State<App>, headers: HeaderMap, body: B
 pub(super) async fn entity(State(app): State<App>, Path(id): Path<String>) -> Answer {
     let id = EntityId::from_str(&id).map_err(|e| Refusal::request(&e.to_string()))?;
     blocking(move || {
-        let found = detail(&app.pod.replica().snapshot(), &id, now_ms())?;
+        let found = app.pod.entity(&id)?;
         serde_json::to_value(found).map_err(|e| PodError::Request(e.to_string()))
     })
     .await

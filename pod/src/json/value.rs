@@ -5,7 +5,7 @@ use rhizome_ipld::{Cid, RAW};
 use rhizome_tuple::{EntityId, Value};
 use serde_json::{Value as Json, json};
 
-use crate::json::value::ValueError as E;
+use self::ValueError as E;
 
 /// A piece of JSON that is no value, and what would be one.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -98,10 +98,10 @@ fn time(inner: &Json) -> Result<Value, ValueError> {
     ms.map(Value::Time).ok_or_else(|| E::Time(shown(inner)))
 }
 
-/// Milliseconds of an RFC 3339 date and time, to the millisecond.
+/// Milliseconds of an RFC 3339 date and time, rounded down.
 fn rfc3339_ms(text: &str) -> Option<i64> {
-    let at = time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339).ok()?;
-    i64::try_from(at.unix_timestamp_nanos().div_euclid(1_000_000)).ok()
+    let at = text.parse::<jiff::Timestamp>().ok()?;
+    i64::try_from(at.as_nanosecond().div_euclid(1_000_000)).ok()
 }
 
 /// Only what a blob store can hold: raw bytes under their BLAKE3 hash.

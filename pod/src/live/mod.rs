@@ -9,4 +9,4 @@ mod outbox;
 mod queries;
 
 pub use hub::{Hub, Session, SubscribeError};
-pub use outbox::{Event, Row};
+pub use outbox::{Event, Next, Outbox, Row};

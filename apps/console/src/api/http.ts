@@ -44,6 +44,7 @@ export function tokenRefused(): void {
 async function call<T>(path: string, init: RequestInit = {}): Promise<T> {
   const headers = new Headers(init.headers)
   headers.set('authorization', `Bearer ${token() ?? ''}`)
+  headers.set('rhizome-app', 'console')
   let response: Response
   try {
     response = await fetch(`/api/1${path}`, { ...init, headers, credentials: 'omit', cache: 'no-store' })

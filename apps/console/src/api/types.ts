@@ -101,29 +101,43 @@ export interface EntityDetail {
   incoming_total: number
 }
 
-export interface ImportReport {
-  recognised: { source: string; label: string; confidence: number } | null
-  candidates: { source: string; label: string; confidence: number }[]
-  kinds: Record<string, number>
-  audiences: Record<string, number>
-  from: number | null
-  to: number | null
+export interface ImportCounts {
   added: number
   changed: number
   unchanged: number
-  kept: number
   skipped: number
-  unknown_files: string[]
-  unknown_files_total: number
-  warnings: string[]
+}
+
+/** What an import did, or would do. The lists are cut; `totals` are exact. */
+export interface ImportReport extends ImportCounts {
+  kinds: Record<string, ImportCounts>
+  complete: boolean
+  recognised: { importer: string; confidence: number; why: string; source: string; account?: string } | null
+  range: { from: number; to: number } | null
+  audience: Record<string, number>
+  tuples: number
+  kept: ImportLine[]
+  taken: ImportLine[]
+  conflicts: ImportLine[]
+  files: { path: string; bytes: number }[]
+  problems: { code: string; file: string; item?: string; message: string }[]
+  totals: { kept: number; taken: number; conflicts: number; vanished: number; files: number; problems: Record<string, number> }
+}
+
+/** One attribute of one record where the pod and the export differ. */
+export interface ImportLine {
+  entity: EntityId
+  kind: string
+  attribute: string
+  here: unknown
+  export: unknown
 }
 
 export interface ImportJob {
   job: string
   name: string
-  dry_run: boolean
   state: 'receiving' | 'reading' | 'ready' | 'importing' | 'done' | 'failed' | 'cancelled'
-  progress: { phase: string; done: number; total: number | null }
+  progress: { phase: string; done: number; total: number | null; records: number }
   report: ImportReport | null
-  error: string | null
+  error: ApiErrorBody['error'] | null
 }

@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useReducer, useRef } from 'react'
-import { api, upload } from '../../api/http'
+import { ApiError, api, upload } from '../../api/http'
 import type { ImportJob } from '../../api/types'
 import { ErrorNote } from '../../parts/note'
 import { Choose } from './choose'
@@ -114,7 +114,7 @@ export function ImportPage() {
         </>
       )}
       {now.at === 'sending' && (
-        <Progress title={`Sending ${now.name} to your pod`} phase="" done={now.sent} total={now.size} unit="bytes" onCancel={() => abort.current?.abort()} />
+        <Progress title={`Sending ${now.name} to your pod`} phase="" done={now.sent} total={now.size} onCancel={() => abort.current?.abort()} />
       )}
       {now.at === 'job' && now.error !== null && <ErrorNote error={now.error} />}
       {job && working && (
@@ -123,12 +123,12 @@ export function ImportPage() {
           phase={job.progress.phase}
           done={job.progress.done}
           total={job.progress.total}
-          unit="items"
+          records={job.progress.records}
           onCancel={again}
         />
       )}
-      {job && job.state === 'failed' && (
-        <ErrorNote error={new Error(job.error ?? 'The import failed.')}>
+      {job && (job.state === 'failed' || job.state === 'cancelled') && (
+        <ErrorNote error={job.error ? new ApiError(0, job.error) : new Error('The import ended before its end.')}>
           <div className="actions">
             <button type="button" className="button" onClick={again}>
               Choose another

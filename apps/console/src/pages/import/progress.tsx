@@ -5,12 +5,12 @@ export function Progress(props: {
   phase: string
   done: number
   total: number | null
-  unit: 'bytes' | 'items'
+  records?: number
   onCancel: () => void
 }) {
-  const { done, total, unit } = props
-  const show = (count: number) => (unit === 'bytes' ? bytes(count) : count.toLocaleString())
-  const words = total ? `${show(done)} of ${show(total)}` : done > 0 ? show(done) : ''
+  const { done, total, records = 0 } = props
+  const size = total ? `${bytes(done)} of ${bytes(total)}` : done > 0 ? bytes(done) : ''
+  const words = records > 0 ? `${records.toLocaleString()} records · ${size}` : size
   return (
     <section className="progress" aria-label={props.title}>
       <h2>{props.title}</h2>

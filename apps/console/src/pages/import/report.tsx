@@ -1,8 +1,10 @@
-import type { ImportJob, ImportReport } from '../../api/types'
+import type { ImportJob, ImportLine, ImportReport } from '../../api/types'
 import { shortDate } from '../../data/time'
 import { Icon } from '../../parts/icon'
+import { EntityName } from '../../parts/value'
 import { Link } from '../../router'
-import { confidenceWords, kindWords } from './words'
+import { bytes } from '../../shell/status-bar'
+import { confidenceWords, importerWords, kindWords } from './words'
 
 /** What an export holds and what importing it does; after the run, what it did. */
 export function Report({ job, onRun, onAgain }: { job: ImportJob; onRun: () => void; onAgain: () => void }) {
@@ -13,30 +15,25 @@ export function Report({ job, onRun, onAgain }: { job: ImportJob; onRun: () => v
   return (
     <section className="report" aria-label={done ? 'What was imported' : 'What is in it'}>
       <div className="report-head">
-        <Icon name={done ? 'check' : report.recognised ? 'file' : 'warning'} size={26} />
+        <Icon name={done ? 'check' : 'file'} size={26} />
         <div>
-          <h2 tabIndex={-1}>{done ? (nothingNew ? 'Everything was here already' : 'It is in your pod') : (report.recognised?.label ?? 'Not recognised')}</h2>
+          <h2>{done ? (nothingNew ? 'Everything was here already' : 'It is in your pod') : importerWords(report.recognised?.importer)}</h2>
           <p className="quiet">
             {job.name}
             {!done && report.recognised && <> · {confidenceWords(report.recognised.confidence)}</>}
-            {report.from !== null && report.to !== null && (
+            {report.range && (
               <>
                 {' '}
-                · {shortDate(report.from)} to {shortDate(report.to)}
+                · {shortDate(report.range.from)} to {shortDate(report.range.to)}
               </>
             )}
           </p>
+          {!done && report.recognised && <p className="quiet">Because {report.recognised.why}.</p>}
         </div>
       </div>
-      {!report.recognised && !done ? (
-        <p>No importer knows this. An export as the platform gave it (the zip file, not a part of it) works best.</p>
-      ) : (
-        <>
-          <Kinds report={report} />
-          <Audiences report={report} />
-          <Changes report={report} done={done} />
-        </>
-      )}
+      <Kinds report={report} />
+      <Audiences report={report} />
+      <Changes report={report} done={done} />
       <Notes report={report} />
       <div className="actions">
         {done ? (
@@ -50,7 +47,7 @@ export function Report({ job, onRun, onAgain }: { job: ImportJob; onRun: () => v
           </>
         ) : (
           <>
-            <button type="button" className="button primary" onClick={onRun} disabled={!report.recognised}>
+            <button type="button" className="button primary" onClick={onRun}>
               <Icon name="import" /> {nothingNew ? 'Import again' : 'Import'}
             </button>
             <button type="button" className="button" onClick={onAgain}>
@@ -64,11 +61,12 @@ export function Report({ job, onRun, onAgain }: { job: ImportJob; onRun: () => v
 }
 
 function Kinds({ report }: { report: ImportReport }) {
-  const kinds = Object.entries(report.kinds).filter(([, count]) => count > 0)
-  if (kinds.length === 0) return null
+  const kinds = Object.entries(report.kinds).map(([kind, { added, changed, unchanged }]) => [kind, added + changed + unchanged] as const)
+  const some = kinds.filter(([, count]) => count > 0)
+  if (some.length === 0) return null
   return (
     <ul className="kinds" aria-label="By kind">
-      {kinds.map(([kind, count]) => (
+      {some.map(([kind, count]) => (
         <li key={kind}>
           <b>{count.toLocaleString()}</b>
           <span>{kindWords(kind, count)}</span>
@@ -81,20 +79,20 @@ function Kinds({ report }: { report: ImportReport }) {
 const AUDIENCES = ['public', 'unlisted', 'followers', 'direct'] as const
 
 function Audiences({ report }: { report: ImportReport }) {
-  const total = AUDIENCES.reduce((sum, each) => sum + (report.audiences[each] ?? 0), 0)
-  if (total === 0) return null
+  const count = (audience: string) => report.audience[audience] ?? 0
+  if (AUDIENCES.every((each) => count(each) === 0)) return null
   return (
     <div className="audiences">
       <h3>Who could see them</h3>
       <div className="audience-bar" aria-hidden="true">
         {AUDIENCES.map((each) => (
-          <span key={each} className={each} style={{ flexGrow: report.audiences[each] ?? 0 }} />
+          <span key={each} className={each} style={{ flexGrow: count(each) }} />
         ))}
       </div>
       <ul>
         {AUDIENCES.map((each) => (
           <li key={each} className={each}>
-            <Icon name={each} size={15} /> {each} <b>{(report.audiences[each] ?? 0).toLocaleString()}</b>
+            <Icon name={each} size={15} /> {each} <b>{count(each).toLocaleString()}</b>
           </li>
         ))}
       </ul>
@@ -104,59 +102,113 @@ function Audiences({ report }: { report: ImportReport }) {
 }
 
 function Changes({ report, done }: { report: ImportReport; done: boolean }) {
-  const rows: [string, number, string][] = [
-    [done ? 'Added' : 'Would be added', report.added, 'new to this pod'],
-    [done ? 'Changed' : 'Would change', report.changed, 'newer in the export'],
-    ['Unchanged', report.unchanged, 'here already'],
-    ['Kept', report.kept, 'edited by you since the last import: yours stays'],
-    ['Skipped', report.skipped, 'could not be read'],
+  const rows: [name: string, count: number, why: string, always: boolean][] = [
+    [done ? 'Added' : 'Would be added', report.added, 'new to this pod', true],
+    [done ? 'Changed' : 'Would change', report.changed, 'newer in the export', true],
+    ['Unchanged', report.unchanged, 'here already', true],
+    ['Skipped', report.skipped, 'unreadable, repeated, or deleted here since', false],
+    ['Kept', report.totals.kept, 'values that you changed since the last import stay', false],
+    ['In conflict', report.totals.conflicts, 'values changed on both sides: yours stay, theirs are kept as proposals', false],
+    ['No longer there', report.totals.vanished, 'imported before and missing now: they stay', false],
   ]
   return (
-    <dl className="changes">
-      {rows
-        .filter(([, count], at) => at < 3 || count > 0)
-        .map(([name, count, why]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>
-              <b>{count.toLocaleString()}</b> <span className="quiet">{why}</span>
-            </dd>
-          </div>
-        ))}
-    </dl>
+    <>
+      <dl className="changes">
+        {rows
+          .filter(([, count, , always]) => always || count > 0)
+          .map(([name, count, why]) => (
+            <div key={name}>
+              <dt>{name}</dt>
+              <dd>
+                <b>{count.toLocaleString()}</b> <span className="quiet">{why}</span>
+              </dd>
+            </div>
+          ))}
+      </dl>
+      <Lines title="What you changed and keep" lines={report.kept} total={report.totals.kept} />
+      <Lines title="What the export changed" lines={report.taken} total={report.totals.taken} />
+      <Lines title="Changed on both sides" lines={report.conflicts} total={report.totals.conflicts} />
+    </>
   )
 }
 
+const SHOWN = 50
+
+function Lines({ title, lines, total }: { title: string; lines: ImportLine[]; total: number }) {
+  if (total === 0) return null
+  return (
+    <details className="more-notes">
+      <summary>
+        {title}: {total.toLocaleString()}
+      </summary>
+      <ul>
+        {lines.slice(0, SHOWN).map((line, at) => (
+          <li key={at}>
+            <EntityName id={line.entity} /> <code>{line.attribute}</code>
+            <div className="sides">
+              <span>here: {side(line.here)}</span>
+              <span>export: {side(line.export)}</span>
+            </div>
+          </li>
+        ))}
+        <AndMore shown={Math.min(SHOWN, lines.length)} total={total} />
+      </ul>
+    </details>
+  )
+}
+
+function side(value: unknown): string {
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  return text.length > 200 ? `${text.slice(0, 199)}…` : text
+}
+
+function AndMore({ shown, total }: { shown: number; total: number }) {
+  return total > shown ? <li className="quiet">and {(total - shown).toLocaleString()} more</li> : null
+}
+
 function Notes({ report }: { report: ImportReport }) {
+  const problems = Object.values(report.totals.problems).reduce((sum, each) => sum + each, 0)
   return (
     <>
-      {report.warnings.length > 0 && (
-        <details className="more-notes" open={report.warnings.length <= 3}>
+      {!report.complete && (
+        <div className="note" role="note">
+          <Icon name="warning" />
+          <p>Not all of the export could be read. What could be read is not affected.</p>
+        </div>
+      )}
+      {problems > 0 && (
+        <details className="more-notes" open={problems <= 3}>
           <summary>
-            <Icon name="warning" size={16} /> {report.warnings.length} {report.warnings.length === 1 ? 'remark' : 'remarks'}
+            <Icon name="warning" size={16} /> {problems.toLocaleString()} {problems === 1 ? 'remark' : 'remarks'}
           </summary>
           <ul>
-            {report.warnings.map((each, at) => (
-              <li key={at}>{each}</li>
+            {report.problems.slice(0, SHOWN).map((each, at) => (
+              <li key={at}>
+                {each.message}
+                <span className="quiet">
+                  {' '}
+                  {each.file}
+                  {each.item ? ` · ${each.item}` : ''}
+                </span>
+              </li>
             ))}
+            <AndMore shown={Math.min(SHOWN, report.problems.length)} total={problems} />
           </ul>
         </details>
       )}
-      {report.unknown_files_total > 0 && (
+      {report.totals.files > 0 && (
         <details className="more-notes">
           <summary>
-            <Icon name="file" size={16} /> {report.unknown_files_total.toLocaleString()}{' '}
-            {report.unknown_files_total === 1 ? 'file' : 'files'} that no importer knows: kept as they are
+            <Icon name="file" size={16} /> {report.totals.files.toLocaleString()} {report.totals.files === 1 ? 'file' : 'files'} that no importer
+            knows: kept as they are
           </summary>
           <ul>
-            {report.unknown_files.map((each) => (
-              <li key={each}>
-                <code>{each}</code>
+            {report.files.slice(0, SHOWN).map((each) => (
+              <li key={each.path}>
+                <code>{each.path}</code> <span className="quiet">{bytes(each.bytes)}</span>
               </li>
             ))}
-            {report.unknown_files_total > report.unknown_files.length && (
-              <li className="quiet">and {(report.unknown_files_total - report.unknown_files.length).toLocaleString()} more</li>
-            )}
+            <AndMore shown={Math.min(SHOWN, report.files.length)} total={report.totals.files} />
           </ul>
         </details>
       )}

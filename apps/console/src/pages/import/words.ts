@@ -14,6 +14,15 @@ export function kindWords(kind: string, count: number): string {
   return words ? words[count === 1 ? 0 : 1] : kind
 }
 
+const IMPORTERS: Record<string, string> = {
+  mastodon: 'Mastodon archive',
+  table: 'Table of records',
+}
+
+export function importerWords(importer: string | undefined): string {
+  return importer === undefined ? 'An export' : (IMPORTERS[importer] ?? importer)
+}
+
 export function confidenceWords(confidence: number): string {
   const percent = `${Math.round(confidence * 100)} %`
   if (confidence >= 0.9) return `recognised for sure (${percent})`

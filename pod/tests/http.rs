@@ -1,0 +1,210 @@
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+};
+
+use rhizome_pod::{Client, PodError, Serving};
+use serde_json::{Value as Json, json};
+
+use crate::node;
+
+/// One request, byte for byte as given, and the whole answer.
+fn raw(address: &str, request: &str) -> (u16, String, Vec<u8>) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(request.replace('\n', "\r\n").as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
+    let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, head, answer[end + 4..].to_vec())
+}
+
+fn get(node: &node::Node, path: &str, headers: &str) -> (u16, String, Vec<u8>) {
+    raw(node.address(), &format!("GET {path} HTTP/1.1\nhost: {}\nconnection: close\n{headers}\n", node.address()))
+}
+
+#[test]
+fn the_token_opens_the_api_and_nothing_else_does() {
+    let node = node::start();
+    assert_eq!(get(&node, "/api/1/status", "").0, 401);
+    assert_eq!(get(&node, "/api/1/status", "authorization: Bearer wrong\n").0, 401);
+    let token = node.running.token.clone();
+    assert_eq!(get(&node, &format!("/api/1/status?token={token}"), "").0, 401);
+    let status = node.client.status().unwrap();
+    assert_eq!(status["did"], node.pod.did());
+    // the token for blobs opens blobs only
+    let blob_token = status["blob_token"].as_str().unwrap().to_owned();
+    assert_eq!(get(&node, "/api/1/status", &format!("authorization: Bearer {blob_token}\n")).0, 401);
+    let (code, head, _) = get(&node, "/api/1/status", &format!("authorization: Bearer {token}\n"));
+    assert_eq!(code, 200);
+    assert!(head.contains("cache-control: no-store") && head.contains("x-content-type-options: nosniff"), "{head}");
+}
+
+#[test]
+fn other_sites_are_refused_even_with_the_token() {
+    let node = node::start();
+    let token = &node.running.token;
+    for headers in ["origin: http://evil.example\n", "sec-fetch-site: cross-site\n", "origin: null\n"] {
+        let (code, ..) = get(&node, "/api/1/status", &format!("authorization: Bearer {token}\n{headers}"));
+        assert_eq!(code, 403, "{headers}");
+    }
+    let rebound = format!("GET /api/1/status HTTP/1.1\nhost: evil.example\nconnection: close\nauthorization: Bearer {token}\n\n");
+    assert_eq!(raw(node.address(), &rebound).0, 403);
+    // the page itself as well: a rebound name must not even get the console
+    assert_eq!(raw(node.address(), "GET / HTTP/1.1\nhost: evil.example\nconnection: close\n\n").0, 403);
+}
+
+#[test]
+fn the_page_comes_with_a_strict_policy() {
+    let node = node::start();
+    for path in ["/", "/query", "/data/rz:abc"] {
+        let (code, head, body) = get(&node, path, "");
+        assert_eq!(code, 200);
+        assert!(head.contains("content-security-policy: default-src 'none'; script-src 'self'"), "{head}");
+        assert!(!head.contains("unsafe"), "{head}");
+        let page = String::from_utf8(body).unwrap().to_lowercase();
+        assert!(page.starts_with("<!doctype html>"), "{page}");
+    }
+    assert_eq!(get(&node, "/assets/nothing.js", "").0, 404);
+    assert_eq!(get(&node, "/../../etc/passwd", "").0, 200, "the page, not a file");
+    assert_eq!(get(&node, "/api/1/nothing", "").0, 404);
+}
+
+#[test]
+fn transactions_and_entities() {
+    let node = node::start();
+    let receipt = node
+        .client
+        .transact(&json!([{ "assert": { "entity": "_:a", "attribute": "x/y", "value": { "time": "2026-11-20T12:00:00Z" } } }]))
+        .unwrap();
+    let id = receipt["entities"]["_:a"].as_str().unwrap();
+    assert!(receipt["commit"].as_str().unwrap().starts_with("bafyr"));
+    let detail = node.client.entity(id).unwrap();
+    assert_eq!(detail["tuples"][0]["value"], json!({ "time": 1_795_176_000_000_i64 }));
+    assert_eq!(detail["tuples"][0]["app"], "command line");
+
+    let error = node.client.transact(&json!([{ "assert": { "entity": "_:a", "attribute": "x y", "value": 1 } }])).unwrap_err();
+    assert_eq!(error.code(), "transaction");
+    assert!(error.to_string().starts_with("change 0:"), "{error}");
+    let error = node.client.transact(&json!("not an array")).unwrap_err();
+    assert_eq!(error.code(), "transaction");
+    assert_eq!(node.client.entity("rz:nonsense").unwrap_err().code(), "request");
+}
+
+#[test]
+fn blobs_are_served_in_ranges_and_never_as_something_that_runs() {
+    let node = node::start();
+    let png = [b"\x89PNG\r\n\x1a\n".as_slice(), &[7; 300_000]].concat();
+    let picture = node.pod.blobs().put_bytes(&png).unwrap();
+    let page = node.pod.blobs().put_bytes(b"<!doctype html><script>alert(1)</script>").unwrap();
+    let token = node.client.status().unwrap()["blob_token"].as_str().unwrap().to_owned();
+
+    let (code, head, body) = get(&node, &format!("/api/1/blob/{picture}?t={token}"), "");
+    assert_eq!((code, body.len()), (200, png.len()));
+    assert!(body == png);
+    assert!(head.contains("content-type: image/png") && head.contains("accept-ranges: bytes"), "{head}");
+    assert!(head.contains("content-security-policy: sandbox") && head.contains("immutable"), "{head}");
+
+    let (code, head, body) = get(&node, &format!("/api/1/blob/{picture}?t={token}"), "range: bytes=262140-262150\n");
+    assert_eq!((code, body.as_slice()), (206, &png[262_140..=262_150]));
+    assert!(head.contains(&format!("content-range: bytes 262140-262150/{}", png.len())), "{head}");
+    assert_eq!(get(&node, &format!("/api/1/blob/{picture}?t={token}"), "range: bytes=400000-\n").0, 416);
+    let (code, ..) = get(&node, &format!("/api/1/blob/{picture}?t={token}"), &format!("if-none-match: \"{picture}\"\n"));
+    assert_eq!(code, 304);
+
+    let (code, head, _) = get(&node, &format!("/api/1/blob/{page}?t={token}"), "");
+    assert_eq!(code, 200);
+    assert!(head.contains("content-type: application/octet-stream") && head.contains("content-disposition: attachment"), "{head}");
+
+    assert_eq!(get(&node, &format!("/api/1/blob/{picture}"), "").0, 401);
+    assert_eq!(get(&node, &format!("/api/1/blob/{picture}?t=wrong"), "").0, 401);
+    let missing = rhizome_ipld::cid_raw_blake3([1; 32]);
+    assert_eq!(get(&node, &format!("/api/1/blob/{missing}?t={token}"), "").0, 404);
+    assert_eq!(get(&node, &format!("/api/1/blob/nonsense?t={token}"), "").0, 400);
+}
+
+#[test]
+fn damaged_files_are_not_served() {
+    let node = node::start();
+    let cid = node.pod.blobs().put_bytes(&[5; 100_000]).unwrap();
+    let mut file = None;
+    visit(node.pod.blobs().directory(), &mut |path| {
+        if path.metadata().unwrap().len() == 100_000 {
+            file = Some(path.to_owned());
+        }
+    });
+    let file = file.unwrap();
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[50_000] ^= 1;
+    let mut permissions = file.metadata().unwrap().permissions();
+    #[expect(clippy::permissions_set_readonly_false, reason = "a file of this test")]
+    permissions.set_readonly(false);
+    std::fs::set_permissions(&file, permissions).unwrap();
+    std::fs::write(&file, bytes).unwrap();
+    let token = node.client.status().unwrap()["blob_token"].as_str().unwrap().to_owned();
+    let (code, _, body) = get(&node, &format!("/api/1/blob/{cid}?t={token}"), "");
+    // the head may be sound and sent; the damaged piece never is
+    assert!(code != 200 || body.len() < 100_000);
+    let diagnosis = node.client.doctor().unwrap();
+    assert_eq!(diagnosis["ok"], false);
+    assert!(diagnosis["findings"][0].as_str().unwrap().contains(&cid.to_string()));
+}
+
+fn visit(directory: &std::path::Path, f: &mut dyn FnMut(&std::path::Path)) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { visit(&path, f) } else { f(&path) }
+    }
+}
+
+#[test]
+fn a_running_node_is_found_and_a_dead_one_is_not() {
+    let mut node = node::start();
+    let home = node.home();
+    assert!(Client::connect(&home).is_some());
+    let announced = std::fs::read(home.directory().join("running.json")).unwrap();
+    node.stop();
+    assert_eq!(home.running(), None);
+    assert!(Client::connect(&home).is_none());
+    // killed: the note stays, but nobody answers
+    std::fs::write(home.directory().join("running.json"), announced).unwrap();
+    assert!(home.running().is_some());
+    assert!(Client::connect(&home).is_none());
+}
+
+#[test]
+fn a_port_in_use_is_explained() {
+    let node = node::start();
+    let dir = tempfile::tempdir().unwrap();
+    let other = std::sync::Arc::new(rhizome_pod::PodHome::at(dir.path()).init(&rhizome_pod::Opening::by("a test")).unwrap());
+    let Err(error) = Serving::bind(other.clone(), node.address().parse().unwrap()) else { panic!("two on one port") };
+    assert!(matches!(error, PodError::PortInUse(_)), "{error:?}");
+    assert!(error.to_string().contains("--listen"), "{error}");
+    let Err(error) = Serving::bind(other, "0.0.0.0:0".parse().unwrap()) else { panic!("not on loopback") };
+    assert!(matches!(error, PodError::NotLoopback(_)), "{error:?}");
+}
+
+#[test]
+fn recovery_words_go_by_post_only() {
+    let node = node::start();
+    let token = &node.running.token;
+    assert_eq!(get(&node, "/api/1/recovery/words", &format!("authorization: Bearer {token}\n")).0, 405);
+    let post = |path: &str, body: &Json| {
+        let body = body.to_string();
+        let request = format!(
+            "POST {path} HTTP/1.1\nhost: {}\nconnection: close\nauthorization: Bearer {token}\ncontent-length: {}\n\n{body}",
+            node.address(),
+            body.len()
+        );
+        let (code, _, body) = raw(node.address(), &request);
+        (code, serde_json::from_slice::<Json>(&body).unwrap())
+    };
+    let (_, words) = post("/api/1/recovery/words", &json!({}));
+    assert_eq!(words["words"].as_array().unwrap().len(), 24);
+    let (code, error) = post("/api/1/recovery/confirm", &json!({ "answers": { "1": "zoo", "2": "zoo", "3": "zoo" } }));
+    assert_eq!((code, &error["error"]["code"]), (400, &json!("request")));
+    let answers = json!({ "1": words["words"][0], "2": words["words"][1], "24": words["words"][23] });
+    assert_eq!(post("/api/1/recovery/confirm", &json!({ "answers": answers })), (200, json!({ "confirmed": true })));
+    assert_eq!(node.client.status().unwrap()["recovery"]["confirmed"], true);
+}

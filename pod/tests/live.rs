@@ -1,0 +1,158 @@
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value as Json, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream,
+    tungstenite::{Message, client::IntoClientRequest},
+};
+
+use crate::node::{self, Node};
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+async fn knock(node: &Node) -> Socket {
+    let url = format!("ws://{}/api/1/live", node.address());
+    tokio_tungstenite::connect_async(url).await.unwrap().0
+}
+
+async fn connect(node: &Node) -> Socket {
+    let mut socket = knock(node).await;
+    say(&mut socket, json!({ "auth": node.running.token })).await;
+    assert_eq!(hear(&mut socket).await, json!({ "ready": true }));
+    socket
+}
+
+async fn say(socket: &mut Socket, message: Json) {
+    socket.send(Message::text(message.to_string())).await.unwrap();
+}
+
+async fn hear(socket: &mut Socket) -> Json {
+    loop {
+        let message = tokio::time::timeout(Duration::from_secs(20), socket.next()).await.expect("nothing came").unwrap().unwrap();
+        if let Message::Text(text) = message {
+            return serde_json::from_str(&text).unwrap();
+        }
+    }
+}
+
+fn tx(node: &Node, changes: Json) -> Json {
+    node.client.transact(&changes).unwrap()
+}
+
+#[test]
+fn the_first_message_is_the_token() {
+    let node = node::start();
+    block_on(async {
+        for bad in [json!({ "auth": "wrong" }), json!({ "subscribe": 1, "status": true }), json!([])] {
+            let mut socket = knock(&node).await;
+            say(&mut socket, bad).await;
+            let Some(Ok(Message::Close(Some(frame)))) = socket.next().await else { panic!("not closed") };
+            assert_eq!(u16::from(frame.code), 4401);
+        }
+        let mut request = format!("ws://{}/api/1/live", node.address()).into_client_request().unwrap();
+        request.headers_mut().insert("origin", "http://evil.example".parse().unwrap());
+        assert!(tokio_tungstenite::connect_async(request).await.is_err());
+    });
+}
+
+#[test]
+fn entities_are_told_at_first_and_when_they_change() {
+    let node = node::start();
+    let made = tx(
+        &node,
+        json!([
+            { "assert": { "entity": "_:a", "attribute": "x/y", "value": 1 } },
+            { "assert": { "entity": "_:b", "attribute": "x/y", "value": 2 } },
+        ]),
+    );
+    let (a, b) = (made["entities"]["_:a"].as_str().unwrap(), made["entities"]["_:b"].as_str().unwrap());
+    block_on(async {
+        let mut socket = connect(&node).await;
+        say(&mut socket, json!({ "subscribe": 7, "entities": [a, b] })).await;
+        assert_eq!(hear(&mut socket).await, json!({ "id": 7, "entities": { a: { "x/y": 1 }, b: { "x/y": 2 } } }));
+        tx(&node, json!([{ "assert": { "entity": b, "attribute": "x/y", "value": 3 } }]));
+        assert_eq!(hear(&mut socket).await, json!({ "id": 7, "entities": { b: { "x/y": 3 } } }));
+        tx(&node, json!([{ "retract": { "entity": a, "attribute": "x/y" } }]));
+        assert_eq!(hear(&mut socket).await, json!({ "id": 7, "entities": { a: null } }));
+        // something else changes: nothing is heard of it, the next message is the next change
+        tx(&node, json!([{ "assert": { "entity": "_:c", "attribute": "x/y", "value": 9 } }]));
+        tx(&node, json!([{ "assert": { "entity": a, "attribute": "x/y", "value": 4 } }]));
+        assert_eq!(hear(&mut socket).await, json!({ "id": 7, "entities": { a: { "x/y": 4 } } }));
+        say(&mut socket, json!({ "unsubscribe": 7 })).await;
+        say(&mut socket, json!({ "subscribe": 8, "entities": [b] })).await;
+        assert_eq!(hear(&mut socket).await["id"], 8);
+    });
+}
+
+#[test]
+fn status_follows_the_pod() {
+    let node = node::start();
+    block_on(async {
+        let mut socket = connect(&node).await;
+        say(&mut socket, json!({ "subscribe": 1, "status": true })).await;
+        assert_eq!(hear(&mut socket).await["status"]["tuples"], 0);
+        for n in 0..50 {
+            tx(&node, json!([{ "assert": { "entity": "_:a", "attribute": "x/y", "value": n } }]));
+        }
+        let mut heard = 0;
+        while hear(&mut socket).await["status"]["tuples"] != 50 {
+            heard += 1;
+        }
+        assert!(heard < 40, "at most four times a second, not per commit");
+    });
+}
+
+#[test]
+fn what_is_not_understood_is_answered() {
+    let node = node::start();
+    block_on(async {
+        let mut socket = connect(&node).await;
+        for bad in [json!({}), json!({ "subscribe": 1 }), json!({ "subscribe": 1, "status": true, "entities": [] }), json!({ "sub": 1 })] {
+            say(&mut socket, bad).await;
+            assert_eq!(hear(&mut socket).await["error"]["code"], "request");
+        }
+        say(&mut socket, json!({ "subscribe": 2, "entities": ["rz:nope"] })).await;
+        assert_eq!(hear(&mut socket).await["id"], 2);
+        say(&mut socket, json!({ "subscribe": 3, "status": true })).await;
+        assert_eq!(hear(&mut socket).await["status"]["tuples"], 0);
+        say(&mut socket, json!({ "subscribe": 3, "status": true })).await;
+        let taken = hear(&mut socket).await;
+        assert_eq!((&taken["id"], &taken["error"]["code"]), (&json!(3), &json!("subscription")));
+        let many = vec!["rz:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"; 1_001];
+        say(&mut socket, json!({ "subscribe": 4, "entities": many })).await;
+        assert_eq!(hear(&mut socket).await["error"]["code"], "subscription");
+    });
+}
+
+#[test]
+fn a_slow_client_misses_steps_but_not_the_outcome() {
+    let node = node::start();
+    let made = tx(&node, json!([{ "assert": { "entity": "_:a", "attribute": "x/text", "value": "start" } }]));
+    let a = made["entities"]["_:a"].as_str().unwrap().to_owned();
+    block_on(async {
+        let mut socket = connect(&node).await;
+        say(&mut socket, json!({ "subscribe": 1, "entities": [a] })).await;
+        hear(&mut socket).await;
+        // far more than the pod keeps for one client, while nobody reads
+        let last = 40;
+        for n in 0..=last {
+            let text = format!("{n} {}", "x".repeat(500_000));
+            tx(&node, json!([{ "assert": { "entity": a, "attribute": "x/text", "value": text } }]));
+        }
+        let mut heard = 0;
+        loop {
+            let message = hear(&mut socket).await;
+            heard += 1;
+            if message["entities"][&a]["x/text"].as_str().unwrap().starts_with(&format!("{last} ")) {
+                break;
+            }
+        }
+        assert!(heard < last, "{heard} messages: the queue has a bound");
+    });
+}

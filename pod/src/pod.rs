@@ -1,12 +1,13 @@
 //! An open pod: what a person's programs do with it, in process.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     sync::{Arc, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use rhizome_blob::BlobStore;
 use rhizome_identity::{KeyStore, RecoveryWords};
 use rhizome_replica::{Author, Replica};
@@ -28,6 +29,7 @@ pub struct Pod {
     keys: Mutex<KeyStore>,
     authors: Mutex<BTreeMap<App, Arc<Author>>>,
     hub: Hub,
+    importing: Mutex<()>,
     blob_figures: Mutex<Option<(BlobFigures, Instant)>>,
     // last: everything above is done before another process may write
     _lock: WriterLock,
@@ -40,17 +42,17 @@ pub enum App {
     Console,
     /// `rhizome tx` and whoever else calls the API.
     CommandLine,
-    /// Importers.
-    Import,
+    /// An importer, by its name.
+    Importer(&'static str),
 }
 
 impl App {
     /// The name in its certificate, shown as provenance.
-    pub fn name(self) -> &'static str {
+    pub fn name(self) -> Cow<'static, str> {
         match self {
-            Self::Console => "console",
-            Self::CommandLine => "command line",
-            Self::Import => "import",
+            Self::Console => "console".into(),
+            Self::CommandLine => "command line".into(),
+            Self::Importer(name) => format!("{name} import").into(),
         }
     }
 }
@@ -89,6 +91,7 @@ impl Pod {
             blobs: Arc::new(blobs),
             keys: Mutex::new(keys),
             authors: Mutex::default(),
+            importing: Mutex::default(),
             blob_figures: Mutex::default(),
             _lock: lock,
         })
@@ -180,6 +183,11 @@ impl Pod {
         Ok(())
     }
 
+    /// Held while an import writes.
+    pub(crate) fn importing(&self) -> MutexGuard<'_, ()> {
+        self.importing.lock()
+    }
+
     /// The key that writes for an app, enrolled when it first writes.
     pub(crate) fn author(&self, app: App) -> Result<Arc<Author>, PodError> {
         let mut authors = self.authors.lock();
@@ -187,13 +195,14 @@ impl Pod {
             return Ok(Arc::clone(author));
         }
         let mut keys = self.keys.lock();
-        let is_new = keys.process(app.name()).is_none();
+        let name = app.name();
+        let is_new = keys.process(&name).is_none();
         let mut random = random_bytes()?;
-        let process = keys.enrol(app.name(), &mut random)?;
+        let process = keys.enrol(&name, &mut random)?;
         if is_new {
             keys.save(&mut random)?;
         }
-        self.replica.admit(process.key.public(), app.name());
+        self.replica.admit(process.key.public(), &name);
         let author = Arc::new(Author { key: process.key });
         authors.insert(app, Arc::clone(&author));
         Ok(author)

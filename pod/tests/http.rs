@@ -63,8 +63,10 @@ fn the_page_comes_with_a_strict_policy() {
         assert_eq!(code, 200);
         assert!(head.contains("content-security-policy: default-src 'none'; script-src 'self'"), "{head}");
         assert!(!head.contains("unsafe"), "{head}");
-        let page = String::from_utf8(body).unwrap().to_lowercase();
+        let page = String::from_utf8(body).unwrap();
         assert!(page.starts_with("<!doctype html>"), "{page}");
+        let built = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../apps/console/dist/index.html").exists();
+        assert_eq!(page.contains("id=\"root\""), built, "the console if it was built, else how to build it");
     }
     assert_eq!(get(&node, "/assets/nothing.js", "").0, 404);
     assert_eq!(get(&node, "/../../etc/passwd", "").0, 200, "the page, not a file");

@@ -125,7 +125,7 @@ export function archive(extra = 0): Archive {
   note({ html: `<p>${Array.from({ length: 40 }, (_, line) => `Line ${line + 1} of a long poem.`).join('<br>')}</p>` })
   note({ html: '<p>An address: <a href="https://example.org/a/very/long/way/to/say/hello?and=so#on"><span class="invisible">https://</span><span class="ellipsis">example.org/a/very</span><span class="invisible">/long/way/to/say/hello?and=so#on</span></a></p>' })
   for (let more = 0; more < 40 + extra; more++) {
-    note({ html: `<p>${LINES[more % LINES.length]}</p>`, pictures: more % 10 === 4 ? 4 : 0 })
+    note({ html: `<p>${LINES[more % LINES.length]}</p>`, pictures: more < 40 && more % 10 === 4 ? 4 : 0 })
   }
 
   files.set('avatar.png', picture(1, 200, 200))

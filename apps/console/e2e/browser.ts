@@ -31,6 +31,7 @@ export interface Window {
 export async function openWindow(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Window> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, locale: 'en-GB', timezoneId: 'Europe/Berlin', ...options })
   const page = await context.newPage()
+  page.setDefaultTimeout(15_000)
   const faults: string[] = []
   const { host } = new URL(url)
   page.on('pageerror', (error) => faults.push(`error: ${error.message}`))

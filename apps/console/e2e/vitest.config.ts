@@ -10,5 +10,7 @@ export default defineConfig({
     // One pod and one browser at a time.
     fileParallelism: false,
     sequence: { concurrent: false },
+    // They build on each other: after a few failures the rest says nothing new.
+    bail: 4,
   },
 })

@@ -8,7 +8,7 @@ use rust_embed::RustEmbed;
 
 // The folder may be missing: the Rust side then builds all the same, and the page says how to build the console.
 #[derive(RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/../apps/console/dist"]
+#[folder = "../apps/console/dist"]
 #[allow_missing = true]
 struct Console;
 

@@ -28,7 +28,7 @@ export function Report({ job, onRun, onAgain }: { job: ImportJob; onRun: () => v
               </>
             )}
           </p>
-          {!done && report.recognised && <p className="quiet">Because {report.recognised.why}.</p>}
+          {!done && report.recognised && <p className="quiet">Found in it: {report.recognised.why}.</p>}
         </div>
       </div>
       <Kinds report={report} />

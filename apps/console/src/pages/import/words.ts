@@ -5,6 +5,9 @@ const KINDS: Record<string, [one: string, many: string]> = {
   reply: ['reply', 'replies'],
   boost: ['boost', 'boosts'],
   media: ['picture or video', 'pictures and videos'],
+  like: ['like', 'likes'],
+  bookmark: ['bookmark', 'bookmarks'],
+  emoji: ['emoji', 'emoji'],
   row: ['row', 'rows'],
   file: ['file', 'files'],
 }

@@ -46,18 +46,4 @@ export const EXAMPLES: { name: string; about: string; q: string }[] = [
  :where [?post "social/media" _]
  :limit 10]`,
   },
-  {
-    name: 'Nested (IQL)',
-    about: 'The same in JSON: the shape you ask is the shape you get.',
-    q: `{
-  "social": {
-    "$": {
-      "where": { "social/type": "post" },
-      "order": { "social/created": "desc" },
-      "limit": 10
-    },
-    "social/media": {}
-  }
-}`,
-  },
 ]

@@ -21,15 +21,30 @@ impl Client {
     /// The node that runs the pod in `home`, if one does. A `running.json` of a node that has died counts as none.
     pub fn connect(home: &PodHome) -> Option<Self> {
         let client = Self::new(home.running()?);
-        let agent = ureq::Agent::new_with_config(ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).proxy(None).http_status_as_error(false).build());
-        let probe = Self { agent, running: client.running.clone() };
+        let agent = ureq::Agent::new_with_config(
+            ureq::Agent::config_builder()
+                .timeout_global(Some(PATIENCE))
+                .proxy(None)
+                .http_status_as_error(false)
+                .build(),
+        );
+        let probe = Self {
+            agent,
+            running: client.running.clone(),
+        };
         probe.status().ok().map(|_| client)
     }
 
     /// A node at a known address.
     pub fn new(running: Running) -> Self {
-        let config = ureq::Agent::config_builder().proxy(None).http_status_as_error(false).build();
-        Self { agent: ureq::Agent::new_with_config(config), running }
+        let config = ureq::Agent::config_builder()
+            .proxy(None)
+            .http_status_as_error(false)
+            .build();
+        Self {
+            agent: ureq::Agent::new_with_config(config),
+            running,
+        }
     }
 
     /// Where the node answers.
@@ -58,10 +73,27 @@ impl Client {
     }
 
     /// Starts an import of a path on the node's machine, which is this one. Returns the job.
-    pub fn import(&self, path: &Path, mapping: Option<&Path>, importer: Option<&str>, dry_run: bool) -> Result<Json, PodError> {
-        let whole = |path: &Path| std::path::absolute(path).map_err(|e| PodError::file(path, e)).map(|p| p.display().to_string());
+    pub fn import(
+        &self,
+        path: &Path,
+        mapping: Option<&Path>,
+        importer: Option<&str>,
+        dry_run: bool,
+    ) -> Result<Json, PodError> {
+        let whole = |path: &Path| {
+            std::path::absolute(path)
+                .map_err(|e| PodError::file(path, e))
+                .map(|p| p.display().to_string())
+        };
         let body = json!({ "path": whole(path)?, "mapping": mapping.map(whole).transpose()?, "importer": importer });
-        self.post(if dry_run { "/import?dry-run" } else { "/import" }, &body)
+        self.post(
+            if dry_run {
+                "/import?dry-run"
+            } else {
+                "/import"
+            },
+            &body,
+        )
     }
 
     /// How far an import is.
@@ -69,9 +101,19 @@ impl Client {
         self.get(&format!("/import/{job}"))
     }
 
+    /// Runs an import that was looked at.
+    pub fn import_run(&self, job: &str) -> Result<Json, PodError> {
+        self.post(&format!("/import/{job}"), &json!({}))
+    }
+
     /// Stops and forgets an import.
     pub fn import_remove(&self, job: &str) -> Result<Json, PodError> {
-        self.answer(self.agent.delete(self.url(&format!("/import/{job}"))).header("authorization", self.bearer()).call())
+        self.answer(
+            self.agent
+                .delete(self.url(&format!("/import/{job}")))
+                .header("authorization", self.bearer())
+                .call(),
+        )
     }
 
     /// Verifies everything; see [`crate::Diagnosis`].
@@ -88,36 +130,69 @@ impl Client {
     }
 
     fn get(&self, path: &str) -> Result<Json, PodError> {
-        self.answer(self.agent.get(self.url(path)).header("authorization", self.bearer()).call())
+        self.answer(
+            self.agent
+                .get(self.url(path))
+                .header("authorization", self.bearer())
+                .call(),
+        )
     }
 
     fn post(&self, path: &str, body: &Json) -> Result<Json, PodError> {
-        let request = self.agent.post(self.url(path)).header("authorization", self.bearer()).header("content-type", "application/json");
+        let request = self
+            .agent
+            .post(self.url(path))
+            .header("authorization", self.bearer())
+            .header("content-type", "application/json");
         self.answer(request.send(body.to_string()))
     }
 
-    fn answer(&self, response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Json, PodError> {
-        let remote = |code: &str, message: String| PodError::Remote { code: code.to_owned(), message, position: None };
+    fn answer(
+        &self,
+        response: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+    ) -> Result<Json, PodError> {
+        let remote = |code: &str, message: String| PodError::Remote {
+            code: code.to_owned(),
+            message,
+            position: None,
+        };
         let unreachable = |why: &dyn std::fmt::Display| {
-            remote("unreachable", format!("the pod at {} does not answer ({why}): is `rhizome up` still running?", self.running.url))
+            remote(
+                "unreachable",
+                format!(
+                    "the pod at {} does not answer ({why}): is `rhizome up` still running?",
+                    self.running.url
+                ),
+            )
         };
         let mut response = response.map_err(|e| unreachable(&e))?;
         let status = response.status();
         let reader = response.body_mut().with_config().limit(MAX_ANSWER).reader();
-        let json: Json = serde_json::from_reader(BufReader::new(reader)).map_err(|e| remote("unknown", format!("the pod's answer ({status}) is no JSON: {e}")))?;
+        let json: Json = serde_json::from_reader(BufReader::new(reader)).map_err(|e| {
+            remote(
+                "unknown",
+                format!("the pod's answer ({status}) is no JSON: {e}"),
+            )
+        })?;
         if status.is_success() {
             return Ok(json);
         }
         let error = json.get("error");
         let text = |member: &str| error.and_then(|e| e.get(member)).and_then(Json::as_str);
         let number = |member: &str| {
-            let n = error.and_then(|e| e.get("position")).and_then(|p| p.get(member)).and_then(Json::as_u64);
+            let n = error
+                .and_then(|e| e.get("position"))
+                .and_then(|p| p.get(member))
+                .and_then(Json::as_u64);
             n.and_then(|n| u32::try_from(n).ok())
         };
         Err(PodError::Remote {
             code: text("code").unwrap_or("unknown").to_owned(),
-            message: text("message").map_or_else(|| format!("the pod answered {status}"), str::to_owned),
-            position: number("line").zip(number("column")).map(|(line, column)| rhizome_query::Position { line, column }),
+            message: text("message")
+                .map_or_else(|| format!("the pod answered {status}"), str::to_owned),
+            position: number("line")
+                .zip(number("column"))
+                .map(|(line, column)| rhizome_query::Position { line, column }),
         })
     }
 }

@@ -61,19 +61,35 @@ const MAX_FINDINGS: usize = 1_000;
 impl Pod {
     /// Verifies every hash, signature and link of the log, every index against one made anew from it, every file against its name, and
     /// that every file which a tuple names is there.
-    pub fn doctor(&self, progress: &mut dyn FnMut(DoctorProgress), stop: &Stop) -> Result<Diagnosis, PodError> {
+    pub fn doctor(
+        &self,
+        progress: &mut dyn FnMut(DoctorProgress),
+        stop: &Stop,
+    ) -> Result<Diagnosis, PodError> {
         let now = self.replica().snapshot();
         let report = now.verify(&mut |done, all| progress(DoctorProgress::Commits(done, all)))?;
         let mut findings: Vec<String> = report
             .findings
             .iter()
-            .map(|f| f.commit.map_or_else(|| f.what.clone(), |n| format!("commit {n}: {}", f.what)))
+            .map(|f| {
+                f.commit
+                    .map_or_else(|| f.what.clone(), |n| format!("commit {n}: {}", f.what))
+            })
             .collect();
         let files = self.blobs().verify_all(|found| {
             progress(DoctorProgress::Files(found.sound));
-            if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if stop.load(Ordering::Relaxed) {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         })?;
-        findings.extend(files.damaged.iter().map(|(cid, error)| format!("file {cid}: {error}")));
+        findings.extend(
+            files
+                .damaged
+                .iter()
+                .map(|(cid, error)| format!("file {cid}: {error}")),
+        );
         for k in now.eav().range(0, u128::MAX) {
             let fact = key::un_eav(k);
             if fact.v.tag == tag::BLOB

@@ -89,7 +89,10 @@ pub(crate) fn detail(now: &Snapshot, id: &EntityId, now_ms: i64) -> Result<Entit
         return Ok(detail);
     };
     let events = now.history(e)?;
-    let kinds: HashMap<OpId, &'static str> = events.iter().map(|event| (event.by.op, merge(&event.op))).collect();
+    let kinds: HashMap<OpId, &'static str> = events
+        .iter()
+        .map(|event| (event.by.op, merge(&event.op)))
+        .collect();
     let mut current = Vec::new();
     let reader = Reader { now, now_ms };
     for (a, name) in attributes_of(now, e) {
@@ -110,7 +113,10 @@ pub(crate) fn detail(now: &Snapshot, id: &EntityId, now_ms: i64) -> Result<Entit
                 winner: i + 1 == last,
                 by: reader.by(by),
             };
-            detail.conflicts.push(Conflict { attribute: name, values: conflicting.iter().enumerate().map(value).collect() });
+            detail.conflicts.push(Conflict {
+                attribute: name,
+                values: conflicting.iter().enumerate().map(value).collect(),
+            });
         }
     }
     detail.history_total = events.len();
@@ -128,7 +134,10 @@ pub(crate) fn detail(now: &Snapshot, id: &EntityId, now_ms: i64) -> Result<Entit
         .take(MAX_INCOMING)
         .filter_map(|k| {
             let fact = key::un_vae(k);
-            Some(Incoming { entity: now.entity_id(fact.e)?.to_string(), attribute: now.attribute(fact.a)?.to_owned() })
+            Some(Incoming {
+                entity: now.entity_id(fact.e)?.to_string(),
+                attribute: now.attribute(fact.a)?.to_owned(),
+            })
         })
         .collect();
     now.fault()?;
@@ -144,8 +153,21 @@ pub(crate) fn state(now: &Snapshot, id: &EntityId) -> Result<Option<Json>, PodEr
     for (a, name) in attributes_of(now, e) {
         let many = |name: &str| Schemas::built_in().merge(name).cardinality() == Cardinality::Many;
         let (values, is_list): (Vec<Json>, bool) = match now.list(e, a) {
-            Some(words) => (words.into_iter().filter_map(|w| now.value(w)).map(|v| to_json(&v)).collect(), true),
-            None => (words(now, e, a).filter_map(|w| now.value(w)).map(|v| to_json(&v)).collect(), false),
+            Some(words) => (
+                words
+                    .into_iter()
+                    .filter_map(|w| now.value(w))
+                    .map(|v| to_json(&v))
+                    .collect(),
+                true,
+            ),
+            None => (
+                words(now, e, a)
+                    .filter_map(|w| now.value(w))
+                    .map(|v| to_json(&v))
+                    .collect(),
+                false,
+            ),
         };
         let json = match <[Json; 1]>::try_from(values) {
             Ok([one]) if !is_list && !many(&name) => one,
@@ -189,7 +211,9 @@ impl Reader<'_> {
         let order = self.now.list(e, a);
         let mut out = Vec::new();
         for word in order.unwrap_or_else(|| words(self.now, e, a).collect()) {
-            let by = self.now.provenance(rhizome_replica::Fact { e, a, v: word })?;
+            let by = self
+                .now
+                .provenance(rhizome_replica::Fact { e, a, v: word })?;
             if let (Some(value), Some(by)) = (self.now.value(word), by) {
                 out.push((value, by));
             }
@@ -208,7 +232,9 @@ impl Reader<'_> {
 
     fn entry(&self, event: &Event, current: bool) -> HistoryEntry {
         let value = match &event.op {
-            Op::Assert { value, .. } | Op::Insert { value, .. } | Op::List(ListOp { value, .. }) => Some(to_json(value)),
+            Op::Assert { value, .. }
+            | Op::Insert { value, .. }
+            | Op::List(ListOp { value, .. }) => Some(to_json(value)),
             Op::Add { n, .. } => Some(Json::from(*n)),
             Op::Retract { .. } | Op::Text { .. } | Op::Erase { .. } | Op::Create { .. } => None,
         };

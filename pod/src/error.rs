@@ -1,6 +1,10 @@
 //! What can go wrong with a pod's home and with a running node.
 
-use std::{io, net::SocketAddr, path::{Path, PathBuf}};
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use rhizome_blob::BlobError;
 use rhizome_identity::IdentityError;
@@ -9,7 +13,10 @@ use rhizome_query::QueryError;
 use rhizome_replica::ReplicaError;
 use rhizome_storage::StorageError;
 
-use crate::{json::{ChangeError, ValueError}, lock::Holder};
+use crate::{
+    json::{ChangeError, ValueError},
+    lock::Holder,
+};
 
 /// Why something could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -30,10 +37,14 @@ pub enum PodError {
         holder: Option<Holder>,
     },
     /// The port is taken.
-    #[error("{0} is in use by another program: choose another port with --listen 127.0.0.1:PORT (0 takes any free one)")]
+    #[error(
+        "{0} is in use by another program: choose another port with --listen 127.0.0.1:PORT (0 takes any free one)"
+    )]
     PortInUse(SocketAddr),
     /// Not a loopback address.
-    #[error("{0} is not a loopback address: the pod's page is for this machine only, use 127.0.0.1 or [::1]")]
+    #[error(
+        "{0} is not a loopback address: the pod's page is for this machine only, use 127.0.0.1 or [::1]"
+    )]
     NotLoopback(SocketAddr),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {error}")]
@@ -95,7 +106,10 @@ pub enum PodError {
 
 impl PodError {
     pub(crate) fn file(path: &Path, error: io::Error) -> Self {
-        Self::File { path: path.to_owned(), error }
+        Self::File {
+            path: path.to_owned(),
+            error,
+        }
     }
 
     /// A name that stays the same between versions, for scripts and the API.
@@ -108,16 +122,14 @@ impl PodError {
             Self::NotLoopback(_) => "not-loopback",
             Self::Listen { .. } => "listen",
             Self::Query(e) => e.code(),
-            Self::Change(_) => "transaction",
+            Self::Change(_) | Self::Replica(ReplicaError::Edit(_)) => "transaction",
             Self::Value(_) => "value",
             Self::Request(_) => "request",
             Self::Import(e) => e.code(),
             Self::Identity(IdentityError::OtherWords | IdentityError::Words(_)) => "words",
             Self::Identity(_) => "identity",
-            Self::Replica(ReplicaError::Edit(_)) => "transaction",
-            Self::Replica(ReplicaError::NotSaved(_)) => "not-saved",
-            Self::Replica(_) => "replica",
             Self::Storage(StorageError::Full(_)) | Self::Blob(BlobError::Full(_)) => "disk-full",
+            Self::Replica(e) => replica_code(e),
             Self::Storage(_) => "storage",
             Self::Blob(BlobError::Missing(_)) => "missing",
             Self::Blob(_) => "blob",
@@ -140,19 +152,40 @@ impl PodError {
     pub(crate) fn is_callers(&self) -> bool {
         match self {
             Self::Query(QueryError::Storage(_)) => false,
-            Self::Query(_) | Self::Change(_) | Self::Value(_) | Self::Request(_) | Self::Import(_) => true,
-            Self::Replica(ReplicaError::Edit(_) | ReplicaError::Tuple(_)) => true,
-            Self::Identity(IdentityError::OtherWords | IdentityError::Words(_)) => true,
+            Self::Query(_)
+            | Self::Change(_)
+            | Self::Value(_)
+            | Self::Request(_)
+            | Self::Import(_)
+            | Self::Replica(ReplicaError::Edit(_) | ReplicaError::Tuple(_))
+            | Self::Identity(IdentityError::OtherWords | IdentityError::Words(_)) => true,
             _ => false,
         }
+    }
+}
+
+fn replica_code(error: &ReplicaError) -> &'static str {
+    match error {
+        ReplicaError::Storage(StorageError::Full(_)) => "disk-full",
+        ReplicaError::Edit(_) => "transaction",
+        ReplicaError::NotSaved(cause) => match replica_code(cause) {
+            full @ "disk-full" => full,
+            _ => "not-saved",
+        },
+        ReplicaError::Fault(cause) => replica_code(cause),
+        _ => "replica",
     }
 }
 
 fn holder_words(holder: Option<&Holder>) -> String {
     match holder {
         Some(h) => {
-            let since = jiff::Timestamp::from_millisecond(h.since).map_or_else(|_| String::new(), |t| format!(", since {t:.0}"));
-            format!("`{}` (process {}{since}): wait for it, stop it, or talk to it", h.what, h.pid)
+            let since = jiff::Timestamp::from_millisecond(h.since)
+                .map_or_else(|_| String::new(), |t| format!(", since {t:.0}"));
+            format!(
+                "`{}` (process {}{since}): wait for it, stop it, or talk to it",
+                h.what, h.pid
+            )
         }
         None => "another process: wait for it or stop it".to_owned(),
     }

@@ -44,14 +44,19 @@ pub struct Opening {
 impl Opening {
     /// For a process of this name, keys without a passphrase.
     pub fn by(what: &str) -> Self {
-        Self { passphrase: String::new(), what: what.to_owned() }
+        Self {
+            passphrase: String::new(),
+            what: what.to_owned(),
+        }
     }
 }
 
 impl PodHome {
     /// The home in `directory`, which need not exist yet.
     pub fn at(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into() }
+        Self {
+            directory: directory.into(),
+        }
     }
 
     /// The directory.
@@ -89,12 +94,19 @@ impl PodHome {
         let did = keys.did().ok_or(IdentityError::NoIdentity)?;
         let mut salt = [0; 32];
         getrandom::fill(&mut salt)?;
-        let replica = match Replica::create(kv, &did.to_string(), salt, epochs(&keys), authors(&keys)) {
-            Ok(replica) => replica,
-            Err(ReplicaError::Exists) => return Err(PodError::Exists(self.directory.clone())),
-            Err(error) => return Err(error.into()),
-        };
-        Pod::new(self.clone(), lock, keys, replica, BlobStore::in_directory(self.blobs())?)
+        let replica =
+            match Replica::create(kv, &did.to_string(), salt, epochs(&keys), authors(&keys)) {
+                Ok(replica) => replica,
+                Err(ReplicaError::Exists) => return Err(PodError::Exists(self.directory.clone())),
+                Err(error) => return Err(error.into()),
+            };
+        Pod::new(
+            self.clone(),
+            lock,
+            keys,
+            replica,
+            BlobStore::in_directory(self.blobs())?,
+        )
     }
 
     /// Opens the pod for reading and writing. One process at a time.
@@ -107,12 +119,22 @@ impl PodHome {
         }
         let lock = self.lock(opening)?;
         let keys = KeyStore::open(&self.keys(), &opening.passphrase)?;
-        let replica = match Replica::open(Arc::new(RedbKv::open(self.tuples())?), epochs(&keys), authors(&keys)) {
+        let replica = match Replica::open(
+            Arc::new(RedbKv::open(self.tuples())?),
+            epochs(&keys),
+            authors(&keys),
+        ) {
             Ok(replica) => replica,
             Err(ReplicaError::Missing) => return Err(PodError::NoPod(self.directory.clone())),
             Err(error) => return Err(error.into()),
         };
-        Pod::new(self.clone(), lock, keys, replica, BlobStore::in_directory(self.blobs())?)
+        Pod::new(
+            self.clone(),
+            lock,
+            keys,
+            replica,
+            BlobStore::in_directory(self.blobs())?,
+        )
     }
 
     fn lock(&self, opening: &Opening) -> Result<WriterLock, PodError> {
@@ -145,7 +167,13 @@ fn give_identity(keys: &mut KeyStore) -> Result<(), PodError> {
     let mut random = random_bytes()?;
     let words = RecoveryWords::generate(&mut random);
     let device = keys.device();
-    let create = Create::one_device(device.public(), keys.kem().public(), vec![words.policy()], Vec::new(), &mut random);
+    let create = Create::one_device(
+        device.public(),
+        keys.kem().public(),
+        vec![words.policy()],
+        Vec::new(),
+        &mut random,
+    );
     keys.set_genesis(Genesis::create(create, &[&device])?)?;
     keys.keep_words(words);
     let secret = Secret::random(&mut random);
@@ -155,11 +183,17 @@ fn give_identity(keys: &mut KeyStore) -> Result<(), PodError> {
 }
 
 fn epochs(keys: &KeyStore) -> Epochs {
-    Epochs::new(keys.epochs().map(|(_, secret)| EpochSecret::new(secret.expose())).collect())
+    Epochs::new(
+        keys.epochs()
+            .map(|(_, secret)| EpochSecret::new(secret.expose()))
+            .collect(),
+    )
 }
 
 fn authors(keys: &KeyStore) -> BTreeMap<PublicKey, String> {
-    keys.processes().map(|(name, key)| (key, name.to_owned())).collect()
+    keys.processes()
+        .map(|(name, key)| (key, name.to_owned()))
+        .collect()
 }
 
 fn make_private(directory: &Path) -> Result<(), PodError> {
@@ -167,7 +201,9 @@ fn make_private(directory: &Path) -> Result<(), PodError> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory).map_err(|e| PodError::file(directory, e))
+    builder
+        .create(directory)
+        .map_err(|e| PodError::file(directory, e))
 }
 
 /// A source of randomness for the crates below, which draw none themselves. It fails here, before anything is made, if the system has
@@ -183,5 +219,7 @@ pub(crate) fn random_bytes() -> Result<impl FnMut(&mut [u8]), PodError> {
 
 /// The wall clock in milliseconds since 1970.
 pub(crate) fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64)
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.as_millis() as i64)
 }

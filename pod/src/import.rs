@@ -2,11 +2,13 @@
 
 use std::{
     fs,
+    io::Read,
     path::{Path, PathBuf},
 };
 
 use rhizome_import::{
-    Cancel, Failed, Import, ImportError, Importer, Limits, Mastodon, Options, Progress, Recognition, ReplicaPod, Report, Source, recognise,
+    Cancel, Failed, Import, ImportError, Importer, Limits, MAX_MAPPING_LEN, Mapping, Mastodon,
+    Options, Progress, Recognition, ReplicaPod, Report, Source, Table, Tuples, recognise,
 };
 
 use crate::{
@@ -39,7 +41,10 @@ pub struct ImportFailed {
 
 impl<E: Into<PodError>> From<E> for ImportFailed {
     fn from(error: E) -> Self {
-        Self { error: error.into(), report: None }
+        Self {
+            error: error.into(),
+            report: None,
+        }
     }
 }
 
@@ -73,9 +78,17 @@ impl Pod {
             recognition,
             pod: &mut ReplicaPod::new(self.replica(), &author, now_ms, &mut random),
             blobs: self.blobs(),
-            options: Options { dry_run: options.dry_run, ..Options::new(now_ms) },
+            options: Options {
+                dry_run: options.dry_run,
+                ..Options::new(now_ms)
+            },
         };
-        let report = import.run(progress, cancel).map_err(|Failed { error, report }| ImportFailed { error: error.into(), report: Some(report) })?;
+        let report = import
+            .run(progress, cancel)
+            .map_err(|Failed { error, report }| ImportFailed {
+                error: error.into(),
+                report: Some(report),
+            })?;
         if !options.dry_run {
             self.replica().flush()?;
         }
@@ -83,27 +96,72 @@ impl Pod {
     }
 }
 
-fn importers(_: &ImportOptions) -> Result<Vec<Box<dyn Importer>>, PodError> {
-    Ok(vec![Box::new(Mastodon)])
+fn importers(options: &ImportOptions) -> Result<Vec<Box<dyn Importer>>, PodError> {
+    let table = match &options.mapping {
+        Some(path) => Table::with_mapping(Mapping::parse(&read_mapping(path)?)?),
+        None => Table::new(),
+    };
+    Ok(vec![Box::new(Mastodon), Box::new(table), Box::new(Tuples)])
+}
+
+fn read_mapping(path: &Path) -> Result<Vec<u8>, PodError> {
+    let io = |error| PodError::file(path, error);
+    let mut bytes = Vec::new();
+    // one byte more than is allowed, so that the parser can say what is wrong
+    let most = MAX_MAPPING_LEN as u64 + 1;
+    fs::File::open(path)
+        .map_err(io)?
+        .take(most)
+        .read_to_end(&mut bytes)
+        .map_err(io)?;
+    Ok(bytes)
 }
 
 /// The surest importer, or the one asked for.
-fn choose<'i>(source: &Source, importers: &[&'i dyn Importer], options: &ImportOptions) -> Result<(&'i dyn Importer, Recognition), PodError> {
+fn choose<'i>(
+    source: &Source,
+    importers: &[&'i dyn Importer],
+    options: &ImportOptions,
+) -> Result<(&'i dyn Importer, Recognition), PodError> {
     let by_name = |name: &str| importers.iter().copied().find(|i| i.name() == name);
-    let none = |why: String| PodError::from(ImportError::NotRecognised { what: source.name().to_owned(), why });
+    let none = |why: String| {
+        PodError::from(ImportError::NotRecognised {
+            what: source.name().to_owned(),
+            why,
+        })
+    };
     if let Some(name) = &options.importer {
-        let known = || importers.iter().map(|i| i.name()).collect::<Vec<_>>().join(", ");
-        let importer = by_name(name).ok_or_else(|| PodError::Request(format!("there is no importer `{name}`; there are {}", known())))?;
-        let recognition = importer.recognise(source)?.ok_or_else(|| none(format!("`{name}` finds nothing of its kind in it")))?;
+        let known = || {
+            importers
+                .iter()
+                .map(|i| i.name())
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let importer = by_name(name).ok_or_else(|| {
+            PodError::Request(format!(
+                "there is no importer `{name}`; there are {}",
+                known()
+            ))
+        })?;
+        let recognition = importer
+            .recognise(source)?
+            .ok_or_else(|| none(format!("`{name}` finds nothing of its kind in it")))?;
         return Ok((importer, recognition));
     }
     let mut found = recognise(source, importers)?;
     if found.is_empty() {
-        return Err(none("give an export as its platform made it, or a table as CSV, JSON or JSON Lines".to_owned()));
+        return Err(none(
+            "give an export as its platform made it, or a table as CSV, JSON or JSON Lines"
+                .to_owned(),
+        ));
     }
     let best = found.swap_remove(0);
     match by_name(best.importer) {
         Some(importer) if best.confidence >= SURE_ENOUGH => Ok((importer, best)),
-        _ => Err(none(format!("it is a little like `{}` ({}); name the importer if it is that", best.importer, best.why))),
+        _ => Err(none(format!(
+            "it is a little like `{}` ({}); name the importer if it is that",
+            best.importer, best.why
+        ))),
     }
 }

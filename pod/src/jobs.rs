@@ -120,7 +120,11 @@ impl Job {
     /// Ends it with an error.
     pub fn fail(&self, error: &PodError) {
         let mut now = self.now.lock();
-        now.state = if error.code() == "cancelled" { JobState::Cancelled } else { JobState::Failed };
+        now.state = if error.code() == "cancelled" {
+            JobState::Cancelled
+        } else {
+            JobState::Failed
+        };
         now.error = Some(error_json(error));
     }
 }
@@ -136,7 +140,7 @@ impl Drop for Job {
 /// All imports of a running node.
 pub struct Jobs {
     pod: Arc<Pod>,
-    jobs: Mutex<HashMap<String, Arc<Job>>>,
+    by_id: Mutex<HashMap<String, Arc<Job>>>,
     made: Mutex<u64>,
 }
 
@@ -144,7 +148,11 @@ impl Jobs {
     /// None yet. Uploads that an earlier run left are removed.
     pub fn new(pod: Arc<Pod>) -> Self {
         let _ = fs::remove_dir_all(pod.home().incoming());
-        Self { pod, jobs: Mutex::default(), made: Mutex::new(0) }
+        Self {
+            pod,
+            by_id: Mutex::default(),
+            made: Mutex::new(0),
+        }
     }
 
     /// A job about a path on this machine.
@@ -162,12 +170,27 @@ impl Jobs {
         builder.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&folder).map_err(|e| PodError::file(&folder, e))?;
+        builder
+            .create(&folder)
+            .map_err(|e| PodError::file(&folder, e))?;
         let file = plain_name(name);
-        self.make(file.clone(), folder.join(file), Some(folder), options, JobState::Receiving)
+        self.make(
+            file.clone(),
+            folder.join(file),
+            Some(folder),
+            options,
+            JobState::Receiving,
+        )
     }
 
-    fn make(&self, name: String, path: PathBuf, upload: Option<PathBuf>, options: ImportOptions, state: JobState) -> Result<Arc<Job>, PodError> {
+    fn make(
+        &self,
+        name: String,
+        path: PathBuf,
+        upload: Option<PathBuf>,
+        options: ImportOptions,
+        state: JobState,
+    ) -> Result<Arc<Job>, PodError> {
         let id = new_id()?;
         let number = {
             let mut made = self.made.lock();
@@ -181,15 +204,31 @@ impl Jobs {
             path,
             upload,
             options,
-            now: Mutex::new(Now { state, phase: "", done: 0, total: 0, records: 0, report: None, error: None }),
+            now: Mutex::new(Now {
+                state,
+                phase: "",
+                done: 0,
+                total: 0,
+                records: 0,
+                report: None,
+                error: None,
+            }),
             cancel: Cancel::new(),
         });
-        let mut jobs = self.jobs.lock();
+        let mut jobs = self.by_id.lock();
         if jobs.len() >= MAX_JOBS {
-            let oldest = jobs.values().filter(|j| !j.state().works()).min_by_key(|j| j.number).map(|j| j.id.clone());
+            let oldest = jobs
+                .values()
+                .filter(|j| !j.state().works())
+                .min_by_key(|j| j.number)
+                .map(|j| j.id.clone());
             match oldest {
                 Some(oldest) => jobs.remove(&oldest),
-                None => return Err(PodError::Request(format!("{MAX_JOBS} imports are under way: wait for one"))),
+                None => {
+                    return Err(PodError::Request(format!(
+                        "{MAX_JOBS} imports are under way: wait for one"
+                    )));
+                }
             };
         }
         jobs.insert(id, Arc::clone(&job));
@@ -198,38 +237,50 @@ impl Jobs {
 
     /// The job of an id.
     pub fn get(&self, id: &str) -> Option<Arc<Job>> {
-        self.jobs.lock().get(id).cloned()
+        self.by_id.lock().get(id).cloned()
     }
 
     /// Stops a job and forgets it, with its upload.
     pub fn remove(&self, id: &str) -> Option<Arc<Job>> {
-        let job = self.jobs.lock().remove(id)?;
+        let job = self.by_id.lock().remove(id)?;
         job.cancel.cancel();
         Some(job)
     }
 
     /// Stops everything: the node closes.
     pub fn stop_all(&self) {
-        for job in self.jobs.lock().values() {
+        for job in self.by_id.lock().values() {
             job.cancel.cancel();
         }
     }
 
     /// Works on a job on a thread of its own: a dry run that ends in `ready`, or the import.
     pub fn work(&self, job: &Arc<Job>, dry_run: bool) -> Result<(), PodError> {
-        job.enter(if dry_run { JobState::Reading } else { JobState::Importing });
+        job.enter(if dry_run {
+            JobState::Reading
+        } else {
+            JobState::Importing
+        });
         let (pod, job) = (Arc::clone(&self.pod), Arc::clone(job));
         let work = move || {
-            let options = ImportOptions { dry_run, ..job.options.clone() };
+            let options = ImportOptions {
+                dry_run,
+                ..job.options.clone()
+            };
             let mut progress = |p: rhizome_import::Progress<'_>| {
                 let mut now = job.now.lock();
-                (now.phase, now.done, now.total, now.records) = (words(p.stage), p.done, p.total, p.records);
+                (now.phase, now.done, now.total, now.records) =
+                    (words(p.stage), p.done, p.total, p.records);
             };
             match pod.import(&job.path, &options, &mut progress, &job.cancel) {
                 Ok(report) => {
                     let mut now = job.now.lock();
                     now.report = Some(report);
-                    now.state = if dry_run { JobState::Ready } else { JobState::Done };
+                    now.state = if dry_run {
+                        JobState::Ready
+                    } else {
+                        JobState::Done
+                    };
                 }
                 Err(failed) => {
                     job.now.lock().report = failed.report.map(|r| *r);
@@ -263,9 +314,17 @@ fn new_id() -> Result<String, PodError> {
 /// The last part of a name from outside, without anything that means something to a file system.
 fn plain_name(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let plain: String = last.chars().filter(|c| !c.is_control() && !"<>:\"|?*".contains(*c)).take(100).collect();
+    let plain: String = last
+        .chars()
+        .filter(|c| !c.is_control() && !"<>:\"|?*".contains(*c))
+        .take(100)
+        .collect();
     let plain = plain.trim_matches(['.', ' ']).to_owned();
-    if plain.is_empty() { "upload".to_owned() } else { plain }
+    if plain.is_empty() {
+        "upload".to_owned()
+    } else {
+        plain
+    }
 }
 
 /// `~/x` as a shell reads it: people type it into the page as well.

@@ -49,7 +49,11 @@ impl WriterLock {
             }
             Err(TryLockError::Error(error)) => return Err(io(error)),
         }
-        let holder = Holder { pid: std::process::id(), what: what.to_owned(), since: now_ms };
+        let holder = Holder {
+            pid: std::process::id(),
+            what: what.to_owned(),
+            since: now_ms,
+        };
         // A note that cannot be written (full disk) makes the next explanation poorer, nothing else.
         let _ = write_note(&mut file, &holder);
         Ok(Self { file })
@@ -71,7 +75,10 @@ fn write_note(file: &mut File, holder: &Holder) -> std::io::Result<()> {
 
 fn note(file: &mut File) -> Option<Holder> {
     let mut text = Vec::new();
-    Read::by_ref(file).take(MAX_NOTE).read_to_end(&mut text).ok()?;
+    Read::by_ref(file)
+        .take(MAX_NOTE)
+        .read_to_end(&mut text)
+        .ok()?;
     serde_json::from_slice(&text).ok()
 }
 
@@ -85,8 +92,17 @@ mod tests {
         let path = dir.path().join("writer.lock");
         let first = WriterLock::take(&path, "rhizome import", 1_700_000_000_000).unwrap();
         let error = WriterLock::take(&path, "rhizome tx", 0).unwrap_err();
-        let PodError::InUse { holder: Some(holder), .. } = &error else { panic!("{error:?}") };
-        assert_eq!((holder.pid, holder.what.as_str()), (std::process::id(), "rhizome import"));
+        let PodError::InUse {
+            holder: Some(holder),
+            ..
+        } = &error
+        else {
+            panic!("{error:?}")
+        };
+        assert_eq!(
+            (holder.pid, holder.what.as_str()),
+            (std::process::id(), "rhizome import")
+        );
         assert!(error.to_string().contains("`rhizome import`"), "{error}");
         drop(first);
         WriterLock::take(&path, "rhizome tx", 0).unwrap();
@@ -100,7 +116,10 @@ mod tests {
         drop(WriterLock::take(&path, "a", 0).unwrap());
         let held = WriterLock::take(&path, "b", 0).unwrap();
         std::fs::write(&path, "x".repeat(10_000)).unwrap();
-        assert!(matches!(WriterLock::take(&path, "c", 0), Err(PodError::InUse { holder: None, .. })));
+        assert!(matches!(
+            WriterLock::take(&path, "c", 0),
+            Err(PodError::InUse { holder: None, .. })
+        ));
         drop(held);
     }
 }

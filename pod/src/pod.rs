@@ -80,7 +80,13 @@ pub struct Figures {
 }
 
 impl Pod {
-    pub(crate) fn new(home: PodHome, lock: WriterLock, keys: KeyStore, replica: Replica, blobs: BlobStore) -> Result<Self, PodError> {
+    pub(crate) fn new(
+        home: PodHome,
+        lock: WriterLock,
+        keys: KeyStore,
+        replica: Replica,
+        blobs: BlobStore,
+    ) -> Result<Self, PodError> {
         let replica = Arc::new(replica);
         let hub = Hub::start(Arc::clone(&replica))?;
         Ok(Self {
@@ -168,12 +174,19 @@ impl Pod {
         let phrase = words.phrase();
         let all: Vec<&str> = phrase.split(' ').collect();
         if answers.len() < LEAST {
-            return Err(PodError::Request(format!("at least {LEAST} words are needed")));
+            return Err(PodError::Request(format!(
+                "at least {LEAST} words are needed"
+            )));
         }
         for (position, word) in answers {
-            let right = position.checked_sub(1).and_then(|i| all.get(i)).is_some_and(|w| w.eq_ignore_ascii_case(word.trim()));
+            let right = position
+                .checked_sub(1)
+                .and_then(|i| all.get(i))
+                .is_some_and(|w| w.eq_ignore_ascii_case(word.trim()));
             if !right {
-                return Err(PodError::Request(format!("word {position} is another one: look at the paper again")));
+                return Err(PodError::Request(format!(
+                    "word {position} is another one: look at the paper again"
+                )));
             }
         }
         let entered = RecoveryWords::parse(&phrase)?;

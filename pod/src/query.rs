@@ -9,7 +9,11 @@ use crate::{Pod, PodError, Stop};
 
 /// Rows of a result: what a client can still use, and well below what the engine can hold.
 pub(crate) fn limits() -> Limits {
-    Limits { result_rows: 1_000_000, intermediate_rows: 20_000_000, ..Limits::default() }
+    Limits {
+        result_rows: 1_000_000,
+        intermediate_rows: 20_000_000,
+        ..Limits::default()
+    }
 }
 
 impl Pod {
@@ -18,7 +22,9 @@ impl Pod {
     pub fn query(&self, q: &Json, inputs: &[Json], stop: &Stop) -> Result<Json, PodError> {
         let prepared = prepare(q)?;
         let inputs = prepared.inputs(inputs)?;
-        let rows = prepared.run_while(&self.replica().snapshot(), &inputs, &|| !stop.load(Ordering::Relaxed))?;
+        let rows = prepared.run_while(&self.replica().snapshot(), &inputs, &|| {
+            !stop.load(Ordering::Relaxed)
+        })?;
         Ok(rows.to_json()?)
     }
 }
@@ -27,6 +33,8 @@ impl Pod {
 pub(crate) fn prepare(q: &Json) -> Result<Prepared, PodError> {
     match q {
         Json::String(text) => Ok(Prepared::with(text, None, &limits())?),
-        _ => Err(PodError::Request("`q` is a text (Datalog or JSON) or an object (IQL)".to_owned())),
+        _ => Err(PodError::Request(
+            "`q` is a text (Datalog or JSON) or an object (IQL)".to_owned(),
+        )),
     }
 }

@@ -23,7 +23,10 @@ pub struct Running {
 
 impl std::fmt::Debug for Running {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Running").field("url", &self.url).field("pid", &self.pid).finish_non_exhaustive()
+        f.debug_struct("Running")
+            .field("url", &self.url)
+            .field("pid", &self.pid)
+            .finish_non_exhaustive()
     }
 }
 
@@ -36,7 +39,11 @@ impl Running {
     /// Reads the file; `None` if there is none or it is not one of ours.
     pub fn read(path: &Path) -> Option<Self> {
         let mut text = Vec::new();
-        fs::File::open(path).ok()?.take(4096).read_to_end(&mut text).ok()?;
+        fs::File::open(path)
+            .ok()?
+            .take(4096)
+            .read_to_end(&mut text)
+            .ok()?;
         serde_json::from_slice(&text).ok()
     }
 }
@@ -58,7 +65,8 @@ impl Announcement {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(&temporary).map_err(io)?;
-        file.write_all(&serde_json::to_vec(running).map_err(|e| io(e.into()))?).map_err(io)?;
+        file.write_all(&serde_json::to_vec(running).map_err(|e| io(e.into()))?)
+            .map_err(io)?;
         fs::rename(&temporary, &path).map_err(io)?;
         Ok(Self { path })
     }
@@ -78,13 +86,20 @@ mod tests {
     fn is_private_complete_and_gone_afterwards() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("running.json");
-        let running = Running { url: "http://127.0.0.1:1".into(), token: "secret".into(), pid: 7 };
+        let running = Running {
+            url: "http://127.0.0.1:1".into(),
+            token: "secret".into(),
+            pid: 7,
+        };
         let announcement = Announcement::write(path.clone(), &running).unwrap();
         assert_eq!(Running::read(&path), Some(running.clone()));
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+            assert_eq!(
+                fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+                0o600
+            );
         }
         assert!(!format!("{running:?}").contains("secret"));
         drop(announcement);

@@ -30,7 +30,11 @@ pub struct Receipt {
 impl Receipt {
     /// As commands and the API print it.
     pub fn to_json(&self) -> Json {
-        let entities: Map<String, Json> = self.entities.iter().map(|(name, id)| (name.clone(), Json::from(id.to_string()))).collect();
+        let entities: Map<String, Json> = self
+            .entities
+            .iter()
+            .map(|(name, id)| (name.clone(), Json::from(id.to_string())))
+            .collect();
         json!({
             "commit": self.commit.map(|c| c.to_string()),
             "entities": entities,
@@ -44,15 +48,27 @@ impl Pod {
     /// Writes a transaction: all of it or nothing. When this returns it is on stable storage and visible to every reader.
     pub fn transact(&self, app: App, changes: &[Change]) -> Result<Receipt, PodError> {
         let mut random = random_bytes()?;
-        let mut plan = Plan { did: self.did(), made: Vec::new(), by_name: HashMap::new(), edits: Vec::with_capacity(changes.len()) };
+        let mut plan = Plan {
+            did: self.did(),
+            made: Vec::new(),
+            by_name: HashMap::new(),
+            edits: Vec::with_capacity(changes.len()),
+        };
         for change in changes {
             plan.change(change, &mut random)?;
         }
         let mut nonce = [0; 16];
         random(&mut nonce);
         let author = self.author(app)?;
-        let written = self.replica().write(&author, plan.edits, now_ms(), nonce, Durability::Durable)?;
-        Ok(Receipt { commit: written.commits.first().copied(), entities: plan.made, added: written.added, removed: written.removed })
+        let written =
+            self.replica()
+                .write(&author, plan.edits, now_ms(), nonce, Durability::Durable)?;
+        Ok(Receipt {
+            commit: written.commits.first().copied(),
+            entities: plan.made,
+            added: written.added,
+            removed: written.removed,
+        })
     }
 }
 
@@ -64,7 +80,11 @@ struct Plan<'p> {
 }
 
 impl Plan<'_> {
-    fn change(&mut self, change: &Change, random: &mut dyn FnMut(&mut [u8])) -> Result<(), PodError> {
+    fn change(
+        &mut self,
+        change: &Change,
+        random: &mut dyn FnMut(&mut [u8]),
+    ) -> Result<(), PodError> {
         let entity = match &change.entity {
             Subject::Known(id) => *id,
             Subject::New(name) => self.named(name, random),
@@ -75,10 +95,16 @@ impl Plan<'_> {
                 let value = self.value(value, random);
                 by_schema(entity, attribute, value)?
             }
-            ChangeKind::Retract(value) => Edit::Retract(entity, attribute, value.as_ref().map(|v| self.value(v, random))),
+            ChangeKind::Retract(value) => Edit::Retract(
+                entity,
+                attribute,
+                value.as_ref().map(|v| self.value(v, random)),
+            ),
             ChangeKind::Insert(value) => Edit::Insert(entity, attribute, self.value(value, random)),
             ChangeKind::Add(n) => Edit::Add(entity, attribute, *n),
-            ChangeKind::Push(value) => Edit::List(entity, attribute, self.value(value, random), None),
+            ChangeKind::Push(value) => {
+                Edit::List(entity, attribute, self.value(value, random), None)
+            }
             ChangeKind::List(values) => {
                 let values = values.iter().map(|v| self.value(v, random)).collect();
                 Edit::SetList(entity, attribute, values)
@@ -118,7 +144,11 @@ fn by_schema(entity: EntityId, attribute: Attribute, value: Value) -> Result<Edi
         Merge::List => Edit::List(entity, attribute, value, None),
         Merge::Counter => match value {
             Value::Integer(n) => Edit::Add(entity, attribute, n),
-            _ => return Err(PodError::Request(format!("{attribute} is a counter: it takes integers to add"))),
+            _ => {
+                return Err(PodError::Request(format!(
+                    "{attribute} is a counter: it takes integers to add"
+                )));
+            }
         },
     })
 }

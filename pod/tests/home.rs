@@ -15,7 +15,9 @@ fn a_pod_is_there_again_after_closing() {
     let pod = home.init(&opening()).unwrap();
     let did = pod.did().to_owned();
     assert!(did.starts_with("did:rhizome:b"));
-    let changes = parse_changes(&json!([{ "assert": { "entity": "_:a", "attribute": "x/y", "value": 5 } }])).unwrap();
+    let changes =
+        parse_changes(&json!([{ "assert": { "entity": "_:a", "attribute": "x/y", "value": 5 } }]))
+            .unwrap();
     pod.transact(App::CommandLine, &changes).unwrap();
     drop(pod);
 
@@ -32,9 +34,17 @@ fn the_second_process_is_told_who_has_it() {
     let dir = tempfile::tempdir().unwrap();
     let home = PodHome::at(dir.path());
     let pod = home.init(&Opening::by("rhizome import")).unwrap();
-    let Err(error) = home.open(&opening()) else { panic!("two writers") };
-    assert!(matches!(&error, PodError::InUse { holder: Some(h), .. } if h.what == "rhizome import"), "{error:?}");
-    assert!(error.to_string().contains("in use by `rhizome import`"), "{error}");
+    let Err(error) = home.open(&opening()) else {
+        panic!("two writers")
+    };
+    assert!(
+        matches!(&error, PodError::InUse { holder: Some(h), .. } if h.what == "rhizome import"),
+        "{error:?}"
+    );
+    assert!(
+        error.to_string().contains("in use by `rhizome import`"),
+        "{error}"
+    );
     drop(pod);
     home.open(&opening()).unwrap();
 }
@@ -54,9 +64,14 @@ fn an_interrupted_init_is_completed() {
 fn a_passphrase_protects_the_keys() {
     let dir = tempfile::tempdir().unwrap();
     let home = PodHome::at(dir.path());
-    let right = Opening { passphrase: "correct horse".into(), ..opening() };
+    let right = Opening {
+        passphrase: "correct horse".into(),
+        ..opening()
+    };
     drop(home.init(&right).unwrap());
-    let Err(error) = home.open(&opening()) else { panic!("opened without the passphrase") };
+    let Err(error) = home.open(&opening()) else {
+        panic!("opened without the passphrase")
+    };
     assert_eq!(error.code(), "identity");
     home.open(&right).unwrap();
 }
@@ -70,13 +85,19 @@ fn recovery_words_are_shown_until_they_are_confirmed() {
     assert_eq!(words.len(), 24);
     assert!(!pod.figures().recovery_confirmed);
     let answers = |positions: &[usize]| -> BTreeMap<usize, String> {
-        positions.iter().map(|p| (*p, format!(" {} ", words[p - 1].to_uppercase()))).collect()
+        positions
+            .iter()
+            .map(|p| (*p, format!(" {} ", words[p - 1].to_uppercase())))
+            .collect()
     };
     assert!(pod.confirm_recovery(&answers(&[1, 2])).is_err());
     let mut wrong = answers(&[1, 2, 3]);
     wrong.insert(2, "nonsense".into());
     let error = pod.confirm_recovery(&wrong).unwrap_err().to_string();
-    assert!(error.contains("word 2") && !error.contains(&words[1]), "{error}");
+    assert!(
+        error.contains("word 2") && !error.contains(&words[1]),
+        "{error}"
+    );
     wrong.insert(2, words[1].clone());
     wrong.insert(25, "zoo".into());
     assert!(pod.confirm_recovery(&wrong).is_err());
@@ -93,7 +114,13 @@ fn nobody_else_can_enter() {
     let dir = tempfile::tempdir().unwrap();
     let home = PodHome::at(dir.path().join("pod"));
     let _pod = home.init(&opening()).unwrap();
-    let mode = |path: &str| fs::metadata(home.directory().join(path)).unwrap().permissions().mode() & 0o077;
+    let mode = |path: &str| {
+        fs::metadata(home.directory().join(path))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o077
+    };
     for path in ["", "keys", "writer.lock"] {
         assert_eq!(mode(path), 0, "{path}");
     }

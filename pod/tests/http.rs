@@ -11,7 +11,9 @@ use crate::node;
 /// One request, byte for byte as given, and the whole answer.
 fn raw(address: &str, request: &str) -> (u16, String, Vec<u8>) {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.write_all(request.replace('\n', "\r\n").as_bytes()).unwrap();
+    stream
+        .write_all(request.replace('\n', "\r\n").as_bytes())
+        .unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
     let end = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
@@ -21,38 +23,83 @@ fn raw(address: &str, request: &str) -> (u16, String, Vec<u8>) {
 }
 
 fn get(node: &node::Node, path: &str, headers: &str) -> (u16, String, Vec<u8>) {
-    raw(node.address(), &format!("GET {path} HTTP/1.1\nhost: {}\nconnection: close\n{headers}\n", node.address()))
+    raw(
+        node.address(),
+        &format!(
+            "GET {path} HTTP/1.1\nhost: {}\nconnection: close\n{headers}\n",
+            node.address()
+        ),
+    )
 }
 
 #[test]
 fn the_token_opens_the_api_and_nothing_else_does() {
     let node = node::start();
     assert_eq!(get(&node, "/api/1/status", "").0, 401);
-    assert_eq!(get(&node, "/api/1/status", "authorization: Bearer wrong\n").0, 401);
+    assert_eq!(
+        get(&node, "/api/1/status", "authorization: Bearer wrong\n").0,
+        401
+    );
     let token = node.running.token.clone();
-    assert_eq!(get(&node, &format!("/api/1/status?token={token}"), "").0, 401);
+    assert_eq!(
+        get(&node, &format!("/api/1/status?token={token}"), "").0,
+        401
+    );
     let status = node.client.status().unwrap();
     assert_eq!(status["did"], node.pod.did());
     // the token for blobs opens blobs only
     let blob_token = status["blob_token"].as_str().unwrap().to_owned();
-    assert_eq!(get(&node, "/api/1/status", &format!("authorization: Bearer {blob_token}\n")).0, 401);
-    let (code, head, _) = get(&node, "/api/1/status", &format!("authorization: Bearer {token}\n"));
+    assert_eq!(
+        get(
+            &node,
+            "/api/1/status",
+            &format!("authorization: Bearer {blob_token}\n")
+        )
+        .0,
+        401
+    );
+    let (code, head, _) = get(
+        &node,
+        "/api/1/status",
+        &format!("authorization: Bearer {token}\n"),
+    );
     assert_eq!(code, 200);
-    assert!(head.contains("cache-control: no-store") && head.contains("x-content-type-options: nosniff"), "{head}");
+    assert!(
+        head.contains("cache-control: no-store")
+            && head.contains("x-content-type-options: nosniff"),
+        "{head}"
+    );
 }
 
 #[test]
 fn other_sites_are_refused_even_with_the_token() {
     let node = node::start();
     let token = &node.running.token;
-    for headers in ["origin: http://evil.example\n", "sec-fetch-site: cross-site\n", "origin: null\n"] {
-        let (code, ..) = get(&node, "/api/1/status", &format!("authorization: Bearer {token}\n{headers}"));
+    for headers in [
+        "origin: http://evil.example\n",
+        "sec-fetch-site: cross-site\n",
+        "origin: null\n",
+    ] {
+        let (code, ..) = get(
+            &node,
+            "/api/1/status",
+            &format!("authorization: Bearer {token}\n{headers}"),
+        );
         assert_eq!(code, 403, "{headers}");
     }
-    let rebound = format!("GET /api/1/status HTTP/1.1\nhost: evil.example\nconnection: close\nauthorization: Bearer {token}\n\n");
+    let rebound = format!(
+        "GET /api/1/status HTTP/1.1\nhost: evil.example\nconnection: close\nauthorization: Bearer {token}\n\n"
+    );
     assert_eq!(raw(node.address(), &rebound).0, 403);
     // the page itself as well: a rebound name must not even get the console
-    assert_eq!(raw(node.address(), "GET / HTTP/1.1\nhost: evil.example\nconnection: close\n\n").0, 403);
+    assert_eq!(
+        raw(
+            node.address(),
+            "GET / HTTP/1.1\nhost: evil.example\nconnection: close\n\n"
+        )
+        .0,
+        403
+    );
 }
 
 #[test]
@@ -61,16 +108,80 @@ fn the_page_comes_with_a_strict_policy() {
     for path in ["/", "/query", "/data/rz:abc"] {
         let (code, head, body) = get(&node, path, "");
         assert_eq!(code, 200);
-        assert!(head.contains("content-security-policy: default-src 'none'; script-src 'self'"), "{head}");
+        assert!(
+            head.contains("content-security-policy: default-src 'none'; script-src 'self'"),
+            "{head}"
+        );
         assert!(!head.contains("unsafe"), "{head}");
         let page = String::from_utf8(body).unwrap();
         assert!(page.starts_with("<!doctype html>"), "{page}");
-        let built = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../apps/console/dist/index.html").exists();
-        assert_eq!(page.contains("id=\"root\""), built, "the console if it was built, else how to build it");
+        let built = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../apps/console/dist/index.html")
+            .exists();
+        assert_eq!(
+            page.contains("id=\"root\""),
+            built,
+            "the console if it was built, else how to build it"
+        );
     }
     assert_eq!(get(&node, "/assets/nothing.js", "").0, 404);
-    assert_eq!(get(&node, "/../../etc/passwd", "").0, 200, "the page, not a file");
+    assert_eq!(
+        get(&node, "/../../etc/passwd", "").0,
+        200,
+        "the page, not a file"
+    );
     assert_eq!(get(&node, "/api/1/nothing", "").0, 404);
+}
+
+#[test]
+fn queries_and_their_errors() {
+    let node = node::start();
+    node.client
+        .transact(&json!([
+            { "assert": { "entity": "_:a", "attribute": "x/name", "value": "one" } },
+            { "assert": { "entity": "_:b", "attribute": "x/name", "value": "two" } },
+        ]))
+        .unwrap();
+    let ask = |q: &str, inputs: &[Json]| node.client.query(&Json::from(q), inputs);
+    let answer = ask("[:find ?name :where [_ :x/name ?name] :order [?name]]", &[]).unwrap();
+    assert_eq!(answer["columns"], json!(["?name"]));
+    assert_eq!(answer["rows"], json!([["one"], ["two"]]));
+    assert!(answer["took_us"].is_u64());
+    let answer = ask(
+        "[:find ?e :in $ ?name :where [?e \"x/name\" ?name]]",
+        &[json!("two")],
+    )
+    .unwrap();
+    assert!(answer["rows"][0][0].as_str().unwrap().starts_with("rz:"));
+
+    let error = ask("[:find ?e\n :where [?e \"x/name\" ?n)]", &[]).unwrap_err();
+    assert_eq!(error.code(), "syntax");
+    let at = error.position().unwrap();
+    assert_eq!(at.line, 2);
+    assert_eq!(ask("[:find ?x :in $ ?x]", &[]).unwrap_err().code(), "input");
+    let error = node.client.query(&json!(5), &[]).unwrap_err();
+    assert_eq!(error.code(), "request");
+}
+
+#[test]
+fn a_caller_that_leaves_stops_its_query() {
+    let node = node::start();
+    let numbers: Vec<Json> = (0..400)
+        .map(
+            |n| json!({ "assert": { "entity": format!("_:{n}"), "attribute": "x/n", "value": n } }),
+        )
+        .collect();
+    node.client.transact(&json!(numbers)).unwrap();
+    // sixty-four million combinations
+    let q = "[:find (max ?s) :where [_ :x/n ?a] [_ :x/n ?b] [_ :x/n ?c] [(+ ?a ?b ?c) ?s]]";
+    let stop = rhizome_pod::Stop::new(false);
+    let answer = std::thread::scope(|scope| {
+        let asked = scope.spawn(|| node.pod.query(&Json::from(q), &[], &stop));
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        asked.join().unwrap()
+    });
+    assert_eq!(answer.unwrap_err().code(), "cancelled");
 }
 
 #[test]
@@ -83,53 +194,107 @@ fn transactions_and_entities() {
     let id = receipt["entities"]["_:a"].as_str().unwrap();
     assert!(receipt["commit"].as_str().unwrap().starts_with("bafyr"));
     let detail = node.client.entity(id).unwrap();
-    assert_eq!(detail["tuples"][0]["value"], json!({ "time": 1_795_176_000_000_i64 }));
+    assert_eq!(
+        detail["tuples"][0]["value"],
+        json!({ "time": 1_795_176_000_000_i64 })
+    );
     assert_eq!(detail["tuples"][0]["app"], "command line");
 
-    let error = node.client.transact(&json!([{ "assert": { "entity": "_:a", "attribute": "x y", "value": 1 } }])).unwrap_err();
+    let error = node
+        .client
+        .transact(&json!([{ "assert": { "entity": "_:a", "attribute": "x y", "value": 1 } }]))
+        .unwrap_err();
     assert_eq!(error.code(), "transaction");
     assert!(error.to_string().starts_with("change 0:"), "{error}");
     let error = node.client.transact(&json!("not an array")).unwrap_err();
     assert_eq!(error.code(), "transaction");
-    assert_eq!(node.client.entity("rz:nonsense").unwrap_err().code(), "request");
+    assert_eq!(
+        node.client.entity("rz:nonsense").unwrap_err().code(),
+        "request"
+    );
 }
 
 #[test]
 fn blobs_are_served_in_ranges_and_never_as_something_that_runs() {
     let node = node::start();
-    let png = [b"\x89PNG\r\n\x1a\n".as_slice(), &[7; 300_000]].concat();
+    let png = [b"\x89PNG\r\n\x1a\n".to_vec(), vec![7; 300_000]].concat();
     let picture = node.pod.blobs().put_bytes(&png).unwrap();
-    let page = node.pod.blobs().put_bytes(b"<!doctype html><script>alert(1)</script>").unwrap();
-    let token = node.client.status().unwrap()["blob_token"].as_str().unwrap().to_owned();
+    let page = node
+        .pod
+        .blobs()
+        .put_bytes(b"<!doctype html><script>alert(1)</script>")
+        .unwrap();
+    let token = node.client.status().unwrap()["blob_token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
 
     let (code, head, body) = get(&node, &format!("/api/1/blob/{picture}?t={token}"), "");
     assert_eq!((code, body.len()), (200, png.len()));
     assert!(body == png);
-    assert!(head.contains("content-type: image/png") && head.contains("accept-ranges: bytes"), "{head}");
-    assert!(head.contains("content-security-policy: sandbox") && head.contains("immutable"), "{head}");
+    assert!(
+        head.contains("content-type: image/png") && head.contains("accept-ranges: bytes"),
+        "{head}"
+    );
+    assert!(
+        head.contains("content-security-policy: sandbox") && head.contains("immutable"),
+        "{head}"
+    );
 
-    let (code, head, body) = get(&node, &format!("/api/1/blob/{picture}?t={token}"), "range: bytes=262140-262150\n");
+    let (code, head, body) = get(
+        &node,
+        &format!("/api/1/blob/{picture}?t={token}"),
+        "range: bytes=262140-262150\n",
+    );
     assert_eq!((code, body.as_slice()), (206, &png[262_140..=262_150]));
-    assert!(head.contains(&format!("content-range: bytes 262140-262150/{}", png.len())), "{head}");
-    assert_eq!(get(&node, &format!("/api/1/blob/{picture}?t={token}"), "range: bytes=400000-\n").0, 416);
-    let (code, ..) = get(&node, &format!("/api/1/blob/{picture}?t={token}"), &format!("if-none-match: \"{picture}\"\n"));
+    assert!(
+        head.contains(&format!("content-range: bytes 262140-262150/{}", png.len())),
+        "{head}"
+    );
+    assert_eq!(
+        get(
+            &node,
+            &format!("/api/1/blob/{picture}?t={token}"),
+            "range: bytes=400000-\n"
+        )
+        .0,
+        416
+    );
+    let (code, ..) = get(
+        &node,
+        &format!("/api/1/blob/{picture}?t={token}"),
+        &format!("if-none-match: \"{picture}\"\n"),
+    );
     assert_eq!(code, 304);
 
     let (code, head, _) = get(&node, &format!("/api/1/blob/{page}?t={token}"), "");
     assert_eq!(code, 200);
-    assert!(head.contains("content-type: application/octet-stream") && head.contains("content-disposition: attachment"), "{head}");
+    assert!(
+        head.contains("content-type: application/octet-stream")
+            && head.contains("content-disposition: attachment"),
+        "{head}"
+    );
 
     assert_eq!(get(&node, &format!("/api/1/blob/{picture}"), "").0, 401);
-    assert_eq!(get(&node, &format!("/api/1/blob/{picture}?t=wrong"), "").0, 401);
+    assert_eq!(
+        get(&node, &format!("/api/1/blob/{picture}?t=wrong"), "").0,
+        401
+    );
     let missing = rhizome_ipld::cid_raw_blake3([1; 32]);
-    assert_eq!(get(&node, &format!("/api/1/blob/{missing}?t={token}"), "").0, 404);
-    assert_eq!(get(&node, &format!("/api/1/blob/nonsense?t={token}"), "").0, 400);
+    assert_eq!(
+        get(&node, &format!("/api/1/blob/{missing}?t={token}"), "").0,
+        404
+    );
+    assert_eq!(
+        get(&node, &format!("/api/1/blob/nonsense?t={token}"), "").0,
+        400
+    );
 }
 
 #[test]
 fn damaged_files_are_not_served() {
     let node = node::start();
-    let cid = node.pod.blobs().put_bytes(&[5; 100_000]).unwrap();
+    let cid = node.pod.blobs().put_bytes(&vec![5; 100_000]).unwrap();
     let mut file = None;
     visit(node.pod.blobs().directory(), &mut |path| {
         if path.metadata().unwrap().len() == 100_000 {
@@ -144,19 +309,31 @@ fn damaged_files_are_not_served() {
     permissions.set_readonly(false);
     std::fs::set_permissions(&file, permissions).unwrap();
     std::fs::write(&file, bytes).unwrap();
-    let token = node.client.status().unwrap()["blob_token"].as_str().unwrap().to_owned();
+    let token = node.client.status().unwrap()["blob_token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let (code, _, body) = get(&node, &format!("/api/1/blob/{cid}?t={token}"), "");
     // the head may be sound and sent; the damaged piece never is
     assert!(code != 200 || body.len() < 100_000);
     let diagnosis = node.client.doctor().unwrap();
     assert_eq!(diagnosis["ok"], false);
-    assert!(diagnosis["findings"][0].as_str().unwrap().contains(&cid.to_string()));
+    assert!(
+        diagnosis["findings"][0]
+            .as_str()
+            .unwrap()
+            .contains(&cid.to_string())
+    );
 }
 
 fn visit(directory: &std::path::Path, f: &mut dyn FnMut(&std::path::Path)) {
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() { visit(&path, f) } else { f(&path) }
+        if path.is_dir() {
+            visit(&path, f)
+        } else {
+            f(&path);
+        }
     }
 }
 
@@ -179,11 +356,19 @@ fn a_running_node_is_found_and_a_dead_one_is_not() {
 fn a_port_in_use_is_explained() {
     let node = node::start();
     let dir = tempfile::tempdir().unwrap();
-    let other = std::sync::Arc::new(rhizome_pod::PodHome::at(dir.path()).init(&rhizome_pod::Opening::by("a test")).unwrap());
-    let Err(error) = Serving::bind(other.clone(), node.address().parse().unwrap()) else { panic!("two on one port") };
+    let other = std::sync::Arc::new(
+        rhizome_pod::PodHome::at(dir.path())
+            .init(&rhizome_pod::Opening::by("a test"))
+            .unwrap(),
+    );
+    let Err(error) = Serving::bind(other.clone(), node.address().parse().unwrap()) else {
+        panic!("two on one port")
+    };
     assert!(matches!(error, PodError::PortInUse(_)), "{error:?}");
     assert!(error.to_string().contains("--listen"), "{error}");
-    let Err(error) = Serving::bind(other, "0.0.0.0:0".parse().unwrap()) else { panic!("not on loopback") };
+    let Err(error) = Serving::bind(other, "0.0.0.0:0".parse().unwrap()) else {
+        panic!("not on loopback")
+    };
     assert!(matches!(error, PodError::NotLoopback(_)), "{error:?}");
 }
 
@@ -191,7 +376,15 @@ fn a_port_in_use_is_explained() {
 fn recovery_words_go_by_post_only() {
     let node = node::start();
     let token = &node.running.token;
-    assert_eq!(get(&node, "/api/1/recovery/words", &format!("authorization: Bearer {token}\n")).0, 405);
+    assert_eq!(
+        get(
+            &node,
+            "/api/1/recovery/words",
+            &format!("authorization: Bearer {token}\n")
+        )
+        .0,
+        405
+    );
     let post = |path: &str, body: &Json| {
         let body = body.to_string();
         let request = format!(
@@ -204,9 +397,16 @@ fn recovery_words_go_by_post_only() {
     };
     let (_, words) = post("/api/1/recovery/words", &json!({}));
     assert_eq!(words["words"].as_array().unwrap().len(), 24);
-    let (code, error) = post("/api/1/recovery/confirm", &json!({ "answers": { "1": "zoo", "2": "zoo", "3": "zoo" } }));
+    let (code, error) = post(
+        "/api/1/recovery/confirm",
+        &json!({ "answers": { "1": "zoo", "2": "zoo", "3": "zoo" } }),
+    );
     assert_eq!((code, &error["error"]["code"]), (400, &json!("request")));
-    let answers = json!({ "1": words["words"][0], "2": words["words"][1], "24": words["words"][23] });
-    assert_eq!(post("/api/1/recovery/confirm", &json!({ "answers": answers })), (200, json!({ "confirmed": true })));
+    let answers =
+        json!({ "1": words["words"][0], "2": words["words"][1], "24": words["words"][23] });
+    assert_eq!(
+        post("/api/1/recovery/confirm", &json!({ "answers": answers })),
+        (200, json!({ "confirmed": true }))
+    );
     assert_eq!(node.client.status().unwrap()["recovery"]["confirmed"], true);
 }

@@ -1,7 +1,8 @@
 //! The pod from outside: its home, transactions, the API and live subscriptions.
 
-mod http;
 mod home;
+mod http;
+mod import;
 mod live;
 mod node;
 mod transact;

@@ -17,19 +17,34 @@ pub struct Node {
 
 pub fn start() -> Node {
     let directory = tempfile::tempdir().unwrap();
-    let pod = Arc::new(PodHome::at(directory.path().join("pod")).init(&Opening::by("a test")).unwrap());
+    let pod = Arc::new(
+        PodHome::at(directory.path().join("pod"))
+            .init(&Opening::by("a test"))
+            .unwrap(),
+    );
     let serving = Serving::bind(Arc::clone(&pod), SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
     let running = serving.running().clone();
     let (stop, stopped) = oneshot::channel();
     let thread = thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .worker_threads(2)
+            .build()
+            .unwrap();
         runtime
             .block_on(serving.run(async {
                 let _ = stopped.await;
             }))
             .unwrap();
     });
-    Node { pod, client: Client::new(running.clone()), running, _directory: directory, stop: Some(stop), thread: Some(thread) }
+    Node {
+        pod,
+        client: Client::new(running.clone()),
+        running,
+        _directory: directory,
+        stop: Some(stop),
+        thread: Some(thread),
+    }
 }
 
 impl Node {

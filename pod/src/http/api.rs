@@ -75,7 +75,10 @@ pub(super) async fn query(State(app): State<App>, body: Bytes) -> Answer {
         let started = Instant::now();
         let mut answer = app.pod.query(&q, &inputs, &stop)?;
         if let Some(members) = answer.as_object_mut() {
-            members.insert("took_us".into(), json!(started.elapsed().as_micros() as u64));
+            members.insert(
+                "took_us".into(),
+                json!(started.elapsed().as_micros() as u64),
+            );
         }
         Ok(answer)
     })
@@ -91,7 +94,8 @@ pub(super) async fn transact(State(app): State<App>, headers: HeaderMap, body: B
         _ => crate::App::CommandLine,
     };
     blocking(move || {
-        let json: Json = serde_json::from_slice(&body).map_err(|e| ChangeError::Json(e.to_string()))?;
+        let json: Json =
+            serde_json::from_slice(&body).map_err(|e| ChangeError::Json(e.to_string()))?;
         let receipt = app.pod.transact(who, &parse_changes(&json)?)?;
         Ok(receipt.to_json())
     })
@@ -116,7 +120,9 @@ pub(super) async fn recovery_words(State(app): State<App>) -> Answer {
         app.pod
             .recovery_words()
             .map(|words| json!({ "words": words }))
-            .ok_or_else(|| PodError::Request("the words were confirmed: they are only on paper now".into()))
+            .ok_or_else(|| {
+                PodError::Request("the words were confirmed: they are only on paper now".into())
+            })
     })
     .await
     .map(JsonBody)
@@ -155,5 +161,6 @@ pub(super) async fn doctor(State(app): State<App>) -> Answer {
 
 /// Reads a JSON body whatever its content type says: the token is what keeps other sites out.
 pub(super) fn read<'b, T: Deserialize<'b>>(body: &'b Bytes) -> Result<T, Refusal> {
-    serde_json::from_slice(body).map_err(|e| Refusal::request(&format!("the body is not what this path takes: {e}")))
+    serde_json::from_slice(body)
+        .map_err(|e| Refusal::request(&format!("the body is not what this path takes: {e}")))
 }

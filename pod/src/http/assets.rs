@@ -27,15 +27,39 @@ pub async fn serve(uri: Uri) -> Response<Body> {
     let path = uri.path().trim_start_matches('/');
     let asset = Console::get(path).filter(|_| !path.is_empty());
     let is_asset = asset.is_some();
-    if !is_asset && path.rsplit('/').next().is_some_and(|name| name.contains('.')) {
-        return page(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", "nothing is here".into(), false);
+    if !is_asset
+        && path
+            .rsplit('/')
+            .next()
+            .is_some_and(|name| name.contains('.'))
+    {
+        return page(
+            StatusCode::NOT_FOUND,
+            "text/plain; charset=utf-8",
+            "nothing is here".into(),
+            false,
+        );
     }
     match asset.or_else(|| Console::get("index.html")) {
         Some(file) => {
-            let kind = if is_asset { content_type(path) } else { "text/html; charset=utf-8" };
-            page(StatusCode::OK, kind, file.data.into_owned().into(), path.starts_with("assets/"))
+            let kind = if is_asset {
+                content_type(path)
+            } else {
+                "text/html; charset=utf-8"
+            };
+            page(
+                StatusCode::OK,
+                kind,
+                file.data.into_owned().into(),
+                path.starts_with("assets/"),
+            )
         }
-        None => page(StatusCode::OK, "text/html; charset=utf-8", NOT_BUILT.into(), false),
+        None => page(
+            StatusCode::OK,
+            "text/html; charset=utf-8",
+            NOT_BUILT.into(),
+            false,
+        ),
     }
 }
 
@@ -44,9 +68,16 @@ fn page(status: StatusCode, kind: &'static str, body: Body, hashed_name: bool) -
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(POLICY),
+    );
     // names under assets/ hold a hash of their content
-    let cache = if hashed_name { "private, max-age=31536000, immutable" } else { "no-cache" };
+    let cache = if hashed_name {
+        "private, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
     response
 }

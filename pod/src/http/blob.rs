@@ -42,7 +42,11 @@ pub(super) async fn blob(
     }
     let cid = blob_cid(&cid).ok_or_else(|| Refusal::request("this is not the CID of a blob"))?;
     let etag = format!("\"{cid}\"");
-    if headers.get(header::IF_NONE_MATCH).and_then(|h| h.to_str().ok()) == Some(&*etag) {
+    if headers
+        .get(header::IF_NONE_MATCH)
+        .and_then(|h| h.to_str().ok())
+        == Some(&*etag)
+    {
         return Ok(StatusCode::NOT_MODIFIED.into_response());
     }
     let store = app.pod.blobs().clone();
@@ -55,14 +59,28 @@ pub(super) async fn blob(
 
     let len = file.len();
     // a validator of another file means: the whole file
-    let unchanged = headers.get(header::IF_RANGE).is_none_or(|h| h.as_bytes() == etag.as_bytes());
-    let asked = headers.get(header::RANGE).and_then(|h| h.to_str().ok()).filter(|_| unchanged);
+    let unchanged = headers
+        .get(header::IF_RANGE)
+        .is_none_or(|h| h.as_bytes() == etag.as_bytes());
+    let asked = headers
+        .get(header::RANGE)
+        .and_then(|h| h.to_str().ok())
+        .filter(|_| unchanged);
     let (status, from, to) = match range::parse(asked, len) {
         Wanted::All => (StatusCode::OK, 0, len),
         Wanted::Part(part) => (StatusCode::PARTIAL_CONTENT, *part.start(), part.end() + 1),
         Wanted::Nothing => {
-            let mut refused = Refusal::new(StatusCode::RANGE_NOT_SATISFIABLE, "range", "the range is beyond the end").into_response();
-            insert(refused.headers_mut(), header::CONTENT_RANGE, &format!("bytes */{len}"));
+            let mut refused = Refusal::new(
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                "range",
+                "the range is beyond the end",
+            )
+            .into_response();
+            insert(
+                refused.headers_mut(),
+                header::CONTENT_RANGE,
+                &format!("bytes */{len}"),
+            );
             return Ok(refused);
         }
     };
@@ -70,22 +88,36 @@ pub(super) async fn blob(
     let mut response = Response::new(stream(file, from, to));
     *response.status_mut() = status;
     let out = response.headers_mut();
-    match sniff::kind(&head) {
-        Some(kind) => insert(out, header::CONTENT_TYPE, kind),
-        None => {
-            insert(out, header::CONTENT_TYPE, "application/octet-stream");
-            insert(out, header::CONTENT_DISPOSITION, "attachment");
-        }
+    let kind = sniff::kind(&head);
+    insert(
+        out,
+        header::CONTENT_TYPE,
+        kind.unwrap_or("application/octet-stream"),
+    );
+    if kind.is_none() {
+        insert(out, header::CONTENT_DISPOSITION, "attachment");
     }
     insert(out, header::CONTENT_LENGTH, &(to - from).to_string());
     if status == StatusCode::PARTIAL_CONTENT {
-        insert(out, header::CONTENT_RANGE, &format!("bytes {from}-{}/{len}", to - 1));
+        insert(
+            out,
+            header::CONTENT_RANGE,
+            &format!("bytes {from}-{}/{len}", to - 1),
+        );
     }
     insert(out, header::ACCEPT_RANGES, "bytes");
     insert(out, header::ETAG, &etag);
-    insert(out, header::CACHE_CONTROL, "private, max-age=31536000, immutable");
+    insert(
+        out,
+        header::CACHE_CONTROL,
+        "private, max-age=31536000, immutable",
+    );
     // opened by itself, it can do nothing
-    insert(out, header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'");
+    insert(
+        out,
+        header::CONTENT_SECURITY_POLICY,
+        "sandbox; default-src 'none'",
+    );
     Ok(response)
 }
 
@@ -101,7 +133,10 @@ fn stream(file: rhizome_blob::Blob, from: u64, to: u64) -> Body {
     tokio::task::spawn_blocking(move || {
         let mut at = from;
         while at < to {
-            let piece = file.read_range(at, (to - at).min(PIECE as u64)).map(Bytes::from).map_err(PodError::from);
+            let piece = file
+                .read_range(at, (to - at).min(PIECE as u64))
+                .map(Bytes::from)
+                .map_err(PodError::from);
             let len = piece.as_ref().map_or(0, |p| p.len() as u64);
             let failed = piece.is_err() || len == 0;
             if send.blocking_send(piece).is_err() || failed {
@@ -110,7 +145,8 @@ fn stream(file: rhizome_blob::Blob, from: u64, to: u64) -> Body {
             at += len;
         }
     });
-    Body::from_stream(futures_util::stream::unfold(receive, |mut receive| async move {
-        receive.recv().await.map(|piece| (piece, receive))
-    }))
+    Body::from_stream(futures_util::stream::unfold(
+        receive,
+        |mut receive| async move { receive.recv().await.map(|piece| (piece, receive)) },
+    ))
 }

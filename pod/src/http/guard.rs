@@ -49,7 +49,12 @@ impl Hosts {
     /// The names of an address that is listened on.
     pub fn of(address: SocketAddr) -> Self {
         let port = address.port();
-        Self(vec![address.to_string(), format!("127.0.0.1:{port}"), format!("localhost:{port}"), format!("[::1]:{port}")])
+        Self(vec![
+            address.to_string(),
+            format!("127.0.0.1:{port}"),
+            format!("localhost:{port}"),
+            format!("[::1]:{port}"),
+        ])
     }
 
     fn has(&self, host: &str) -> bool {
@@ -80,7 +85,11 @@ impl Hosts {
 
 /// The token of `Authorization: Bearer …`.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let (scheme, token) = headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
@@ -101,7 +110,11 @@ mod tests {
         let hosts = Hosts::of("127.0.0.1:8420".parse().unwrap());
         for good in [
             &[("host", "127.0.0.1:8420")][..],
-            &[("host", "localhost:8420"), ("origin", "http://localhost:8420"), ("sec-fetch-site", "same-origin")],
+            &[
+                ("host", "localhost:8420"),
+                ("origin", "http://localhost:8420"),
+                ("sec-fetch-site", "same-origin"),
+            ],
             &[("host", "LOCALHOST:8420"), ("sec-fetch-site", "none")],
         ] {
             assert_eq!(hosts.admit(&headers(good)), Ok(()));
@@ -116,8 +129,14 @@ mod tests {
             &[("host", "evil.example:8420")],
             &[("host", "127.0.0.1:8421")],
             &[("host", "127.0.0.1")],
-            &[("host", "127.0.0.1:8420"), ("origin", "http://evil.example")],
-            &[("host", "127.0.0.1:8420"), ("origin", "https://127.0.0.1:8420")],
+            &[
+                ("host", "127.0.0.1:8420"),
+                ("origin", "http://evil.example"),
+            ],
+            &[
+                ("host", "127.0.0.1:8420"),
+                ("origin", "https://127.0.0.1:8420"),
+            ],
             &[("host", "127.0.0.1:8420"), ("origin", "null")],
             &[("host", "127.0.0.1:8420"), ("sec-fetch-site", "cross-site")],
             &[("host", "127.0.0.1:8420"), ("sec-fetch-site", "same-site")],
@@ -128,8 +147,14 @@ mod tests {
 
     #[test]
     fn reads_the_bearer_token() {
-        assert_eq!(bearer(&headers(&[("authorization", "Bearer abc")])), Some("abc"));
-        assert_eq!(bearer(&headers(&[("authorization", "bearer abc")])), Some("abc"));
+        assert_eq!(
+            bearer(&headers(&[("authorization", "Bearer abc")])),
+            Some("abc")
+        );
+        assert_eq!(
+            bearer(&headers(&[("authorization", "bearer abc")])),
+            Some("abc")
+        );
         assert_eq!(bearer(&headers(&[("authorization", "Basic abc")])), None);
         assert_eq!(bearer(&headers(&[])), None);
     }

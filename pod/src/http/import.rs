@@ -43,15 +43,33 @@ struct PathBody {
 }
 
 /// Starts a job: `{"path": …}` as JSON, or the export itself as any other content type.
-pub(super) async fn receive(State(app): State<App>, Query(how): Query<How>, headers: HeaderMap, body: Body) -> Answer {
+pub(super) async fn receive(
+    State(app): State<App>,
+    Query(how): Query<How>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
     let dry_run = how.dry_run.is_some_and(|d| d != "false");
-    let is_json = headers.get(header::CONTENT_TYPE).and_then(|h| h.to_str().ok()).is_some_and(|h| h.starts_with("application/json"));
+    let is_json = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|h| h.to_str().ok())
+        .is_some_and(|h| h.starts_with("application/json"));
     if is_json && how.name.is_none() {
-        let body = axum::body::to_bytes(body, MAX_PATH_BODY).await.map_err(|_| Refusal::request("the path is too long"))?;
-        let PathBody { path, mapping, importer } = api::read(&body)?;
+        let body = axum::body::to_bytes(body, MAX_PATH_BODY)
+            .await
+            .map_err(|_| Refusal::request("the path is too long"))?;
+        let PathBody {
+            path,
+            mapping,
+            importer,
+        } = api::read(&body)?;
         let jobs = Arc::clone(&app.jobs);
         return blocking(move || {
-            let options = ImportOptions { mapping: mapping.map(PathBuf::from), importer, ..ImportOptions::default() };
+            let options = ImportOptions {
+                mapping: mapping.map(PathBuf::from),
+                importer,
+                ..ImportOptions::default()
+            };
             let job = jobs.of_path(&path, options)?;
             if !job.path().exists() {
                 jobs.remove(job.id());
@@ -62,7 +80,10 @@ pub(super) async fn receive(State(app): State<App>, Query(how): Query<How>, head
         .await
         .map(JsonBody);
     }
-    let options = ImportOptions { mapping: how.mapping.map(PathBuf::from), ..ImportOptions::default() };
+    let options = ImportOptions {
+        mapping: how.mapping.map(PathBuf::from),
+        ..ImportOptions::default()
+    };
     let jobs = Arc::clone(&app.jobs);
     let name = how.name.unwrap_or_default();
     let job = blocking(move || jobs.of_upload(&name, options)).await?;
@@ -71,7 +92,9 @@ pub(super) async fn receive(State(app): State<App>, Query(how): Query<How>, head
         return Err(error.into());
     }
     let jobs = Arc::clone(&app.jobs);
-    blocking(move || start(&jobs, &job, dry_run)).await.map(JsonBody)
+    blocking(move || start(&jobs, &job, dry_run))
+        .await
+        .map(JsonBody)
 }
 
 fn start(jobs: &Jobs, job: &Arc<Job>, dry_run: bool) -> Result<serde_json::Value, PodError> {
@@ -89,7 +112,9 @@ async fn keep(job: &Job, body: Body) -> Result<(), PodError> {
         let piece = piece.map_err(|e| PodError::Request(format!("the upload broke off: {e}")))?;
         bytes += piece.len() as u64;
         if bytes > MAX_UPLOAD {
-            return Err(PodError::Request("the file is too large to be sent: import it by its path".into()));
+            return Err(PodError::Request(
+                "the file is too large to be sent: import it by its path".into(),
+            ));
         }
         file.write_all(&piece).await.map_err(io)?;
     }
@@ -97,7 +122,9 @@ async fn keep(job: &Job, body: Body) -> Result<(), PodError> {
 }
 
 fn find(app: &App, id: &str) -> Result<Arc<Job>, Refusal> {
-    app.jobs.get(id).ok_or_else(|| Refusal::not_found("there is no such import: the pod was restarted, or it was removed"))
+    app.jobs.get(id).ok_or_else(|| {
+        Refusal::not_found("there is no such import: the pod was restarted, or it was removed")
+    })
 }
 
 /// How far a job is.
@@ -109,14 +136,23 @@ pub(super) async fn look(State(app): State<App>, Path(id): Path<String>) -> Answ
 pub(super) async fn run(State(app): State<App>, Path(id): Path<String>) -> Answer {
     let job = find(&app, &id)?;
     if !job.claim(&[JobState::Ready, JobState::Failed, JobState::Cancelled]) {
-        return Err(Refusal::new(StatusCode::CONFLICT, "busy", "this import is under way or done"));
+        return Err(Refusal::new(
+            StatusCode::CONFLICT,
+            "busy",
+            "this import is under way or done",
+        ));
     }
     let jobs = Arc::clone(&app.jobs);
-    blocking(move || start(&jobs, &job, false)).await.map(JsonBody)
+    blocking(move || start(&jobs, &job, false))
+        .await
+        .map(JsonBody)
 }
 
 /// Stops and forgets a job. What it wrote stays.
 pub(super) async fn remove(State(app): State<App>, Path(id): Path<String>) -> Answer {
-    let job = app.jobs.remove(&id).ok_or_else(|| Refusal::not_found("there is no such import"))?;
+    let job = app
+        .jobs
+        .remove(&id)
+        .ok_or_else(|| Refusal::not_found("there is no such import"))?;
     Ok(JsonBody(job.to_json()))
 }

@@ -22,12 +22,15 @@ use axum::{
     routing::{get, post},
 };
 use tokio::sync::watch;
-use tower_http::compression::{CompressionLayer, predicate::{NotForContentType, Predicate, SizeAbove}};
+use tower_http::compression::{
+    CompressionLayer,
+    predicate::{NotForContentType, Predicate, SizeAbove},
+};
 
 use crate::{Pod, PodError, jobs::Jobs};
 use guard::{Hosts, Tokens, bearer, same_secret};
-pub(crate) use reply::error_json;
 use reply::Refusal;
+pub(crate) use reply::error_json;
 pub use serve::{Serving, serve};
 
 /// Bytes of a query with its inputs.
@@ -50,14 +53,26 @@ pub(crate) struct App {
 fn router(app: App) -> Router {
     let behind_token = Router::new()
         .route("/status", get(api::status))
-        .route("/query", post(api::query).layer(DefaultBodyLimit::max(MAX_QUERY_BODY)))
-        .route("/tx", post(api::transact).layer(DefaultBodyLimit::max(MAX_TX_BODY)))
+        .route(
+            "/query",
+            post(api::query).layer(DefaultBodyLimit::max(MAX_QUERY_BODY)),
+        )
+        .route(
+            "/tx",
+            post(api::transact).layer(DefaultBodyLimit::max(MAX_TX_BODY)),
+        )
         .route("/entity/{id}", get(api::entity))
         .route("/recovery/words", post(api::recovery_words))
         .route("/recovery/confirm", post(api::recovery_confirm))
         .route("/doctor", post(api::doctor))
-        .route("/import", post(import::receive).layer(DefaultBodyLimit::disable()))
-        .route("/import/{job}", get(import::look).post(import::run).delete(import::remove))
+        .route(
+            "/import",
+            post(import::receive).layer(DefaultBodyLimit::disable()),
+        )
+        .route(
+            "/import/{job}",
+            get(import::look).post(import::run).delete(import::remove),
+        )
         .layer(middleware::from_fn_with_state(app.clone(), require_token));
     let api = Router::new()
         .merge(behind_token)
@@ -87,12 +102,26 @@ async fn admit(State(app): State<App>, request: Request, next: Next) -> Response
         Err(why) => Refusal::new(StatusCode::FORBIDDEN, "forbidden", why).into_response(),
     };
     let headers = response.headers_mut();
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    );
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
-    headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(
+        "cross-origin-resource-policy",
+        HeaderValue::from_static("same-origin"),
+    );
+    headers.insert(
+        "cross-origin-opener-policy",
+        HeaderValue::from_static("same-origin"),
+    );
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     response
 }
 
@@ -105,9 +134,15 @@ async fn require_token(State(app): State<App>, request: Request, next: Next) -> 
 }
 
 /// Runs what reads disks or computes on a thread where it may take its time.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, PodError> + Send + 'static) -> Result<T, Refusal> {
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, PodError> + Send + 'static,
+) -> Result<T, Refusal> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => Ok(result?),
-        Err(_) => Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "panic", "this request hit a fault in the pod; its log says more")),
+        Err(_) => Err(Refusal::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "panic",
+            "this request hit a fault in the pod; its log says more",
+        )),
     }
 }

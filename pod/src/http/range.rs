@@ -15,10 +15,19 @@ pub enum Wanted {
 
 /// Reads the header for a file of `len` bytes.
 pub fn parse(header: Option<&str>, len: u64) -> Wanted {
-    let Some((first, last)) = header.and_then(|h| h.strip_prefix("bytes=")).and_then(|h| h.split_once('-')) else {
+    let Some((first, last)) = header
+        .and_then(|h| h.strip_prefix("bytes="))
+        .and_then(|h| h.split_once('-'))
+    else {
         return Wanted::All;
     };
-    let number = |text: &str| if text.is_empty() { Some(None) } else { text.trim().parse::<u64>().ok().map(Some) };
+    let number = |text: &str| {
+        if text.is_empty() {
+            Some(None)
+        } else {
+            text.trim().parse::<u64>().ok().map(Some)
+        }
+    };
     let end = len.saturating_sub(1);
     match (number(first), number(last)) {
         (Some(Some(from)), Some(to)) => {

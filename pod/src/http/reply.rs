@@ -23,11 +23,18 @@ pub type Answer = Result<JsonBody<Json>, Refusal>;
 impl Refusal {
     /// With a code for programs and a message for people.
     pub fn new(status: StatusCode, code: &str, message: &str) -> Self {
-        Self { status, body: json!({ "error": { "code": code, "message": message } }) }
+        Self {
+            status,
+            body: json!({ "error": { "code": code, "message": message } }),
+        }
     }
 
     pub fn unauthorised() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorised", "the token is missing or wrong: it is in the address that `rhizome up` printed")
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthorised",
+            "the token is missing or wrong: it is in the address that `rhizome up` printed",
+        )
     }
 
     pub fn not_found(what: &str) -> Self {
@@ -43,7 +50,10 @@ impl Refusal {
 pub fn error_json(error: &PodError) -> Json {
     let mut body = json!({ "code": error.code(), "message": error.to_string() });
     if let (Some(at), Some(body)) = (error.position(), body.as_object_mut()) {
-        body.insert("position".into(), json!({ "line": at.line, "column": at.column }));
+        body.insert(
+            "position".into(),
+            json!({ "line": at.line, "column": at.column }),
+        );
     }
     body
 }
@@ -67,7 +77,10 @@ impl From<PodError> for Refusal {
         if status.is_server_error() {
             tracing::error!(%error, "a request failed");
         }
-        Self { status, body: json!({ "error": error_json(&error) }) }
+        Self {
+            status,
+            body: json!({ "error": error_json(&error) }),
+        }
     }
 }
 

@@ -9,7 +9,11 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::{App, guard::{Hosts, Tokens}, router};
+use super::{
+    App,
+    guard::{Hosts, Tokens},
+    router,
+};
 use crate::{Pod, PodError, Running, jobs::Jobs, running::Announcement};
 
 /// How long answers under way may take once the node stops.
@@ -36,18 +40,38 @@ impl Serving {
         }
         let refused = |error: std::io::Error| match error.kind() {
             std::io::ErrorKind::AddrInUse => PodError::PortInUse(listen),
-            _ => PodError::Listen { address: listen, error },
+            _ => PodError::Listen {
+                address: listen,
+                error,
+            },
         };
         let listener = TcpListener::bind(listen).map_err(refused)?;
         listener.set_nonblocking(true).map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
         let tokens = Tokens::generate()?;
-        let running = Running { url: format!("http://{address}"), token: tokens.api.clone(), pid: std::process::id() };
+        let running = Running {
+            url: format!("http://{address}"),
+            token: tokens.api.clone(),
+            pid: std::process::id(),
+        };
         let announcement = Announcement::write(pod.home().running_file(), &running)?;
         let (closing, is_closing) = watch::channel(false);
         let jobs = Arc::new(Jobs::new(Arc::clone(&pod)));
-        let app = App { pod: Arc::clone(&pod), jobs, tokens, hosts: Hosts::of(address), closing: is_closing };
-        Ok(Self { pod, listener, running, app, closing, _announcement: announcement })
+        let app = App {
+            pod: Arc::clone(&pod),
+            jobs,
+            tokens,
+            hosts: Hosts::of(address),
+            closing: is_closing,
+        };
+        Ok(Self {
+            pod,
+            listener,
+            running,
+            app,
+            closing,
+            _announcement: announcement,
+        })
     }
 
     /// Where it answers, and the token.
@@ -57,8 +81,18 @@ impl Serving {
 
     /// Answers until `stop` is done; then finishes what is under way, at most for five seconds, and makes everything durable.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), PodError> {
-        let failed = |error| PodError::Listen { address: self.listener.local_addr().unwrap_or(([127, 0, 0, 1], 0).into()), error };
-        let listener = self.listener.try_clone().and_then(tokio::net::TcpListener::from_std).map_err(failed)?;
+        let failed = |error| PodError::Listen {
+            address: self
+                .listener
+                .local_addr()
+                .unwrap_or(([127, 0, 0, 1], 0).into()),
+            error,
+        };
+        let listener = self
+            .listener
+            .try_clone()
+            .and_then(tokio::net::TcpListener::from_std)
+            .map_err(failed)?;
         let mut closing = self.closing.subscribe();
         let stopped = async move {
             // an error means that the sender has gone, which is the end as well
@@ -79,26 +113,41 @@ impl Serving {
         };
         let pod = self.pod;
         let saved = tokio::task::spawn_blocking(move || pod.checkpoint()).await;
-        ended.map_err(|error| PodError::Listen { address: ([127, 0, 0, 1], 0).into(), error })?;
+        ended.map_err(|error| PodError::Listen {
+            address: ([127, 0, 0, 1], 0).into(),
+            error,
+        })?;
         match saved {
             Ok(saved) => saved,
-            Err(_) => Err(PodError::Request("the last checkpoint hit a fault; nothing is lost, the log has everything".into())),
+            Err(_) => Err(PodError::Request(
+                "the last checkpoint hit a fault; nothing is lost, the log has everything".into(),
+            )),
         }
     }
 }
 
 /// Runs a node on the calling thread until SIGTERM or ctrl-c. `ready` is told once it answers.
-pub fn serve(pod: Arc<Pod>, listen: SocketAddr, ready: impl FnOnce(&Running)) -> Result<(), PodError> {
+pub fn serve(
+    pod: Arc<Pod>,
+    listen: SocketAddr,
+    ready: impl FnOnce(&Running),
+) -> Result<(), PodError> {
     let serving = Serving::bind(pod, listen)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .worker_threads(2)
         .thread_name("http")
         .build()
-        .map_err(|error| PodError::Listen { address: listen, error })?;
+        .map_err(|error| PodError::Listen {
+            address: listen,
+            error,
+        })?;
     let ended = runtime.block_on(async {
         // before `ready`: whoever is told may stop us at once
-        let stop = stop_signal().map_err(|error| PodError::Listen { address: listen, error })?;
+        let stop = stop_signal().map_err(|error| PodError::Listen {
+            address: listen,
+            error,
+        })?;
         ready(serving.running());
         serving.run(stop).await
     });
@@ -110,8 +159,11 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        let (mut interrupt, mut terminate, mut hangup) =
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+        let (mut interrupt, mut terminate, mut hangup) = (
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::hangup())?,
+        );
         Ok(async move {
             tokio::select! {
                 _ = interrupt.recv() => {}

@@ -15,7 +15,12 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use tokio::sync::{Semaphore, mpsc};
 
-use super::{App, api::status_json, guard::same_secret, reply::{error_json, subscribe_error_json}};
+use super::{
+    App,
+    api::status_json,
+    guard::same_secret,
+    reply::{error_json, subscribe_error_json},
+};
 use crate::{
     Stop,
     live::{Event, Next, Row, Session, SubscribeError},
@@ -55,17 +60,23 @@ struct Wish {
 }
 
 pub(super) async fn live(State(app): State<App>, upgrade: WebSocketUpgrade) -> Response {
-    upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE).on_upgrade(move |socket| async move {
-        let Ok(_place) = CONNECTIONS.try_acquire() else {
-            close(socket, 1013, "too many connections").await;
-            return;
-        };
-        converse(app, socket).await;
-    })
+    upgrade
+        .max_message_size(MAX_MESSAGE)
+        .max_frame_size(MAX_MESSAGE)
+        .on_upgrade(move |socket| async move {
+            let Ok(_place) = CONNECTIONS.try_acquire() else {
+                close(socket, 1013, "too many connections").await;
+                return;
+            };
+            converse(app, socket).await;
+        })
 }
 
 async fn close(mut socket: WebSocket, code: u16, reason: &'static str) {
-    let frame = CloseFrame { code, reason: reason.into() };
+    let frame = CloseFrame {
+        code,
+        reason: reason.into(),
+    };
     // whether the other side still hears it changes nothing
     let _ = socket.send(Message::Close(Some(frame))).await;
 }
@@ -73,7 +84,14 @@ async fn close(mut socket: WebSocket, code: u16, reason: &'static str) {
 async fn converse(mut app: App, mut socket: WebSocket) {
     match tokio::time::timeout(PATIENCE, socket.recv()).await {
         Ok(Some(Ok(Message::Text(text)))) if is_token(&text, &app.tokens.api) => {}
-        Ok(Some(Ok(_))) => return close(socket, UNAUTHORISED, "the first message is {\"auth\": token}").await,
+        Ok(Some(Ok(_))) => {
+            return close(
+                socket,
+                UNAUTHORISED,
+                "the first message is {\"auth\": token}",
+            )
+            .await;
+        }
         _ => return,
     }
     let session = Arc::new(app.pod.hub().session());
@@ -98,7 +116,9 @@ async fn converse(mut app: App, mut socket: WebSocket) {
         match serde_json::from_str::<Wish>(&text) {
             Ok(wish) => {
                 // a client that starts many queries waits here, and is not read meanwhile
-                let Ok(permit) = Arc::clone(&starting).acquire_owned().await else { break };
+                let Ok(permit) = Arc::clone(&starting).acquire_owned().await else {
+                    break;
+                };
                 let (session, say, stop) = (Arc::clone(&session), say.clone(), Arc::clone(&stop));
                 let work = tokio::task::spawn_blocking(move || {
                     if let Some(refusal) = grant(&session, wish, &stop) {
@@ -123,7 +143,10 @@ async fn converse(mut app: App, mut socket: WebSocket) {
 }
 
 fn is_token(text: &str, wanted: &str) -> bool {
-    serde_json::from_str::<Wish>(text).ok().and_then(|w| w.auth).is_some_and(|token| same_secret(&token, wanted))
+    serde_json::from_str::<Wish>(text)
+        .ok()
+        .and_then(|w| w.auth)
+        .is_some_and(|token| same_secret(&token, wanted))
 }
 
 /// Does what a client wishes; answers only what goes wrong.
@@ -133,22 +156,36 @@ fn grant(session: &Session, wish: Wish, stop: &Stop) -> Option<Json> {
         return None;
     }
     let Some(id) = wish.subscribe else {
-        return Some(json!({ "error": { "code": "request", "message": "expected `subscribe` or `unsubscribe`" } }));
+        return Some(
+            json!({ "error": { "code": "request", "message": "expected `subscribe` or `unsubscribe`" } }),
+        );
     };
     let done = match (wish.q, wish.entities, wish.status) {
         (Some(q), None, None) => session.subscribe(id, &q, &wish.inputs, stop),
         (None, Some(entities), None) => match ids(&entities) {
             Ok(entities) => session.watch(id, entities),
-            Err(message) => return Some(json!({ "id": id, "error": { "code": "request", "message": message } })),
+            Err(message) => {
+                return Some(
+                    json!({ "id": id, "error": { "code": "request", "message": message } }),
+                );
+            }
         },
         (None, None, Some(true)) => session.watch_figures(id),
-        _ => return Some(json!({ "id": id, "error": { "code": "request", "message": "expected exactly one of `q`, `entities`, `status`" } })),
+        _ => {
+            return Some(
+                json!({ "id": id, "error": { "code": "request", "message": "expected exactly one of `q`, `entities`, `status`" } }),
+            );
+        }
     };
-    done.err().map(|error: SubscribeError| json!({ "id": id, "error": subscribe_error_json(&error) }))
+    done.err()
+        .map(|error: SubscribeError| json!({ "id": id, "error": subscribe_error_json(&error) }))
 }
 
 fn ids(texts: &[String]) -> Result<Vec<EntityId>, String> {
-    texts.iter().map(|text| EntityId::from_str(text).map_err(|e| e.to_string())).collect()
+    texts
+        .iter()
+        .map(|text| EntityId::from_str(text).map_err(|e| e.to_string()))
+        .collect()
 }
 
 type Sink = SplitSink<WebSocket, Message>;
@@ -192,7 +229,12 @@ async fn write(app: App, session: Arc<Session>, mut sink: Sink, mut said: mpsc::
 struct Gone;
 
 async fn send(sink: &mut Sink, message: Json) -> Result<(), Gone> {
-    match tokio::time::timeout(PATIENCE, sink.send(Message::Text(message.to_string().into()))).await {
+    match tokio::time::timeout(
+        PATIENCE,
+        sink.send(Message::Text(message.to_string().into())),
+    )
+    .await
+    {
         Ok(Ok(())) => Ok(()),
         _ => Err(Gone),
     }
@@ -230,7 +272,11 @@ async fn tell(app: &App, sink: &mut Sink, event: Event) -> Result<(), Gone> {
         }
         Event::Changed { id, added, removed } => {
             let added: Vec<Json> = added.into_iter().map(row).collect();
-            send(sink, json!({ "id": id, "added": added, "removed": removed })).await
+            send(
+                sink,
+                json!({ "id": id, "added": added, "removed": removed }),
+            )
+            .await
         }
         Event::Entities { id, states } => {
             let states: serde_json::Map<String, Json> = states.into_iter().collect();
@@ -250,5 +296,5 @@ async fn tell(app: &App, sink: &mut Sink, event: Event) -> Result<(), Gone> {
 }
 
 fn row(row: Row) -> Json {
-    json!([row.key, row.cells])
+    Json::Array(vec![Json::from(row.key), Json::from(row.cells)])
 }

@@ -65,7 +65,9 @@ pub enum ChangeError {
     #[error("the transaction is not JSON: {0}")]
     Json(String),
     /// It is not an array.
-    #[error("a transaction is an array such as [{{\"assert\": {{\"entity\": \"_:a\", \"attribute\": \"x/y\", \"value\": 5}}}}]")]
+    #[error(
+        "a transaction is an array such as [{{\"assert\": {{\"entity\": \"_:a\", \"attribute\": \"x/y\", \"value\": 5}}}}]"
+    )]
     NotAnArray,
     /// It has more than [`MAX_CHANGES`] changes.
     #[error("a transaction has at most {MAX_CHANGES} changes: split it")]
@@ -96,7 +98,8 @@ pub fn parse_changes(json: &Json) -> Result<Vec<Change>, ChangeError> {
 }
 
 fn change(item: &Json) -> Result<Change, String> {
-    let verb_wanted = || "expected an object with one of assert, retract, insert, add, push, list".to_owned();
+    let verb_wanted =
+        || "expected an object with one of assert, retract, insert, add, push, list".to_owned();
     let members = item.as_object().ok_or_else(verb_wanted)?;
     let mut all = members.iter();
     let (Some((verb, body)), None) = (all.next(), all.next()) else {
@@ -105,8 +108,14 @@ fn change(item: &Json) -> Result<Change, String> {
     let body = body
         .as_object()
         .ok_or_else(|| format!("`{verb}` holds an object with entity, attribute and value"))?;
-    if let Some(other) = body.keys().find(|k| !["entity", "attribute", "value"].contains(&k.as_str())) {
-        return Err(format!("`{verb}` has no member `{}`", other.chars().take(40).collect::<String>()));
+    if let Some(other) = body
+        .keys()
+        .find(|k| !["entity", "attribute", "value"].contains(&k.as_str()))
+    {
+        return Err(format!(
+            "`{verb}` has no member `{}`",
+            other.chars().take(40).collect::<String>()
+        ));
     }
     let kind = match verb.as_str() {
         "assert" => ChangeKind::Assert(value(body)?),
@@ -145,7 +154,9 @@ fn text<'a>(body: &'a Map<String, Json>, member: &str) -> Result<&'a str, String
 fn subject(text: &str) -> Result<Subject, String> {
     match new_name(text)? {
         Some(name) => Ok(Subject::New(name)),
-        None => EntityId::from_str(text).map(Subject::Known).map_err(|e| e.to_string()),
+        None => EntityId::from_str(text)
+            .map(Subject::Known)
+            .map_err(|e| e.to_string()),
     }
 }
 
@@ -160,16 +171,23 @@ fn new_name(text: &str) -> Result<Option<String>, String> {
 }
 
 fn value(body: &Map<String, Json>) -> Result<TxValue, String> {
-    body.get("value").ok_or_else(|| "`value` is missing".to_owned()).and_then(tx_value)
+    body.get("value")
+        .ok_or_else(|| "`value` is missing".to_owned())
+        .and_then(tx_value)
 }
 
 fn tx_value(json: &Json) -> Result<TxValue, String> {
-    if let Some(Json::String(text)) = json.as_object().filter(|o| o.len() == 1).and_then(|o| o.get("ref"))
+    if let Some(Json::String(text)) = json
+        .as_object()
+        .filter(|o| o.len() == 1)
+        .and_then(|o| o.get("ref"))
         && let Some(name) = new_name(text)?
     {
         return Ok(TxValue::NewRef(name));
     }
-    from_json(json).map(TxValue::Plain).map_err(|e: ValueError| e.to_string())
+    from_json(json)
+        .map(TxValue::Plain)
+        .map_err(|e: ValueError| e.to_string())
 }
 
 #[cfg(test)]
@@ -191,11 +209,16 @@ mod tests {
         ]))
         .unwrap();
         assert_eq!(changes[0].entity, Subject::New("_:a".into()));
-        assert_eq!(changes[0].kind, ChangeKind::Assert(TxValue::NewRef("_:b".into())));
+        assert_eq!(
+            changes[0].kind,
+            ChangeKind::Assert(TxValue::NewRef("_:b".into()))
+        );
         assert_eq!(changes[1].entity, Subject::Known(id));
         assert_eq!(changes[1].kind, ChangeKind::Retract(None));
         assert_eq!(changes[4].kind, ChangeKind::Add(-3));
-        let ChangeKind::List(items) = &changes[6].kind else { panic!() };
+        let ChangeKind::List(items) = &changes[6].kind else {
+            panic!()
+        };
         assert_eq!(items.len(), 2);
     }
 
@@ -204,14 +227,38 @@ mod tests {
         let cases = [
             (json!({}), "an array"),
             (json!([{ "assert": {} }]), "change 0: `value` is missing"),
-            (json!([{ "assert": { "value": 1, "attribute": "a", "entity": "me" } }]), "change 0"),
-            (json!([{ "assert": { "value": 1, "attribute": "a b", "entity": "_:a" } }]), "change 0"),
-            (json!([{ "assert": { "value": 1, "attribute": "a", "entity": "_:" } }]), "after `_:`"),
-            (json!([{ "assert": { "value": 1, "attribute": "a", "entity": "_:a", "when": 1 } }]), "no member `when`"),
-            (json!([{ "assert": { "value": null, "attribute": "a", "entity": "_:a" } }]), "null is not a value"),
-            (json!([{ "assert": 1, "retract": 1 }]), "expected an object with one of"),
-            (json!([{ "frobnicate": { "entity": "_:a", "attribute": "a" } }]), "expected an object with one of"),
-            (json!([{ "add": { "entity": "_:a", "attribute": "a", "value": 1.5 } }]), "integer"),
+            (
+                json!([{ "assert": { "value": 1, "attribute": "a", "entity": "me" } }]),
+                "change 0",
+            ),
+            (
+                json!([{ "assert": { "value": 1, "attribute": "a b", "entity": "_:a" } }]),
+                "change 0",
+            ),
+            (
+                json!([{ "assert": { "value": 1, "attribute": "a", "entity": "_:" } }]),
+                "after `_:`",
+            ),
+            (
+                json!([{ "assert": { "value": 1, "attribute": "a", "entity": "_:a", "when": 1 } }]),
+                "no member `when`",
+            ),
+            (
+                json!([{ "assert": { "value": null, "attribute": "a", "entity": "_:a" } }]),
+                "null is not a value",
+            ),
+            (
+                json!([{ "assert": 1, "retract": 1 }]),
+                "expected an object with one of",
+            ),
+            (
+                json!([{ "frobnicate": { "entity": "_:a", "attribute": "a" } }]),
+                "expected an object with one of",
+            ),
+            (
+                json!([{ "add": { "entity": "_:a", "attribute": "a", "value": 1.5 } }]),
+                "integer",
+            ),
         ];
         for (json, message) in cases {
             let error = parse_changes(&json).unwrap_err().to_string();

@@ -11,7 +11,9 @@ use self::ValueError as E;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ValueError {
     /// `null` or an array.
-    #[error("{0} is not a value: use true, 5, 2.5, \"text\", {{\"time\": …}}, {{\"ref\": …}}, {{\"blob\": …}} or {{\"bytes\": …}}")]
+    #[error(
+        "{0} is not a value: use true, 5, 2.5, \"text\", {{\"time\": …}}, {{\"ref\": …}}, {{\"blob\": …}} or {{\"bytes\": …}}"
+    )]
     Kind(&'static str),
     /// An object with other members than one of the four.
     #[error("an object as a value has exactly one member: time, ref, blob or bytes")]
@@ -20,7 +22,9 @@ pub enum ValueError {
     #[error("the number {0} is out of range: integers have 64 bits with a sign")]
     Number(String),
     /// `{"time": …}` holds neither milliseconds nor an RFC 3339 date.
-    #[error("{0} is not a time: use milliseconds since 1970 or a date such as \"2026-11-20T12:00:00Z\"")]
+    #[error(
+        "{0} is not a time: use milliseconds since 1970 or a date such as \"2026-11-20T12:00:00Z\""
+    )]
     Time(String),
     /// `{"ref": …}` holds no entity id.
     #[error("{0} is not an entity: ids look like rz: and 39 letters or digits")]
@@ -48,7 +52,9 @@ pub fn from_json(json: &Json) -> Result<Value, ValueError> {
             if n.is_u64() {
                 return Err(out_of_range());
             }
-            n.as_f64().and_then(|x| Value::float(x).ok()).ok_or_else(out_of_range)
+            n.as_f64()
+                .and_then(|x| Value::float(x).ok())
+                .ok_or_else(out_of_range)
         }
         Json::Object(members) => {
             let mut all = members.iter();
@@ -107,7 +113,10 @@ fn rfc3339_ms(text: &str) -> Option<i64> {
 /// Only what a blob store can hold: raw bytes under their BLAKE3 hash.
 pub(crate) fn blob(text: &str) -> Option<Cid> {
     let cid = Cid::from_str(text).ok()?;
-    (cid.codec() == RAW && cid.hash().code() == rhizome_ipld::BLAKE3 && cid.hash().digest().len() == 32).then_some(cid)
+    (cid.codec() == RAW
+        && cid.hash().code() == rhizome_ipld::BLAKE3
+        && cid.hash().digest().len() == 32)
+        .then_some(cid)
 }
 
 fn text(json: &Json) -> Option<&str> {

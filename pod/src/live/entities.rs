@@ -67,9 +67,17 @@ impl Watched {
 }
 
 /// The states of entities as they are sent.
-pub(super) fn states(now: &Snapshot, entities: &[EntityId]) -> Result<Vec<(String, Json)>, PodError> {
+pub(super) fn states(
+    now: &Snapshot,
+    entities: &[EntityId],
+) -> Result<Vec<(String, Json)>, PodError> {
     entities
         .iter()
-        .map(|id| Ok((id.to_string(), entity::state(now, id)?.unwrap_or(Json::Null))))
+        .map(|id| {
+            Ok((
+                id.to_string(),
+                entity::state(now, id)?.unwrap_or(Json::Null),
+            ))
+        })
         .collect()
 }

@@ -36,7 +36,9 @@ pub(super) type Key = (u64, u64);
 #[derive(Debug, thiserror::Error)]
 pub enum SubscribeError {
     /// One more than a session may have.
-    #[error("a connection may have {MAX_SUBSCRIPTIONS} subscriptions: end some, or open another connection")]
+    #[error(
+        "a connection may have {MAX_SUBSCRIPTIONS} subscriptions: end some, or open another connection"
+    )]
     TooMany,
     /// One more entity than a subscription may watch.
     #[error("a subscription may watch {MAX_ENTITIES} entities: split it")]
@@ -109,8 +111,15 @@ impl Hub {
         let thread = thread::Builder::new()
             .name("live".into())
             .spawn(move || worker.run())
-            .map_err(|error| PodError::file(std::path::Path::new("a thread for live queries"), error))?;
-        Ok(Self { shared, replica, listener, thread: Some(thread) })
+            .map_err(|error| {
+                PodError::file(std::path::Path::new("a thread for live queries"), error)
+            })?;
+        Ok(Self {
+            shared,
+            replica,
+            listener,
+            thread: Some(thread),
+        })
     }
 
     /// A new subscriber.
@@ -120,7 +129,11 @@ impl Hub {
         let mut state = self.shared.state.lock();
         state.outboxes.insert(number, outbox.clone());
         state.numbers.insert(number, BTreeSet::new());
-        Session { shared: Arc::clone(&self.shared), number, outbox }
+        Session {
+            shared: Arc::clone(&self.shared),
+            number,
+            outbox,
+        }
     }
 
     pub(crate) fn figures_changed(&self) {
@@ -159,14 +172,20 @@ impl Shared {
 
     fn run(&self) {
         let mut figures_due = false;
-        let mut figures_told = Instant::now().checked_sub(FIGURES_EVERY).unwrap_or_else(Instant::now);
+        let mut figures_told = Instant::now()
+            .checked_sub(FIGURES_EVERY)
+            .unwrap_or_else(Instant::now);
         loop {
             let (changes, lost) = {
                 let mut pending = self.pending.lock();
                 while pending.changes.is_empty() && !pending.figures && !pending.closed {
                     if !figures_due {
                         self.wake.wait(&mut pending);
-                    } else if self.wake.wait_until(&mut pending, figures_told + FIGURES_EVERY).timed_out() {
+                    } else if self
+                        .wake
+                        .wait_until(&mut pending, figures_told + FIGURES_EVERY)
+                        .timed_out()
+                    {
                         break;
                     }
                 }
@@ -175,7 +194,10 @@ impl Shared {
                 }
                 figures_due |= !pending.changes.is_empty() || pending.figures;
                 pending.figures = false;
-                (std::mem::take(&mut pending.changes), std::mem::take(&mut pending.lost))
+                (
+                    std::mem::take(&mut pending.changes),
+                    std::mem::take(&mut pending.lost),
+                )
             };
             let mut lost = lost;
             for change in changes {
@@ -232,7 +254,10 @@ impl State {
         let id = key.1;
         let event = match states(&self.now, entities) {
             Ok(states) => Event::Entities { id, states },
-            Err(error) => Event::Failed { id, error: crate::http::error_json(&error) },
+            Err(error) => Event::Failed {
+                id,
+                error: crate::http::error_json(&error),
+            },
         };
         self.push(key, event);
     }
@@ -282,7 +307,13 @@ impl Session {
 
     /// Subscribes to a query. The whole result comes as the first event. The first evaluation runs on the calling thread; what changes
     /// meanwhile is kept and added.
-    pub fn subscribe(&self, id: u64, q: &Json, inputs: &[Json], stop: &Stop) -> Result<(), SubscribeError> {
+    pub fn subscribe(
+        &self,
+        id: u64,
+        q: &Json,
+        inputs: &[Json],
+        stop: &Stop,
+    ) -> Result<(), SubscribeError> {
         let key = (self.number, id);
         let now = {
             let mut state = self.shared.state.lock();

@@ -73,7 +73,11 @@ pub enum Event {
 impl Event {
     fn id(&self) -> u64 {
         match self {
-            Self::Reset { id, .. } | Self::Changed { id, .. } | Self::Entities { id, .. } | Self::Figures { id } | Self::Failed { id, .. } => *id,
+            Self::Reset { id, .. }
+            | Self::Changed { id, .. }
+            | Self::Entities { id, .. }
+            | Self::Figures { id }
+            | Self::Failed { id, .. } => *id,
         }
     }
 
@@ -83,8 +87,13 @@ impl Event {
         let rows = |rows: &[Row]| rows.iter().map(Row::weight).sum::<usize>();
         64 + match self {
             Self::Reset { .. } | Self::Figures { .. } => 0,
-            Self::Changed { added, removed, .. } => rows(added) + removed.iter().map(String::len).sum::<usize>(),
-            Self::Entities { states, .. } => states.iter().map(|(id, state)| id.len() + size(state)).sum(),
+            Self::Changed { added, removed, .. } => {
+                rows(added) + removed.iter().map(String::len).sum::<usize>()
+            }
+            Self::Entities { states, .. } => states
+                .iter()
+                .map(|(id, state)| id.len() + size(state))
+                .sum(),
             Self::Failed { error, .. } => size(error),
         }
     }
@@ -200,11 +209,22 @@ mod tests {
     use super::*;
 
     fn changed(id: u64, bytes: usize) -> Event {
-        Event::Changed { id, added: vec![Row { key: "k".into(), cells: vec![Json::from("x".repeat(bytes))] }], removed: Vec::new() }
+        Event::Changed {
+            id,
+            added: vec![Row {
+                key: "k".into(),
+                cells: vec![Json::from("x".repeat(bytes))],
+            }],
+            removed: Vec::new(),
+        }
     }
 
     fn reset(id: u64) -> Event {
-        Event::Reset { id, columns: Vec::new(), rows: Vec::new() }
+        Event::Reset {
+            id,
+            columns: Vec::new(),
+            rows: Vec::new(),
+        }
     }
 
     #[test]
@@ -252,7 +272,10 @@ mod tests {
         let outbox = Outbox::default();
         outbox.push(Event::Figures { id: 3 });
         outbox.push(Event::Figures { id: 3 });
-        assert_eq!(outbox.try_next(), Some(Next::Event(Event::Figures { id: 3 })));
+        assert_eq!(
+            outbox.try_next(),
+            Some(Next::Event(Event::Figures { id: 3 }))
+        );
         assert_eq!(outbox.try_next(), None);
     }
 }

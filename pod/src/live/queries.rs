@@ -44,41 +44,85 @@ impl Started {
     pub fn new(q: &Json, inputs: &[Json], now: &Snapshot, stop: &Stop) -> Result<Self, PodError> {
         let query = prepare(q)?;
         let inputs = query.inputs(inputs)?;
-        let mut live = Live { query, inputs, columns: Vec::new(), rows: HashMap::new() };
+        let mut live = Live {
+            query,
+            inputs,
+            columns: Vec::new(),
+            rows: HashMap::new(),
+        };
         live.rows = live.evaluate(now, &|| !stop.load(Ordering::Relaxed))?;
-        Ok(Self { live, at: now.commit_count() })
+        Ok(Self {
+            live,
+            at: now.commit_count(),
+        })
     }
 }
 
 impl Live {
-    fn evaluate(&mut self, now: &Snapshot, check: &dyn Fn() -> bool) -> Result<HashMap<String, Vec<Json>>, PodError> {
+    fn evaluate(
+        &mut self,
+        now: &Snapshot,
+        check: &dyn Fn() -> bool,
+    ) -> Result<HashMap<String, Vec<Json>>, PodError> {
         let rows = self.query.run_while(now, &self.inputs, check)?;
         if rows.len() > MAX_ROWS {
-            return Err(PodError::Request(format!("a live result has at most {MAX_ROWS} rows, this one has {}: add a :limit", rows.len())));
+            return Err(PodError::Request(format!(
+                "a live result has at most {MAX_ROWS} rows, this one has {}: add a :limit",
+                rows.len()
+            )));
         }
         self.columns = rows.columns();
         let mut out = HashMap::with_capacity(rows.len());
         for row in 0..rows.len() {
-            let cells = (0..rows.width()).map(|column| rows.json(row, column)).collect::<Result<Vec<_>, _>>()?;
+            let cells = (0..rows.width())
+                .map(|column| rows.json(row, column))
+                .collect::<Result<Vec<_>, _>>()?;
             out.insert(key_of(&cells), cells);
         }
         Ok(out)
     }
 
     fn reset(&self, id: u64) -> Event {
-        let rows = self.rows.iter().map(|(key, cells)| Row { key: key.clone(), cells: cells.clone() }).collect();
-        Event::Reset { id, columns: self.columns.clone(), rows }
+        let rows = self
+            .rows
+            .iter()
+            .map(|(key, cells)| Row {
+                key: key.clone(),
+                cells: cells.clone(),
+            })
+            .collect();
+        Event::Reset {
+            id,
+            columns: self.columns.clone(),
+            rows,
+        }
     }
 
     /// The difference to the result as it is now.
     fn renew(&mut self, id: u64, now: &Snapshot) -> Option<Event> {
         let fresh = match self.evaluate(now, &|| true) {
             Ok(rows) => rows,
-            Err(error) => return Some(Event::Failed { id, error: error_json(&error) }),
+            Err(error) => {
+                return Some(Event::Failed {
+                    id,
+                    error: error_json(&error),
+                });
+            }
         };
-        let added: Vec<Row> =
-            fresh.iter().filter(|(key, _)| !self.rows.contains_key(*key)).map(|(key, cells)| Row { key: key.clone(), cells: cells.clone() }).collect();
-        let removed: Vec<String> = self.rows.keys().filter(|key| !fresh.contains_key(*key)).cloned().collect();
+        let added: Vec<Row> = fresh
+            .iter()
+            .filter(|(key, _)| !self.rows.contains_key(*key))
+            .map(|(key, cells)| Row {
+                key: key.clone(),
+                cells: cells.clone(),
+            })
+            .collect();
+        let removed: Vec<String> = self
+            .rows
+            .keys()
+            .filter(|key| !fresh.contains_key(*key))
+            .cloned()
+            .collect();
         self.rows = fresh;
         (!added.is_empty() || !removed.is_empty()).then_some(Event::Changed { id, added, removed })
     }
@@ -89,7 +133,9 @@ fn key_of(cells: &[Json]) -> String {
     let mut hasher = blake3::Hasher::new();
     for cell in cells {
         let text = cell.to_string();
-        hasher.update(&(text.len() as u64).to_be_bytes()).update(text.as_bytes());
+        hasher
+            .update(&(text.len() as u64).to_be_bytes())
+            .update(text.as_bytes());
     }
     data_encoding::BASE64URL_NOPAD.encode(&hasher.finalize().as_bytes()[..12])
 }
@@ -123,20 +169,28 @@ impl Queries {
 
     /// What a change means for whom.
     pub fn apply(&mut self, change: &Arc<Change>) -> Vec<(Key, Event)> {
-        let touched: BTreeSet<_> = change.added.iter().chain(&change.removed).map(|f| f.a).collect();
+        let touched: BTreeSet<_> = change
+            .added
+            .iter()
+            .chain(&change.removed)
+            .map(|f| f.a)
+            .collect();
         if touched.is_empty() {
             return Vec::new();
         }
-        self.running.iter_mut().filter_map(|(key, live)| Some((*key, live.renew(key.1, &change.after)?))).collect()
+        self.running
+            .iter_mut()
+            .filter_map(|(key, live)| Some((*key, live.renew(key.1, &change.after)?)))
+            .collect()
     }
 
     /// Everything anew.
     pub fn start_over(&mut self, now: &Snapshot) -> Vec<(Key, Event)> {
         self.running
             .iter_mut()
-            .filter_map(|(key, live)| match live.renew(key.1, now) {
-                Some(failed @ Event::Failed { .. }) => Some((*key, failed)),
-                _ => Some((*key, live.reset(key.1))),
+            .map(|(key, live)| match live.renew(key.1, now) {
+                Some(failed @ Event::Failed { .. }) => (*key, failed),
+                _ => (*key, live.reset(key.1)),
             })
             .collect()
     }

@@ -64,6 +64,11 @@ impl Prepared {
 
     /// Runs the query with inputs as JSON.
     pub fn run_json(&self, snapshot: &Snapshot, inputs: &[Json]) -> Result<Rows, QueryError> {
+        self.run(snapshot, &self.inputs(inputs)?)
+    }
+
+    /// Inputs from JSON, as the query wants them.
+    pub fn inputs(&self, inputs: &[Json]) -> Result<Vec<Input>, QueryError> {
         let wanted: Vec<&ir::Input> = self.wanted().collect();
         if wanted.len() != inputs.len() {
             return Err(input::mismatch(
@@ -72,13 +77,12 @@ impl Prepared {
                 &inputs.len().to_string(),
             ));
         }
-        let inputs = inputs
+        inputs
             .iter()
             .zip(wanted)
             .enumerate()
             .map(|(i, (j, w))| Input::from_json(w, i, j))
-            .collect::<Result<Vec<_>, _>>()?;
-        self.run(snapshot, &inputs)
+            .collect()
     }
 
     fn wanted(&self) -> impl Iterator<Item = &ir::Input> {

@@ -20,6 +20,7 @@ export function kindWords(kind: string, count: number): string {
 const IMPORTERS: Record<string, string> = {
   mastodon: 'Mastodon archive',
   table: 'Table of records',
+  tuples: 'File of tuples',
 }
 
 export function importerWords(importer: string | undefined): string {

@@ -330,7 +330,7 @@ fn visit(directory: &std::path::Path, f: &mut dyn FnMut(&std::path::Path)) {
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            visit(&path, f)
+            visit(&path, f);
         } else {
             f(&path);
         }

@@ -458,4 +458,5 @@ def main():
         path.write_bytes(bytes.fromhex(content))
 
 
-main()
+if __name__ == "__main__":
+    main()

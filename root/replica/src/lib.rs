@@ -1,8 +1,4 @@
-//! One pod on one device: the commit log, its indexes and its current state.
-//!
-//! The log of signed, sealed commits is the durable thing. From it follows, as a pure function of the *set* of commits, the current
-//! tuples in four orders (EAV, AEV, AVE, and VAE for references), over dense numbers for entities, attributes and long values. A
-//! [`Snapshot`] is one moment of them; a [`Change`] is what a write or an arrival did.
+#![doc = include_str!("../README.md")]
 
 mod apply;
 mod arrival;

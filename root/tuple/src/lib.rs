@@ -1,17 +1,4 @@
-//! Signed commits of sealed leaves, the operations inside them, and what operations mean: pure data.
-//!
-//! ```
-//! use rhizome_tuple::{Attribute, EntityId, Op, Value};
-//!
-//! let entity = EntityId::derive("did:key:z6Mk", b"my first photo");
-//! let op = Op::assert(Attribute::new("photo/album")?, Value::from("garibaldi"));
-//! assert_eq!(entity.to_string().len(), 42);
-//! # let _ = op;
-//! # Ok::<(), rhizome_tuple::TupleError>(())
-//! ```
-//!
-//! The byte formats are fixed in `docs/spec/commit.md`; known-answer vectors in `docs/spec/vectors/tuple.json` pin them.
-//! Nothing here keeps state, reads a clock or draws randomness.
+#![doc = include_str!("../README.md")]
 
 mod attribute;
 mod commit;

@@ -161,6 +161,11 @@ fn queries_and_their_errors() {
     assert_eq!(ask("[:find ?x :in $ ?x]", &[]).unwrap_err().code(), "input");
     let error = node.client.query(&json!(5), &[]).unwrap_err();
     assert_eq!(error.code(), "request");
+    let long = Json::from("x".repeat(17 << 20));
+    assert_eq!(
+        node.client.query(&long, &[]).unwrap_err().code(),
+        "too-large"
+    );
 }
 
 #[test]

@@ -19,7 +19,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     App, blocking,
-    reply::{Answer, Refusal},
+    reply::{Answer, Payload, Refusal},
 };
 use crate::{
     PodError, Stop,
@@ -67,7 +67,7 @@ impl Drop for StopOnDrop {
 }
 
 /// One query, once.
-pub(super) async fn query(State(app): State<App>, body: Bytes) -> Answer {
+pub(super) async fn query(State(app): State<App>, Payload(body): Payload) -> Answer {
     let QueryBody { q, inputs } = read(&body)?;
     let stop = Arc::new(Stop::new(false));
     let guard = StopOnDrop(Arc::clone(&stop));
@@ -88,7 +88,11 @@ pub(super) async fn query(State(app): State<App>, body: Bytes) -> Answer {
 }
 
 /// One transaction: all of it, durably, or nothing.
-pub(super) async fn transact(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Answer {
+pub(super) async fn transact(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Payload(body): Payload,
+) -> Answer {
     let who = match headers.get("rhizome-app").and_then(|h| h.to_str().ok()) {
         Some("console") => crate::App::Console,
         _ => crate::App::CommandLine,
@@ -135,7 +139,7 @@ struct ConfirmBody {
 }
 
 /// Some of the words, as read from paper.
-pub(super) async fn recovery_confirm(State(app): State<App>, body: Bytes) -> Answer {
+pub(super) async fn recovery_confirm(State(app): State<App>, Payload(body): Payload) -> Answer {
     let ConfirmBody { answers } = read(&body)?;
     let answers = answers
         .into_iter()

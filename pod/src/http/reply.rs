@@ -2,6 +2,8 @@
 
 use axum::{
     Json as JsonBody,
+    body::Bytes,
+    extract::{FromRequest, Request},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -43,6 +45,27 @@ impl Refusal {
 
     pub fn request(message: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "request", message)
+    }
+}
+
+/// A whole body, of at most the size that its path allows.
+pub struct Payload(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Payload {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        match Bytes::from_request(request, state).await {
+            Ok(bytes) => Ok(Self(bytes)),
+            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                Err(Refusal::new(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "too-large",
+                    "this is more than the path takes at once: split it",
+                ))
+            }
+            Err(_) => Err(Refusal::request("the request broke off")),
+        }
     }
 }
 

@@ -1,2 +1,66 @@
-//! The rhizome command.
-fn main() {}
+//! The rhizome command: your pod from the terminal.
+//!
+//! Every command works on the pod's home directory; if a node holds it (`rhizome up`), the command asks that node instead. Exit codes:
+//! 0 done, 1 it failed, 2 the command line is wrong, 3 there is no pod, 4 the pod is in use, 5 `doctor` found something.
+
+mod arguments;
+mod bench;
+mod commands;
+mod open;
+mod output;
+mod repl;
+
+use arguments::{Arguments, Command};
+use clap::Parser;
+use output::{Failure, Output};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("RHIZOME_LOG")
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn")),
+        )
+        .init();
+    let output = Output::new(arguments.json);
+    match run(&arguments, &output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.failure(&failure);
+            ExitCode::from(failure.exit)
+        }
+    }
+}
+
+fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
+    let home = open::Home::new(arguments)?;
+    match &arguments.command {
+        Command::Init => commands::init(&home, output),
+        Command::Up { listen, no_open } => commands::up(&home, *listen, *no_open, output),
+        Command::Import {
+            paths,
+            dry_run,
+            mapping,
+            importer,
+        } => commands::import(
+            &home,
+            paths,
+            *dry_run,
+            mapping.as_deref(),
+            importer.as_deref(),
+            output,
+        ),
+        Command::Query { query, input } => commands::query(&home, query, input, output),
+        Command::Repl => repl::run(&home, output),
+        Command::Tx { file } => commands::tx(&home, file, output),
+        Command::Doctor => commands::doctor(&home, output),
+        Command::Bench { tuples } => bench::run(*tuples, output),
+        Command::Completions { shell } => {
+            arguments::completions(*shell);
+            Ok(())
+        }
+        Command::Man => arguments::man().map_err(|e| Failure::new(1, "output", e.to_string())),
+    }
+}

@@ -1,0 +1,99 @@
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+use std::{net::SocketAddr, path::PathBuf};
+
+/// Your data in a pod of your own: import it, query it, watch it change.
+#[derive(Parser)]
+#[command(
+    name = "rhizome",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+pub struct Arguments {
+    /// Where the pod lives [default: a folder `rhizome` among your application data]
+    #[arg(long, global = true, value_name = "DIR", env = "RHIZOME_HOME")]
+    pub home: Option<PathBuf>,
+    /// Print JSON for scripts instead of text for people
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Make a pod: its keys, its DID, its 24 recovery words
+    Init,
+    /// Run the pod and serve its page on this machine (makes the pod if there is none)
+    Up {
+        /// Loopback address; port 0 takes a free one
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7400")]
+        listen: SocketAddr,
+        /// Do not open a browser
+        #[arg(long)]
+        no_open: bool,
+    },
+    /// Import an export of another platform, or CSV, JSON, JSONL and tuple files; run it again whenever there is a newer export
+    Import {
+        /// Archives, folders or files
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        /// Only say what would happen
+        #[arg(long)]
+        dry_run: bool,
+        /// How columns become attributes (JSON); a guess is printed by --dry-run
+        #[arg(long, value_name = "FILE")]
+        mapping: Option<PathBuf>,
+        /// The importer to use, instead of the one that recognises the file
+        #[arg(long, value_name = "NAME")]
+        importer: Option<String>,
+    },
+    /// Ask the pod: Datalog (`[:find ?n :where [?p :name ?n]]`) or IQL (`{"post": {}}`); `-` reads standard input
+    Query {
+        /// The query
+        #[arg(value_name = "QUERY")]
+        query: String,
+        /// Values for `:in`, each as JSON, in order
+        #[arg(long, short, value_name = "JSON")]
+        input: Vec<String>,
+    },
+    /// Queries and transactions line by line
+    Repl,
+    /// Change tuples: a JSON array of {"assert" | "retract" | "insert" | "add" | "list": {"entity", "attribute", "value"}}
+    Tx {
+        /// The file; `-` reads standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Verify every hash, signature and index against the log
+    Doctor,
+    /// Measure this machine: import and queries on made-up tuples, in a pod that is thrown away
+    Bench {
+        /// How many tuples
+        #[arg(long, default_value_t = 200_000)]
+        tuples: u32,
+    },
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// Prints the completions of a shell.
+pub fn completions(shell: Shell) {
+    clap_complete::generate(
+        shell,
+        &mut Arguments::command(),
+        "rhizome",
+        &mut std::io::stdout(),
+    );
+}
+
+/// Prints the manual page.
+pub fn man() -> std::io::Result<()> {
+    clap_mangen::Man::new(Arguments::command()).render(&mut std::io::stdout())
+}

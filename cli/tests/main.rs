@@ -1,0 +1,6 @@
+//! The command from outside, as a script uses it.
+
+mod contract;
+mod mistakes;
+mod running;
+mod shell;

@@ -7,6 +7,7 @@ use rhizome_import::Cancel;
 use rhizome_pod::{App, DoctorProgress, ImportOptions, Pod, PodError, Stop, json::parse_changes};
 use serde_json::{Value as Json, json};
 use std::{
+    fmt::Write,
     io::Read,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -207,6 +208,7 @@ fn import_there(
     Ok(report)
 }
 
+// Writing to a string cannot fail: that is why the results of `write!` are dropped below.
 fn report_text(path: &Path, r: &Json) -> String {
     let n = |k: &str| r[k].as_u64().unwrap_or(0);
     let mut out = format!(
@@ -225,13 +227,14 @@ fn report_text(path: &Path, r: &Json) -> String {
     if let Some(kinds) = r["kinds"].as_object() {
         for (kind, c) in kinds {
             let c = |k: &str| c[k].as_u64().unwrap_or(0);
-            out.push_str(&format!(
+            let _ = write!(
+                out,
                 "\n  {kind:<14} {:>7} added {:>7} changed {:>7} unchanged {:>7} skipped",
                 c("added"),
                 c("changed"),
                 c("unchanged"),
                 c("skipped")
-            ));
+            );
         }
     }
     for (key, words) in [
@@ -247,7 +250,7 @@ fn report_text(path: &Path, r: &Json) -> String {
     ] {
         let count = r[key].as_array().map_or(0, Vec::len);
         if count > 0 {
-            out.push_str(&format!("\n  {count} {words}"));
+            let _ = write!(out, "\n  {count} {words}");
         }
     }
     out
@@ -348,10 +351,7 @@ pub fn receipt_text(r: &Json) -> String {
     };
     if let Some(names) = r["entities"].as_object() {
         for (name, id) in names {
-            out.push_str(&format!(
-                "\n  {name} is {}",
-                id.as_str().unwrap_or_default()
-            ));
+            let _ = write!(out, "\n  {name} is {}", id.as_str().unwrap_or_default());
         }
     }
     out
@@ -393,10 +393,10 @@ pub fn doctor(home: &Home, output: &Output) -> Result<(), Failure> {
             d["commits"], d["leaves"], d["tuples"], d["files"]
         );
         if d["forks"].as_u64().unwrap_or(0) > 0 {
-            out.push_str(&format!(
+            let _ = write!(out,
                 "\n{} forks: two commits with one place in a chain, as after a restored backup; nothing is lost",
                 d["forks"]
-            ));
+            );
         }
         if findings.is_empty() { out + "\nAll is well." } else { out }
     })?;

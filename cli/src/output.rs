@@ -178,6 +178,7 @@ pub fn table(result: &Json) -> String {
         }
     }
     let n = rows.len();
-    out.push_str(&format!("{n} {}", if n == 1 { "row" } else { "rows" }));
+    out.push_str(&n.to_string());
+    out.push_str(if n == 1 { " row" } else { " rows" });
     out
 }

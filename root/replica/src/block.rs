@@ -269,3 +269,6 @@ impl Block {
         rest.is_empty().then_some(block)
     }
 }
+
+#[cfg(test)]
+mod tests;

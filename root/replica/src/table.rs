@@ -204,3 +204,6 @@ impl Table {
         directory
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -580,3 +580,6 @@ impl Tree {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

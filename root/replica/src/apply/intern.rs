@@ -116,3 +116,38 @@ impl<'s> Intern<'s> {
         Ok(Aid(n))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{apply::settle, store::BlockStore};
+
+    #[test]
+    fn strings_whose_hashes_clash_have_one_number_each() {
+        let mut state = State::new(Arc::new(BlockStore::default()), [0; 32]);
+        // found by trying numbers
+        let [a, b] = ["517817", "1270538"].map(str::as_bytes);
+        assert_eq!(state.hash(tag::TEXT, a), state.hash(tag::TEXT, b));
+        let mut words = Vec::new();
+        for _ in 0..2 {
+            let mut intern = Intern::new(&mut state);
+            for text in [a, b, a, b, a] {
+                words.push(intern.text(tag::TEXT, text).unwrap());
+            }
+            let mut ids = std::mem::take(&mut intern.text_ids);
+            settle(&mut ids);
+            state.text_ids.apply(&ids);
+        }
+        assert_ne!(words[0], words[1]);
+        assert!(
+            words
+                .chunks(5)
+                .all(|w| w == [words[0], words[1], words[0], words[1], words[0]])
+        );
+        assert_eq!(state.texts.len(), 2);
+        for (text, word) in [(a, words[0]), (b, words[1])] {
+            let number = state.text_number(state.hash(tag::TEXT, text), text);
+            assert_eq!(number, word.number());
+        }
+    }
+}

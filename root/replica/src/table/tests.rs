@@ -1,0 +1,116 @@
+//! A table against a list.
+
+use super::*;
+use crate::store::keyspace;
+use rhizome_storage::{Batch, Durability, Kv, MemoryKv, conformance::Random};
+
+fn store(kv: &Arc<dyn Kv>) -> Arc<BlockStore> {
+    Arc::new(BlockStore::new(kv.clone()))
+}
+
+fn check(table: &Table, list: &[Vec<u8>], r: &mut Random) {
+    assert_eq!(table.len() as usize, list.len());
+    for i in (0..50)
+        .map(|_| r.below(list.len() + 1))
+        .chain([0, list.len()])
+    {
+        let want = list.get(i).map(Vec::as_slice);
+        assert_eq!(table.with(i as u32, <[u8]>::to_vec).as_deref(), want);
+    }
+}
+
+fn save(table: &Table, kv: &dyn Kv, next: &mut u64) -> Vec<(u128, u64, u32)> {
+    let mut batch = Batch::new();
+    let directory = table.save(|bytes| {
+        batch.put(keyspace::BLOCKS, next.to_be_bytes(), bytes);
+        *next += 1;
+        *next - 1
+    });
+    kv.commit(batch, Durability::Durable).unwrap();
+    directory
+        .into_iter()
+        .map(|(f, i, c, _)| (f, i, c))
+        .collect()
+}
+
+#[test]
+fn a_table_is_a_list_in_memory_and_in_the_store() {
+    for seed in 0..30 {
+        let r = &mut Random::new(seed);
+        let kv: Arc<dyn Kv> = Arc::new(MemoryKv::new());
+        let mut table = Table::new(store(&kv));
+        let (mut list, mut next) = (Vec::new(), 1);
+        let mut held: Vec<(Table, usize)> = Vec::new();
+        for _ in 0..8 {
+            let longest = [1, 30, 300, 9000][r.below(4)];
+            for _ in 0..r.below(3000) {
+                let len = r.below(longest);
+                let record = r.bytes(len);
+                assert_eq!(table.push(&record).unwrap() as usize, list.len());
+                list.push(record);
+            }
+            check(&table, &list, r);
+            held.push((table.clone(), list.len()));
+            if r.one_in(2) {
+                let directory = save(&table, &*kv, &mut next);
+                let opened = Table::from_directory(store(&kv), &directory).unwrap();
+                check(&opened, &list, r);
+                if r.one_in(2) {
+                    table = opened;
+                }
+            }
+        }
+        for (table, n) in &held {
+            check(table, &list[..*n], r);
+            table.store.fault().unwrap();
+        }
+    }
+}
+
+#[test]
+fn records_without_bytes_and_large_ones() {
+    let kv: Arc<dyn Kv> = Arc::new(MemoryKv::new());
+    let mut table = Table::new(store(&kv));
+    let list: Vec<Vec<u8>> = (0..70_000)
+        .map(|i| {
+            if i % 7000 == 6999 {
+                vec![i as u8; 1 << 20]
+            } else {
+                Vec::new()
+            }
+        })
+        .collect();
+    for record in &list {
+        table.push(record).unwrap();
+    }
+    let directory = save(&table, &*kv, &mut 1);
+    let opened = Table::from_directory(store(&kv), &directory).unwrap();
+    check(&opened, &list, &mut Random::new(1));
+}
+
+#[test]
+fn damaged_blocks_are_refused() {
+    for seed in 0..300 {
+        let r = &mut Random::new(seed);
+        let mut records = Records::default();
+        for _ in 0..r.below(40) {
+            let longest = [3, 300][r.below(2)];
+            let len = r.below(longest);
+            records.bytes.extend_from_slice(&r.bytes(len));
+            records.ends.push(records.bytes.len() as u32);
+        }
+        let bytes = records.pack();
+        let read = Records::unpack(&bytes).unwrap();
+        assert_eq!((&read.ends, &read.bytes), (&records.ends, &records.bytes));
+        assert!(bytes.len() <= records.packed_len());
+        assert!(Records::unpack(&bytes[..r.below(bytes.len())]).is_err());
+        let mut changed = bytes.clone();
+        changed[r.below(bytes.len())] ^= 1 << r.below(8);
+        if let Ok(read) = Records::unpack(&changed) {
+            assert!((0..read.ends.len()).all(|i| read.get(i).is_some()));
+        }
+        let len = r.below(60);
+        let _ = Records::unpack(&r.bytes(len));
+    }
+    assert!(Records::unpack(&[0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]).is_err());
+}

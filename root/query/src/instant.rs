@@ -41,8 +41,7 @@ pub fn parse(text: &str) -> Option<i64> {
         return None;
     }
     let offset = match rest.split_first() {
-        None => 0,
-        Some((b'Z' | b'z', [])) => 0,
+        None | Some((b'Z' | b'z', [])) => 0,
         Some((sign @ (b'+' | b'-'), after)) => {
             rest = after;
             let hours = number(&mut rest, 2)?;

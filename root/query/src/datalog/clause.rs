@@ -203,10 +203,10 @@ fn pattern(form: &Form, items: &[Form]) -> Result<ClauseKind, QueryError> {
         }
     }
     let attribute = place(1)?;
-    if let (Term::Constant(v), Some(written)) = (&attribute, items.get(1)) {
-        if !matches!(v, Value::Text(_)) {
-            return Err(written.expected("an attribute as text or keyword, a variable, or _"));
-        }
+    if let (Term::Constant(v), Some(written)) = (&attribute, items.get(1))
+        && !matches!(v, Value::Text(_))
+    {
+        return Err(written.expected("an attribute as text or keyword, a variable, or _"));
     }
     Ok(ClauseKind::Pattern {
         entity,

@@ -240,16 +240,15 @@ impl Reader<'_> {
             if let Ok(i) = body.parse() {
                 return Ok(Kind::Integer(i));
             }
-            if atom.contains(['.', 'e', 'E']) {
-                if let Some(x) = atom
+            if atom.contains(['.', 'e', 'E'])
+                && let Some(x) = atom
                     .strip_suffix('M')
                     .unwrap_or(atom)
                     .parse::<f64>()
                     .ok()
                     .filter(|x| x.is_finite())
-                {
-                    return Ok(Kind::Float(x));
-                }
+            {
+                return Ok(Kind::Float(x));
             }
             return Err(wrong("a 64-bit integer or a finite number"));
         }

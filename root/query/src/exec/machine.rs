@@ -81,8 +81,8 @@ impl<'a> Machine<'a> {
             }
         }
         let ambiguous = query.constants.iter().any(|c| c.values.len() > 1);
-        let alternatives = match ambiguous {
-            true => query
+        let alternatives = if ambiguous {
+            query
                 .constants
                 .iter()
                 .map(|c| {
@@ -92,8 +92,9 @@ impl<'a> Machine<'a> {
                         .map(|v| words.word(v))
                         .collect()
                 })
-                .collect(),
-            false => Vec::new(),
+                .collect()
+        } else {
+            Vec::new()
         };
         let table = |rows: &Vec<Vec<rhizome_tuple::Value>>| {
             let mut set = RowSet::distinct(rows.first().map_or(0, Vec::len));
@@ -217,7 +218,7 @@ impl<'a> Machine<'a> {
 
     fn tick(&mut self) -> bool {
         self.ticks += 1;
-        if self.ticks % CHECK_EVERY == 0 && !(self.check)() {
+        if self.ticks.is_multiple_of(CHECK_EVERY) && !(self.check)() {
             self.fail(QueryError::Cancelled);
             return false;
         }
@@ -440,7 +441,6 @@ impl<'a> Machine<'a> {
         }
         let n = self.out.len();
         match self.stop {
-            Stop::Never => {}
             Stop::After(enough) if n >= enough => return Flow::Stop,
             Stop::Ordered(enough, column) if n > enough => {
                 let (last, new) = (self.out.row(enough.saturating_sub(1)), self.out.row(n - 1));

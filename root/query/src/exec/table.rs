@@ -14,7 +14,7 @@ pub struct Table {
 }
 
 enum TableKind {
-    Closure(ClosureTable),
+    Closure(Box<ClosureTable>),
     Fixpoint(FixpointTable),
 }
 
@@ -105,7 +105,7 @@ impl Table {
         let goal = plan.bound.iter().filter(|b| **b).count();
         let arity = plan.bound.len();
         let kind = match plan.method {
-            Method::Closure(_) => TableKind::Closure(ClosureTable {
+            Method::Closure(_) => TableKind::Closure(Box::new(ClosureTable {
                 width: arity - goal,
                 answers: Vec::new(),
                 spans: Vec::new(),
@@ -115,7 +115,7 @@ impl Table {
                 holds: false,
                 moving: Vec::new(),
                 seen_goals: Seen::new(goal),
-            }),
+            })),
             Method::Fixpoint(_) => TableKind::Fixpoint(FixpointTable {
                 rows: RowSet::distinct(arity),
                 last: Vec::new(),
@@ -158,15 +158,14 @@ impl<'a> Machine<'a> {
     fn ask(&mut self, table: u16, bound: &[Register]) -> (usize, bool) {
         let goal: Vec<Word> = bound.iter().map(|r| self.get(*r)).collect();
         let t = self.table(table);
-        match t.goals.find(&goal) {
-            Some(i) => (i, false),
-            None => {
-                t.goals.insert(&goal);
-                if let TableKind::Fixpoint(f) = &mut t.kind {
-                    f.last.push(0);
-                }
-                (t.goals.len() - 1, true)
+        if let Some(i) = t.goals.find(&goal) {
+            (i, false)
+        } else {
+            t.goals.insert(&goal);
+            if let TableKind::Fixpoint(f) = &mut t.kind {
+                f.last.push(0);
             }
+            (t.goals.len() - 1, true)
         }
     }
 
@@ -308,7 +307,7 @@ impl<'a> Machine<'a> {
                 t.seen_goals.clear(&t.moving);
                 t.moving.clear();
                 let holds = std::mem::take(&mut t.holds);
-                let span = if width == 0 {
+                let span = if t.width == 0 {
                     (0, usize::from(holds))
                 } else {
                     (start / width, end / width)

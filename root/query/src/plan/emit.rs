@@ -191,7 +191,7 @@ impl<'q> Planner<'q> {
         match item {
             Item::Clause(clause) => self.clause(clause, frame),
             Item::Input(input, slots) => {
-                let places = self.places(slots, frame);
+                let places = places(slots, frame);
                 self.step(Step::Input {
                     input: input as u16,
                     places,
@@ -199,28 +199,13 @@ impl<'q> Planner<'q> {
             }
             Item::Goals { table, .. } => {
                 let slots: Vec<_> = item.slots().into_iter().map(Some).collect();
-                let places = self.places(&slots, frame);
+                let places = places(&slots, frame);
                 self.step(Step::Asked { table, places });
             }
         }
         if !matches!(item, Item::Clause(Clause::Not { .. })) {
             frame.bound.extend(item.slots());
         }
-    }
-
-    /// What to do with each column of a table: slots seen before are compared.
-    pub fn places(&mut self, slots: &[Option<Slot>], frame: &mut Frame<'q>) -> Box<[Place]> {
-        slots
-            .iter()
-            .map(|slot| match slot {
-                None => Place::Blank,
-                Some(s) if frame.bound.contains(*s) => Place::Equal(frame.register(*s)),
-                Some(s) => {
-                    frame.bound.insert(*s);
-                    Place::Bind(frame.register(*s))
-                }
-            })
-            .collect()
     }
 
     fn clause(&mut self, clause: &'q Clause, frame: &mut Frame<'q>) {
@@ -262,7 +247,7 @@ impl<'q> Planner<'q> {
                 });
             }
             Clause::Rows { slots, rows } => {
-                let places = self.places(slots, frame);
+                let places = places(slots, frame);
                 self.program.rows.push(rows.clone());
                 let rows = (self.program.rows.len() - 1) as u16;
                 self.step(Step::Rows { rows, places });
@@ -500,4 +485,19 @@ fn place(operand: &Operand) -> Place {
         Operand::Bound(r) => Place::Equal(*r),
         Operand::Free(r) => Place::Bind(*r),
     }
+}
+
+/// What to do with each column of a table: slots seen before are compared.
+pub fn places(slots: &[Option<Slot>], frame: &mut Frame<'_>) -> Box<[Place]> {
+    slots
+        .iter()
+        .map(|slot| match slot {
+            None => Place::Blank,
+            Some(s) if frame.bound.contains(*s) => Place::Equal(frame.register(*s)),
+            Some(s) => {
+                frame.bound.insert(*s);
+                Place::Bind(frame.register(*s))
+            }
+        })
+        .collect()
 }

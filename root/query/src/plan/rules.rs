@@ -374,12 +374,12 @@ fn branch_shape(
             };
             if passes(false, &head_free)
                 && goal_arguments.iter().all(known)
-                && !goal_arguments.iter().any(|t| is_one_of(t, &head_free))
+                && !goal_arguments.iter().any(|t| is_one_of(*t, &head_free))
             {
                 return Some(Shape::Goals(*call));
             }
             let free_arguments = select(arguments, bound, false);
-            if passes(true, &head_goal) && !free_arguments.iter().any(|t| is_one_of(t, &head_goal))
+            if passes(true, &head_goal) && !free_arguments.iter().any(|t| is_one_of(*t, &head_goal))
             {
                 return Some(Shape::Answers(*call));
             }
@@ -403,7 +403,7 @@ fn branch_shape(
                     && middle == select(second, bound, true)
                     && middle.iter().enumerate().all(|(i, t)| {
                         matches!(t, Term::Slot(_))
-                            && !is_one_of(t, &branch.head)
+                            && !is_one_of(*t, &branch.head)
                             && !middle[..i].contains(t)
                     })
             };
@@ -413,8 +413,8 @@ fn branch_shape(
     }
 }
 
-fn is_one_of(term: &Term, slots: &[Slot]) -> bool {
-    matches!(term, Term::Slot(s) if slots.contains(s))
+fn is_one_of(term: Term, slots: &[Slot]) -> bool {
+    matches!(term, Term::Slot(s) if slots.contains(&s))
 }
 
 /// How a branch takes part in a closure.

@@ -33,7 +33,7 @@ struct Puller<'a> {
     path: Vec<Eid>,
 }
 
-impl<'a> Puller<'a> {
+impl Puller<'_> {
     /// `depth`: how often a recursive attribute may still recurse.
     fn entity(
         &mut self,

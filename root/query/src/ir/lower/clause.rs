@@ -16,7 +16,9 @@ impl Lowering<'_> {
         scope: &mut Scope,
     ) -> Result<Vec<Clause>, QueryError> {
         let mut seen = Vec::new();
-        clauses.iter().for_each(|c| mentioned(c, &mut seen));
+        for c in clauses {
+            mentioned(c, &mut seen);
+        }
         for v in seen {
             if scope.find(&v.name).is_none() {
                 scope.declare(v)?;
@@ -67,7 +69,7 @@ impl Lowering<'_> {
                 out.push(Clause::Pattern(pattern));
             }
             ClauseKind::Predicate { name, arguments } => {
-                out.push(self.predicate(clause.at, name, arguments, scope)?)
+                out.push(self.predicate(clause.at, name, arguments, scope)?);
             }
             ClauseKind::Function {
                 name,
@@ -75,7 +77,7 @@ impl Lowering<'_> {
                 output,
             } => self.function(clause.at, name, arguments, output, scope, out)?,
             ClauseKind::Not { join, body } => {
-                out.push(self.not(clause.at, join.as_deref(), body, scope)?)
+                out.push(self.not(clause.at, join.as_deref(), body, scope)?);
             }
             ClauseKind::Or {
                 join: None,
@@ -87,10 +89,10 @@ impl Lowering<'_> {
                 }
             }
             ClauseKind::Or { join, branches } => {
-                out.push(self.or(join.as_ref(), branches, scope)?)
+                out.push(self.or(join.as_ref(), branches, scope)?);
             }
             ClauseKind::Call { name, arguments } => {
-                self.call(clause.at, name, arguments, scope, out)?
+                self.call(clause.at, name, arguments, scope, out)?;
             }
         }
         Ok(())
@@ -112,20 +114,20 @@ impl Lowering<'_> {
         scope: &mut Scope,
     ) -> Result<Clause, QueryError> {
         let mut inside = Vec::new();
-        body.iter().for_each(|c| everywhere(c, &mut inside));
+        for c in body {
+            everywhere(c, &mut inside);
+        }
         let hint = "a clause outside the `not-join` has to use it";
-        let shared: Vec<Slot> = match join {
-            Some(listed) => listed
+        let shared: Vec<Slot> = if let Some(listed) = join {
+            listed
                 .iter()
                 .map(|v| scope.need(v, hint))
-                .collect::<Result<_, _>>()?,
-            None => {
-                let mut shared: Vec<Slot> =
-                    inside.iter().filter_map(|v| scope.find(&v.name)).collect();
-                shared.sort_unstable();
-                shared.dedup();
-                shared
-            }
+                .collect::<Result<_, _>>()?
+        } else {
+            let mut shared: Vec<Slot> = inside.iter().filter_map(|v| scope.find(&v.name)).collect();
+            shared.sort_unstable();
+            shared.dedup();
+            shared
         };
         if shared.is_empty() {
             return Err(QueryError::UnsafeNegation {
@@ -148,44 +150,42 @@ impl Lowering<'_> {
         branches: &[Vec<ast::Clause>],
         scope: &mut Scope,
     ) -> Result<Clause, QueryError> {
-        let (required, shared, only) = match join {
-            Some((required, free)) => {
-                let required: Vec<Slot> = required
-                    .iter()
-                    .map(|v| scope.need(v, ""))
-                    .collect::<Result<_, _>>()?;
-                let mut shared = required.clone();
-                for v in free {
-                    shared.push(scope.need(v, "")?);
-                }
-                (required, shared.clone(), Some(shared))
+        let (required, shared, only) = if let Some((required, free)) = join {
+            let required: Vec<Slot> = required
+                .iter()
+                .map(|v| scope.need(v, ""))
+                .collect::<Result<_, _>>()?;
+            let mut shared = required.clone();
+            for v in free {
+                shared.push(scope.need(v, "")?);
             }
-            None => {
-                let mut first = Vec::new();
-                branches
-                    .iter()
-                    .flatten()
-                    .for_each(|c| mentioned(c, &mut first));
-                for branch in branches {
-                    let mut here = Vec::new();
-                    branch.iter().for_each(|c| mentioned(c, &mut here));
-                    if let Some(v) = first
-                        .iter()
-                        .find(|v| !here.iter().any(|h| h.name == v.name))
-                    {
-                        let at = branch.first().map_or_else(Position::default, |c| c.at);
-                        return Err(QueryError::UnevenBranches {
-                            at,
-                            variable: v.name.clone(),
-                        });
-                    }
+            (required, shared.clone(), Some(shared))
+        } else {
+            let mut first = Vec::new();
+            branches
+                .iter()
+                .flatten()
+                .for_each(|c| mentioned(c, &mut first));
+            for branch in branches {
+                let mut here = Vec::new();
+                for c in branch {
+                    mentioned(c, &mut here);
                 }
-                let mut shared: Vec<Slot> =
-                    first.iter().filter_map(|v| scope.find(&v.name)).collect();
-                shared.sort_unstable();
-                shared.dedup();
-                (Vec::new(), shared, None)
+                if let Some(v) = first
+                    .iter()
+                    .find(|v| !here.iter().any(|h| h.name == v.name))
+                {
+                    let at = branch.first().map_or_else(Position::default, |c| c.at);
+                    return Err(QueryError::UnevenBranches {
+                        at,
+                        variable: v.name.clone(),
+                    });
+                }
             }
+            let mut shared: Vec<Slot> = first.iter().filter_map(|v| scope.find(&v.name)).collect();
+            shared.sort_unstable();
+            shared.dedup();
+            (Vec::new(), shared, None)
         };
         let mut lowered = Vec::with_capacity(branches.len());
         for branch in branches {

@@ -18,7 +18,9 @@ pub fn finish(
             *n += 1;
         }
     };
-    outside.iter().for_each(|s| add(&mut total, *s));
+    for s in outside {
+        add(&mut total, *s);
+    }
     for clause in &body {
         visit_slots(clause, &mut |s, u| {
             add(&mut total, s);
@@ -32,7 +34,9 @@ pub fn finish(
     for (slot, variable) in variables.iter_mut().enumerate() {
         variable.attribute_only = attribute_only[slot] && !given.contains(&(slot as Slot));
     }
-    body.iter_mut().for_each(|c| prune(c, &total));
+    for c in &mut body {
+        prune(c, &total);
+    }
     body
 }
 
@@ -60,7 +64,9 @@ fn prune(clause: &mut Clause, total: &[u32]) {
         }
         Clause::Not { shared, body } => {
             shared.retain(elsewhere);
-            body.iter_mut().for_each(|c| prune(c, total));
+            for c in body {
+                prune(c, total);
+            }
         }
         Clause::Or {
             required,

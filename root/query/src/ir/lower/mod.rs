@@ -31,7 +31,7 @@ pub fn lower(query: &ast::Query, limits: &Limits) -> Result<Query, QueryError> {
     let mut scope = Scope::new(limits);
     let mut inputs = Vec::with_capacity(query.inputs.len());
     for input in &query.inputs {
-        inputs.push(lowering.input(input, &mut scope)?);
+        inputs.push(lower_input(input, &mut scope)?);
     }
     let given: Vec<_> = scope.all_slots().collect();
     let mut body = lowering.body(&query.clauses, &mut scope)?;
@@ -135,33 +135,33 @@ impl<'a> Lowering<'a> {
             });
         i as ConstantIndex
     }
+}
 
-    fn input(&mut self, input: &ast::Input, scope: &mut Scope) -> Result<Input, QueryError> {
-        let ast::Input::Values(binding, _) = input else {
-            return Ok(Input::Rules);
-        };
-        let mut declare = |v: &ast::Variable| {
-            if scope.find(&v.name).is_some() {
-                return Err(QueryError::Duplicate {
-                    at: v.at,
-                    what: format!("the input `{}`", v.name),
-                });
-            }
-            scope.declare(v)
-        };
-        let mut places = |vs: &[Option<ast::Variable>]| {
-            vs.iter()
-                .map(|v| v.as_ref().map(&mut declare).transpose())
-                .collect::<Result<Vec<_>, _>>()
-        };
-        Ok(match binding {
-            ast::Binding::Scalar(v) => Input::Scalar(Some(declare(v)?)),
-            ast::Binding::Ignore => Input::Scalar(None),
-            ast::Binding::Collection(v) => Input::Collection(Some(declare(v)?)),
-            ast::Binding::Tuple(vs) => Input::Tuple(places(vs)?),
-            ast::Binding::Relation(vs) => Input::Relation(places(vs)?),
-        })
-    }
+fn lower_input(input: &ast::Input, scope: &mut Scope) -> Result<Input, QueryError> {
+    let ast::Input::Values(binding, _) = input else {
+        return Ok(Input::Rules);
+    };
+    let mut declare = |v: &ast::Variable| {
+        if scope.find(&v.name).is_some() {
+            return Err(QueryError::Duplicate {
+                at: v.at,
+                what: format!("the input `{}`", v.name),
+            });
+        }
+        scope.declare(v)
+    };
+    let mut places = |vs: &[Option<ast::Variable>]| {
+        vs.iter()
+            .map(|v| v.as_ref().map(&mut declare).transpose())
+            .collect::<Result<Vec<_>, _>>()
+    };
+    Ok(match binding {
+        ast::Binding::Scalar(v) => Input::Scalar(Some(declare(v)?)),
+        ast::Binding::Ignore => Input::Scalar(None),
+        ast::Binding::Collection(v) => Input::Collection(Some(declare(v)?)),
+        ast::Binding::Tuple(vs) => Input::Tuple(places(vs)?),
+        ast::Binding::Relation(vs) => Input::Relation(places(vs)?),
+    })
 }
 
 fn lower_element(element: &ast::Element, scope: &Scope) -> Result<Element, QueryError> {

@@ -199,7 +199,7 @@ fn split(body: Vec<Clause>, component: &[usize], limit: usize) -> Option<Vec<Vec
         let mut found = false;
         let is_or = matches!(c, Clause::Or { .. });
         each_call(std::slice::from_mut(c), &mut |r| {
-            found |= component.contains(&usize::from(*r))
+            found |= component.contains(&usize::from(*r));
         });
         is_or && found
     };

@@ -29,12 +29,16 @@ pub fn visit_slots(clause: &Clause, f: &mut impl FnMut(Slot, Use)) {
             term(&p.value, Use::Place, f);
         }
         Clause::Compare { arguments, .. } | Clause::Call { arguments, .. } => {
-            arguments.iter().for_each(|t| term(t, Use::Other, f))
+            for t in arguments {
+                term(t, Use::Other, f);
+            }
         }
         Clause::Function {
             arguments, output, ..
         } => {
-            arguments.iter().for_each(|t| term(t, Use::Other, f));
+            for t in arguments {
+                term(t, Use::Other, f);
+            }
             f(*output, Use::Other);
         }
         Clause::GetElse { entity, output, .. } => {

@@ -1,0 +1,133 @@
+//! The engine against the oracle on random queries over random data.
+
+use rhizome_query::{Input, Limits, Prepared, datalog};
+use rhizome_replica::Snapshot;
+use serde_json::Value as Json;
+
+use crate::generate::Random;
+use crate::generate::data::{Data, entity};
+use crate::generate::query::{Case, Given};
+use crate::oracle::{self, V};
+
+/// Puts this engine's entity ids into a text.
+pub fn named(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('@') {
+        out.push_str(&rest[..at]);
+        let digits = rest[at + 1..]
+            .chars()
+            .take_while(char::is_ascii_digit)
+            .count();
+        let number: usize = rest[at + 1..at + 1 + digits]
+            .parse()
+            .expect("an entity number");
+        out.push_str(&format!("\"{}\"", entity(number)));
+        rest = &rest[at + 1 + digits..];
+    }
+    out.push_str(rest);
+    out
+}
+
+pub fn inputs(case: &Case) -> Vec<Input> {
+    let all =
+        |cells: &[crate::generate::data::Cell]| cells.iter().map(|c| c.value()).collect::<Vec<_>>();
+    case.inputs
+        .iter()
+        .map(|given| match given {
+            Given::Value(c) => Input::Value(c.value()),
+            Given::Tuple(cells) => Input::Tuple(all(cells)),
+            Given::Collection(cells) => Input::Collection(all(cells)),
+            Given::Relation(rows) => Input::Relation(rows.iter().map(|r| all(r)).collect()),
+        })
+        .collect()
+}
+
+pub fn snapshot(data: &Data) -> Snapshot {
+    Snapshot::from_facts(
+        data.facts
+            .iter()
+            .map(|(e, a, v)| (entity(*e), *a, v.value())),
+    )
+    .expect("facts make a snapshot")
+}
+
+/// Rows as sorted JSON; numbers as floats, so that 2 and 2.0 are one.
+pub fn normal(mut rows: Vec<Json>) -> Vec<String> {
+    fn number(j: &mut Json) {
+        match j {
+            Json::Number(n) => *j = Json::from(n.as_f64().unwrap_or(f64::NAN)),
+            Json::Array(all) => all.iter_mut().for_each(number),
+            _ => {}
+        }
+    }
+    rows.iter_mut().for_each(number);
+    let mut out: Vec<String> = rows.iter().map(Json::to_string).collect();
+    out.sort();
+    out
+}
+
+#[test]
+fn random_queries_agree_with_nested_loops() {
+    let count: u64 = std::env::var("RHIZOME_QUERY_CASES")
+        .ok()
+        .and_then(|s| s.parse().ok())
+        .unwrap_or(4000);
+    let (mut checked, mut answers, mut skipped) = (0, 0, 0);
+    for seed in 0..count.div_ceil(10) {
+        let mut random = Random::new(seed);
+        let data = Data::random(&mut random);
+        let facts: Vec<oracle::Fact> = data
+            .facts
+            .iter()
+            .map(|(e, a, v)| (V::Entity(entity(*e)), (*a).to_owned(), V::of(&v.value())))
+            .collect();
+        let snapshot = snapshot(&data);
+        for _ in 0..10 {
+            let case = Case::random(&mut random, data.entities);
+            let (text, rules) = (named(&case.text), case.rules.as_deref().map(named));
+            let mut parsed =
+                datalog::parse(&text, &Limits::default()).unwrap_or_else(|e| panic!("{e}\n{text}"));
+            if let Some(rules) = &rules {
+                parsed.rules = datalog::parse_rules(rules, &Limits::default())
+                    .unwrap_or_else(|e| panic!("{e}\n{rules}"));
+            }
+            let inputs = inputs(&case);
+            let Ok(expected) = oracle::evaluate(&parsed, &facts, &inputs) else {
+                skipped += 1;
+                continue;
+            };
+            let explain = || {
+                format!(
+                    "seed {seed}\n{text}\nrules {rules:?}\ninputs {inputs:?}\nas written {}",
+                    case.text
+                )
+            };
+            let prepared = Prepared::with(&text, rules.as_deref(), &Limits::default())
+                .unwrap_or_else(|e| panic!("{e}\n{}", explain()));
+            let rows = prepared
+                .run(&snapshot, &inputs)
+                .unwrap_or_else(|e| panic!("{e}\n{}", explain()));
+            let Json::Array(found) = rows.to_json().expect("rows decode")["rows"].take() else {
+                panic!("rows are an array")
+            };
+            let expected = normal(
+                expected
+                    .iter()
+                    .map(|r| r.iter().map(V::json).collect())
+                    .collect(),
+            );
+            assert_eq!(normal(found), expected, "{}", explain());
+            checked += 1;
+            answers += usize::from(!expected.is_empty());
+        }
+    }
+    assert!(
+        skipped * 5 < checked,
+        "{skipped} of {checked} cases were too large to check"
+    );
+    assert!(
+        answers * 3 > checked,
+        "only {answers} of {checked} cases have answers"
+    );
+}

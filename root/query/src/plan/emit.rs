@@ -110,6 +110,14 @@ impl<'q> Planner<'q> {
         }
     }
 
+    /// As [`Self::argument`], but a constant that names an entity is that entity.
+    fn meant(&mut self, term: Term, frame: &Frame<'q>) -> Register {
+        match term {
+            Term::Constant(c) => self.constant(c, true),
+            other => self.argument(other, frame),
+        }
+    }
+
     /// A constant that stands for several values is tried with each.
     pub fn each(&mut self, constant: ConstantIndex) -> Register {
         if !self.is_ambiguous(constant) {
@@ -217,7 +225,7 @@ impl<'q> Planner<'q> {
                 arguments,
                 output,
             } => {
-                let arguments = arguments.iter().map(|t| self.argument(*t, frame)).collect();
+                let arguments = arguments.iter().map(|t| self.meant(*t, frame)).collect();
                 let bound = frame.bound.contains(*output);
                 self.step(Step::Compute {
                     function: *function,
@@ -232,11 +240,8 @@ impl<'q> Planner<'q> {
                 default,
                 output,
             } => {
-                let e = match entity {
-                    Term::Constant(c) => self.constant(*c, true),
-                    other => self.argument(*other, frame),
-                };
-                let default = self.constant(*default, false);
+                let e = self.meant(*entity, frame);
+                let default = self.constant(*default, true);
                 let bound = frame.bound.contains(*output);
                 self.step(Step::GetElse {
                     e,

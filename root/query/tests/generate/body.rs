@@ -22,6 +22,8 @@ pub struct Body<'a> {
     pub testing: Vec<String>,
     pub next: &'a mut usize,
     depth: usize,
+    /// Without what DataScript 1.8 does not do: it does not compare the two places of `[?x "a" ?x]`.
+    portable: bool,
 }
 
 impl<'a> Body<'a> {
@@ -31,6 +33,7 @@ impl<'a> Body<'a> {
         rules: &'a [Signature],
         next: &'a mut usize,
         depth: usize,
+        portable: bool,
     ) -> Self {
         Self {
             random,
@@ -41,6 +44,7 @@ impl<'a> Body<'a> {
             testing: Vec::new(),
             next,
             depth,
+            portable,
         }
     }
 
@@ -102,7 +106,19 @@ impl<'a> Body<'a> {
             return;
         }
         let v = self.place(of, 60);
+        let v = self.apart(v, of, std::slice::from_ref(&e));
         self.binding.push(format!("[{e} {name:?} {v}]"));
+    }
+
+    /// A variable that must not be one of these is replaced by another one that equals it.
+    fn apart(&mut self, term: String, of: Type, from: &[String]) -> String {
+        if !self.portable || !term.starts_with('?') || !from.contains(&term) {
+            return term;
+        }
+        let other = self.fresh(of);
+        self.testing.push(format!("[(= {} {term})]", other.name));
+        self.variables.push(other.clone());
+        other.name
     }
 
     /// An argument of a test or a function: known, or a constant.
@@ -118,7 +134,10 @@ impl<'a> Body<'a> {
             .random
             .pick(&[Type::Integer, Type::Integer, Type::Text, Type::Entity]);
         let Some(first) = self.known(of) else { return };
-        let second = self.argument(of);
+        let mut second = self.argument(of);
+        if self.portable && second == first.name {
+            second = self.constant(of);
+        }
         let op = match of {
             Type::Integer => *self
                 .random
@@ -152,7 +171,10 @@ impl<'a> Body<'a> {
         let Some(first) = self.known(Type::Integer) else {
             return;
         };
-        let second = self.argument(Type::Integer);
+        let mut second = self.argument(Type::Integer);
+        if self.portable && second == first.name {
+            second = self.constant(Type::Integer);
+        }
         let call = match *self.random.pick(&[
             "+", "-", "*", "quot", "rem", "mod", "inc", "dec", "max", "min", "identity",
         ]) {
@@ -166,7 +188,12 @@ impl<'a> Body<'a> {
         };
         // now and then the result must equal something known
         let out = match self.known(Type::Integer) {
-            Some(v) if self.random.chance(30) => v,
+            Some(v)
+                if self.random.chance(30)
+                    && !(self.portable && [&first.name, &second].contains(&&v.name)) =>
+            {
+                v
+            }
             _ => {
                 let v = self.fresh(Type::Integer);
                 self.variables.push(v.clone());
@@ -177,7 +204,11 @@ impl<'a> Body<'a> {
     }
 
     fn ground(&mut self) {
-        let of = *self.random.pick(&[Type::Integer, Type::Text]);
+        let of = *self.random.pick(if self.portable {
+            &[Type::Integer, Type::Text][..]
+        } else {
+            &[Type::Integer, Type::Text, Type::Entity]
+        });
         let v = self.fresh(of);
         let all: Vec<String> = (0..1 + self.random.below(3))
             .map(|_| self.constant(of))
@@ -331,16 +362,21 @@ impl<'a> Body<'a> {
         }
     }
 
-    fn call(&mut self) {
+    pub fn call(&mut self) {
         if self.rules.is_empty() {
             return;
         }
         let rule = self.random.pick(self.rules).clone();
-        let arguments: Vec<String> = rule
-            .arguments
-            .iter()
-            .map(|of| self.place(*of, 30))
-            .collect();
+        let mut arguments: Vec<String> = Vec::new();
+        for of in &rule.arguments {
+            let mut term = self.place(*of, 30);
+            // DataScript puts what a call says in place of the head's variable: `_` would no longer join
+            while self.portable && !term.starts_with('?') {
+                term = self.place(*of, 30);
+            }
+            let term = self.apart(term, *of, &arguments);
+            arguments.push(term);
+        }
         self.binding
             .push(format!("({} {})", rule.name, arguments.join(" ")));
     }

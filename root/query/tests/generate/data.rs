@@ -24,8 +24,8 @@ pub const ATTRIBUTES: &[(&str, Type, bool)] = &[
     ("s/kind", Type::Text, true),
 ];
 /// Integers are larger than any entity number, so that engines in which entities are integers cannot mix them up.
-pub const INTEGERS: std::ops::Range<i64> = 1000..1007;
-pub const TEXTS: &[&str] = &["a", "ab", "abcdé", "abcdef", "b", "ba", "c"];
+pub const INTEGERS: std::ops::Range<i64> = 1000..1005;
+pub const TEXTS: &[&str] = &["a", "ab", "abcdé", "abcdef", "b"];
 
 /// A value that names its entity by number.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,7 +67,7 @@ impl Cell {
 pub fn cell(random: &mut Random, of: Type, entities: usize) -> Cell {
     match of {
         Type::Entity => Cell::Entity(1 + random.below(entities)),
-        Type::Integer => Cell::Integer(INTEGERS.start + random.below(7) as i64),
+        Type::Integer => Cell::Integer(INTEGERS.start + random.below(5) as i64),
         Type::Text => Cell::Text((*random.pick(TEXTS)).to_owned()),
     }
 }
@@ -75,6 +75,21 @@ pub fn cell(random: &mut Random, of: Type, entities: usize) -> Cell {
 impl Data {
     pub fn random(random: &mut Random) -> Self {
         let entities = 3 + random.below(8);
+        Self::over(random, entities, true)
+    }
+
+    /// Data on which engines that follow every path of a cyclic graph come to an end: cycles only among few entities.
+    pub fn tame(random: &mut Random) -> Self {
+        let cyclic = random.chance(20);
+        let entities = if cyclic {
+            2 + random.below(2)
+        } else {
+            3 + random.below(5)
+        };
+        Self::over(random, entities, cyclic)
+    }
+
+    fn over(random: &mut Random, entities: usize, cyclic: bool) -> Self {
         let mut facts = Vec::new();
         for (name, of, one) in ATTRIBUTES {
             // some attributes are dense, some sparse, some absent
@@ -83,7 +98,9 @@ impl Data {
                 let n = if *one { 1 } else { 1 + random.below(2) };
                 for _ in 0..n {
                     let fact = (e, *name, cell(random, *of, entities));
-                    if random.chance(density) && !facts.contains(&fact) {
+                    let backwards =
+                        cyclic || !matches!(fact.2, Cell::Entity(target) if target >= e);
+                    if random.chance(density) && backwards && !facts.contains(&fact) {
                         facts.push(fact);
                     }
                 }

@@ -23,16 +23,17 @@ pub enum Given {
 }
 
 impl Case {
-    pub fn random(random: &mut Random, entities: usize) -> Self {
+    /// `portable`: only what DataScript 1.8 does too.
+    pub fn random(random: &mut Random, entities: usize, portable: bool) -> Self {
         let (signatures, rule_text) = if random.chance(35) {
-            rules(random, entities)
+            rules(random, entities, portable)
         } else {
             (Vec::new(), String::new())
         };
         let mut next = 0;
-        let clauses = 1 + random.below(5);
+        let clauses = random.below(5);
         let with_inputs = random.chance(30);
-        let mut body = Body::new(random, entities, &signatures, &mut next, 0);
+        let mut body = Body::new(random, entities, &signatures, &mut next, 0, portable);
         let (mut in_text, mut inputs) = (String::new(), Vec::new());
         if with_inputs {
             (in_text, inputs) = given(&mut body);
@@ -43,14 +44,10 @@ impl Case {
             body.clause();
         }
         if !signatures.is_empty() && !body.text().contains("(r") {
-            let rule = &signatures[0];
-            let arguments: Vec<String> = rule
-                .arguments
-                .iter()
-                .map(|of| argument(&mut body, *of))
-                .collect();
-            body.binding
-                .push(format!("({} {})", rule.name, arguments.join(" ")));
+            let rules = body.rules;
+            body.rules = &rules[..1];
+            body.call();
+            body.rules = rules;
         }
         if body.variables.is_empty() {
             body.binding.push("[?e0 \"e/link\" ?e00]".into());
@@ -59,7 +56,7 @@ impl Case {
                 of: Type::Entity,
             });
         }
-        let (find, with) = find(&mut body);
+        let (find, with) = find(&mut body, portable);
         let percent = if signatures.is_empty() { "" } else { " %" };
         let text = format!(
             "[:find {find}{with} :in ${percent}{in_text} :where {}]",
@@ -72,19 +69,6 @@ impl Case {
             inputs,
         }
     }
-}
-
-fn argument(body: &mut Body<'_>, of: Type) -> String {
-    let known: Vec<Variable> = body
-        .variables
-        .iter()
-        .filter(|v| v.of == of)
-        .cloned()
-        .collect();
-    if known.is_empty() || body.random.chance(30) {
-        return cell(body.random, of, body.entities).written();
-    }
-    body.random.pick(&known).name.clone()
 }
 
 fn variable(body: &mut Body<'_>, of: Type) -> String {
@@ -137,7 +121,7 @@ fn given(body: &mut Body<'_>) -> (String, Vec<Given>) {
     (text, inputs)
 }
 
-fn find(body: &mut Body<'_>) -> (String, String) {
+fn find(body: &mut Body<'_>, portable: bool) -> (String, String) {
     let variables = body.variables.clone();
     let random = &mut *body.random;
     let plain = |random: &mut Random| random.pick(&variables).name.clone();
@@ -168,8 +152,13 @@ fn find(body: &mut Body<'_>) -> (String, String) {
             };
             columns.push(column);
         }
-        let with = if random.chance(40) {
-            format!(" :with {}", plain(random))
+        let with = plain(random);
+        let taken = portable
+            && columns
+                .iter()
+                .any(|c| c.trim_end_matches(')').ends_with(&with));
+        let with = if random.chance(40) && !taken {
+            format!(" :with {with}")
         } else {
             String::new()
         };

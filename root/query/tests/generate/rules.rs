@@ -12,7 +12,7 @@ pub struct Signature {
 }
 
 /// Some rules and their text.
-pub fn rules(random: &mut Random, entities: usize) -> (Vec<Signature>, String) {
+pub fn rules(random: &mut Random, entities: usize, portable: bool) -> (Vec<Signature>, String) {
     let mut all = Vec::new();
     let mut text = String::new();
     for i in 0..1 + random.below(2) {
@@ -102,7 +102,7 @@ pub fn rules(random: &mut Random, entities: usize) -> (Vec<Signature>, String) {
                 let mut next = 100 * (i + 1);
                 let mut branches = String::new();
                 for _ in 0..1 + random.below(2) {
-                    let mut body = Body::new(random, entities, &[], &mut next, 1);
+                    let mut body = Body::new(random, entities, &[], &mut next, 1, portable);
                     body.variables = vec![
                         Variable {
                             name: "?x".into(),

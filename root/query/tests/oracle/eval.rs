@@ -268,7 +268,7 @@ impl World<'_> {
             } => {
                 let rows: Vec<Vec<V>> = match (name.as_str(), arguments.as_slice()) {
                     ("ground", [Argument::Rows(rows)]) => {
-                        rows.iter().map(|r| r.iter().map(V::of).collect()).collect()
+                        rows.iter().map(|r| r.iter().map(meant).collect()).collect()
                     }
                     ("ground", _) => vec![values(arguments, b)],
                     ("get-else", _) => {
@@ -354,6 +354,14 @@ fn constant(c: &Value, v: &V) -> bool {
     as_entity.as_ref() == Some(v) || V::of(c) == *v
 }
 
+/// A constant that is computed with: text that is an entity's id means the entity.
+fn meant(c: &Value) -> V {
+    match c {
+        Value::Text(s) => s.parse().map_or_else(|_| V::Text(s.clone()), V::Entity),
+        other => V::of(other),
+    }
+}
+
 fn matches(term: &Term, v: &V, b: &mut Binding) -> bool {
     match term {
         Term::Blank => true,
@@ -367,11 +375,7 @@ fn values(arguments: &[Argument], b: &Binding) -> Vec<V> {
         .iter()
         .map(|a| match a {
             Argument::Term(Term::Variable(x)) => b[&x.name].clone(),
-            // predicates on entities compare with entities
-            Argument::Term(Term::Constant(Value::Text(s))) => {
-                s.parse().map_or_else(|_| V::Text(s.clone()), V::Entity)
-            }
-            Argument::Term(Term::Constant(c)) => V::of(c),
+            Argument::Term(Term::Constant(c)) => meant(c),
             other => panic!("{other:?} is not a value"),
         })
         .collect()

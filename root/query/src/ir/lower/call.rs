@@ -1,6 +1,6 @@
 //! Predicates, functions and rule calls.
 
-use rhizome_tuple::Value;
+use rhizome_tuple::{EntityId, Value};
 
 use super::clause::wrong;
 use super::scope::Scope;
@@ -236,12 +236,22 @@ impl Lowering<'_> {
     }
 }
 
+/// Constants that are computed with: text that reads as an entity id is the entity.
+fn meant(row: &[Value]) -> Vec<Value> {
+    let one = |v: &Value| match v {
+        Value::Text(s) => s.parse::<EntityId>().map_or_else(|_| v.clone(), Value::Ref),
+        other => other.clone(),
+    };
+    row.iter().map(one).collect()
+}
+
 fn ground(
     at: Position,
     rows: &[Vec<Value>],
     output: &Binding,
     scope: &mut Scope,
 ) -> Result<Clause, QueryError> {
+    let rows: &[Vec<Value>] = &rows.iter().map(|r| meant(r)).collect::<Vec<_>>();
     let place = |v: &Option<ast::Variable>| v.as_ref().map(|v| scope.need(v, "")).transpose();
     let (slots, rows) = match output {
         Binding::Scalar(v) if rows.len() == 1 => (vec![Some(scope.need(v, "")?)], rows.to_vec()),

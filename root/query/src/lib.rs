@@ -6,6 +6,7 @@ mod error;
 mod exec;
 mod input;
 mod instant;
+pub mod iql;
 pub mod ir;
 mod json;
 mod like;

@@ -13,7 +13,7 @@ mod builtin;
 mod lower;
 
 pub use builtin::{Aggregate, Compare, Function};
-pub(crate) use lower::{lower, needs, slots_of};
+pub(crate) use lower::{finish, infer_inside, lower, needs, slots_of};
 
 use rhizome_tuple::Value;
 

@@ -20,7 +20,8 @@ use super::{
 use crate::datalog::ast;
 use crate::error::QueryError;
 use crate::limits::Limits;
-pub(crate) use safety::needs;
+pub(crate) use finish::finish;
+pub(crate) use safety::{infer_inside, needs};
 use scope::Scope;
 pub(crate) use visit::slots_of;
 
@@ -35,7 +36,7 @@ pub fn lower(query: &ast::Query, limits: &Limits) -> Result<Query, QueryError> {
     }
     let given: Vec<_> = scope.all_slots().collect();
     let mut body = lowering.body(&query.clauses, &mut scope)?;
-    safety::infer_inside(&mut body, &lowering.rules);
+    infer_inside(&mut body, &lowering.rules);
     let mut find = Vec::with_capacity(query.find.elements().len());
     for element in query.find.elements() {
         find.push(lower_element(element, &scope)?);
@@ -58,7 +59,7 @@ pub fn lower(query: &ast::Query, limits: &Limits) -> Result<Query, QueryError> {
     safety::check(&body, &given, &outside, &scope.variables, &lowering.rules)?;
     outside.extend(&given);
     let mut variables = scope.variables;
-    let body = finish::finish(body, &outside, &given, &mut variables);
+    let body = finish(body, &outside, &given, &mut variables);
     let mut out = Query {
         find,
         shape: match query.find {

@@ -1,7 +1,8 @@
 //! Rules: arities, components of mutual recursion, stratified negation.
 
+use super::finish::finish;
 use super::scope::Scope;
-use super::{Lowering, finish, safety};
+use super::{Lowering, safety};
 use crate::datalog::ast::{self, ClauseKind};
 use crate::error::{Position, QueryError};
 use crate::ir::{Branch, Clause, Query, Rule, RuleIndex, Slot};
@@ -180,7 +181,7 @@ impl Lowering<'_> {
                 &branch.variables,
                 &self.rules,
             )?;
-            branch.body = finish::finish(
+            branch.body = finish(
                 std::mem::take(&mut branch.body),
                 &branch.head,
                 &branch.head,

@@ -1,0 +1,154 @@
+//! The entities of a level in order, with its page cut out.
+
+use std::cmp::Ordering;
+
+use rhizome_replica::{Eid, Snapshot, Word, key};
+
+use super::lower::Level;
+use crate::error::QueryError;
+use crate::exec::words::Words;
+use crate::input::Input;
+use crate::ir;
+use crate::limits::Limits;
+use crate::prepared::Prepared;
+
+/// The queries of a level, planned once for all parents.
+pub struct Queries {
+    plain: Prepared,
+    by_value: Option<(Prepared, ir::Query)>,
+    without_value: Option<Prepared>,
+}
+
+impl Queries {
+    pub fn new(level: &Level, limits: &Limits) -> Self {
+        let prepare = |q: &ir::Query| Prepared::from_ir(q.clone(), limits);
+        Self {
+            plain: prepare(&level.query),
+            by_value: level.by_value.as_ref().map(|q| (prepare(q), q.clone())),
+            without_value: level.without_value.as_ref().map(prepare),
+        }
+    }
+}
+
+/// The entities of one page.
+pub fn page(
+    level: &Level,
+    queries: &Queries,
+    snapshot: &Snapshot,
+    parent: &[Input],
+    limits: &Limits,
+    check: &dyn Fn() -> bool,
+) -> Result<Vec<Eid>, QueryError> {
+    let wanted = level.limit.map(|l| l.saturating_add(level.offset));
+    let mut all = match (
+        &queries.by_value,
+        &queries.without_value,
+        wanted,
+        level.after,
+    ) {
+        // the first few by one value: an index walk may find them without looking at the rest
+        (Some((_, query)), Some(without), Some(wanted), None) => {
+            let mut found = first(query, snapshot, parent, wanted, limits, check)?;
+            if found.len() < wanted {
+                let rest = entities(without, snapshot, parent, check)?;
+                found.extend(sorted(rest, &[], snapshot));
+            }
+            found
+        }
+        _ => {
+            let found = entities(&queries.plain, snapshot, parent, check)?;
+            sorted(found, &level.order, snapshot)
+        }
+    };
+    if let Some(after) = level.after {
+        let at = snapshot
+            .eid(&after)
+            .and_then(|e| all.iter().position(|x| *x == e));
+        let at = at.ok_or_else(|| QueryError::Shape {
+            path: format!("{}.$.after", level.key),
+            expected: "the id of an entity that is in the result".into(),
+            found: after.to_string(),
+        })?;
+        all.drain(..=at);
+    }
+    let start = level.offset.min(all.len());
+    let end = wanted.map_or(all.len(), |w| w.min(all.len()));
+    Ok(all[start..end.max(start)].to_vec())
+}
+
+fn entities(
+    query: &Prepared,
+    snapshot: &Snapshot,
+    parent: &[Input],
+    check: &dyn Fn() -> bool,
+) -> Result<Vec<Eid>, QueryError> {
+    let rows = query.run_while(snapshot, parent, check)?;
+    Ok((0..rows.len()).filter_map(|r| rows.entity(r, 0)).collect())
+}
+
+/// The first different entities by a value. An entity with several values comes where its first one is, so more rows than entities
+/// may be needed.
+fn first(
+    query: &ir::Query,
+    snapshot: &Snapshot,
+    parent: &[Input],
+    wanted: usize,
+    limits: &Limits,
+    check: &dyn Fn() -> bool,
+) -> Result<Vec<Eid>, QueryError> {
+    let mut rows_wanted = wanted;
+    loop {
+        let limited = ir::Query {
+            limit: Some(rows_wanted as u64),
+            ..query.clone()
+        };
+        let rows = Prepared::from_ir(limited, limits).run_while(snapshot, parent, check)?;
+        let mut found: Vec<Eid> = Vec::with_capacity(wanted);
+        let mut seen = rustc_hash::FxHashSet::default();
+        for e in (0..rows.len()).filter_map(|r| rows.entity(r, 0)) {
+            if seen.insert(e) {
+                found.push(e);
+            }
+        }
+        if found.len() >= wanted || rows.len() < rows_wanted {
+            found.truncate(wanted);
+            return Ok(found);
+        }
+        rows_wanted = rows_wanted.saturating_mul(2).saturating_add(16);
+    }
+}
+
+/// By the values of each order key: of several, the first in its direction; without one, last. Ties, and everything without order, by
+/// entity id.
+fn sorted(all: Vec<Eid>, order: &[(String, bool)], snapshot: &Snapshot) -> Vec<Eid> {
+    let words = Words::new(snapshot);
+    let value = |e: Eid, (attribute, descending): &(String, bool)| -> Option<Word> {
+        let (lo, hi) = key::eav_ea(e, snapshot.aid(attribute)?);
+        let values = snapshot.eav().range(lo, hi).map(|k| key::un_eav(k).v);
+        if *descending {
+            values.max_by(|a, b| words.total(*a, *b))
+        } else {
+            values.min_by(|a, b| words.total(*a, *b))
+        }
+    };
+    let mut keyed: Vec<(Vec<Option<Word>>, Eid)> = all
+        .into_iter()
+        .map(|e| (order.iter().map(|k| value(e, k)).collect(), e))
+        .collect();
+    keyed.sort_by(|(a, x), (b, y)| {
+        for ((a, b), (_, descending)) in a.iter().zip(b).zip(order) {
+            let o = match (a, b) {
+                (Some(a), Some(b)) if *descending => words.total(*b, *a),
+                (Some(a), Some(b)) => words.total(*a, *b),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (None, None) => Ordering::Equal,
+            };
+            if o != Ordering::Equal {
+                return o;
+            }
+        }
+        snapshot.entity_id(*x).cmp(&snapshot.entity_id(*y))
+    });
+    keyed.into_iter().map(|(_, e)| e).collect()
+}

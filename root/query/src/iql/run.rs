@@ -1,0 +1,222 @@
+//! Running a nested query: objects out.
+
+use rhizome_replica::{Aid, Eid, Snapshot, Word, key};
+use rhizome_tuple::Value;
+use serde_json::{Map, Value as Json};
+
+use super::ast::Query;
+use super::lower::Level;
+use super::names::{Link, Names};
+use super::order::{Queries, page};
+use crate::error::QueryError;
+use crate::input::Input;
+use crate::json;
+use crate::limits::Limits;
+
+impl Query {
+    /// Runs the query: for each namespace an array of objects, each with `id`, its fields and its links.
+    pub fn run(
+        &self,
+        snapshot: &Snapshot,
+        names: &Names,
+        limits: &Limits,
+    ) -> Result<Json, QueryError> {
+        self.run_while(snapshot, names, limits, &|| true)
+    }
+
+    /// As [`Self::run`], as long as `check` says true.
+    pub fn run_while(
+        &self,
+        snapshot: &Snapshot,
+        names: &Names,
+        limits: &Limits,
+        check: &dyn Fn() -> bool,
+    ) -> Result<Json, QueryError> {
+        let mut runner = Runner {
+            snapshot,
+            limits,
+            check,
+            visited: 0,
+        };
+        let mut out = Map::new();
+        for level in &self.lower(snapshot, names)? {
+            let prepared = Node::new(level, limits);
+            let found = runner.level(&prepared, None)?;
+            out.insert(level.key.clone(), Json::Array(found));
+        }
+        snapshot
+            .fault()
+            .map_err(|e| QueryError::Storage(e.to_string()))?;
+        Ok(Json::Object(out))
+    }
+}
+
+/// A level with its queries planned.
+struct Node<'a> {
+    level: &'a Level,
+    queries: Queries,
+    below: Vec<Node<'a>>,
+}
+
+impl<'a> Node<'a> {
+    fn new(level: &'a Level, limits: &Limits) -> Self {
+        let below = level.levels.iter().map(|l| Node::new(l, limits)).collect();
+        Self {
+            level,
+            queries: Queries::new(level, limits),
+            below,
+        }
+    }
+}
+
+struct Runner<'a> {
+    snapshot: &'a Snapshot,
+    limits: &'a Limits,
+    check: &'a dyn Fn() -> bool,
+    visited: usize,
+}
+
+impl Runner<'_> {
+    fn level(&mut self, node: &Node<'_>, parent: Option<Eid>) -> Result<Vec<Json>, QueryError> {
+        let level = node.level;
+        let entities = match (parent, &level.link) {
+            (Some(parent), Some(link))
+                if level.plain && level.order.is_empty() && level.after.is_none() =>
+            {
+                let all = self.follow(parent, link);
+                all.skip(level.offset)
+                    .take(level.limit.unwrap_or(usize::MAX))
+                    .collect()
+            }
+            _ => {
+                let parent = parent
+                    .and_then(|e| self.snapshot.entity_id(e))
+                    .map(|id| Input::Value(Value::Ref(id)));
+                page(
+                    level,
+                    &node.queries,
+                    self.snapshot,
+                    parent.as_slice(),
+                    self.limits,
+                    self.check,
+                )?
+            }
+        };
+        entities.into_iter().map(|e| self.object(node, e)).collect()
+    }
+
+    /// The entities at the other end of a link: those of an ordered list in its order.
+    fn follow(&self, from: Eid, link: &Link) -> Box<dyn Iterator<Item = Eid> + '_> {
+        let Some(a) = self.snapshot.aid(&link.attribute) else {
+            return Box::new(std::iter::empty());
+        };
+        if link.backwards {
+            let (lo, hi) = key::vae_va(from, a);
+            return Box::new(self.snapshot.vae().range(lo, hi).map(|k| key::un_vae(k).e));
+        }
+        Box::new(self.values(from, a).into_iter().filter_map(Word::as_eid))
+    }
+
+    fn values(&self, e: Eid, a: Aid) -> Vec<Word> {
+        self.snapshot.list(e, a).unwrap_or_else(|| {
+            let (lo, hi) = key::eav_ea(e, a);
+            self.snapshot
+                .eav()
+                .range(lo, hi)
+                .map(|k| key::un_eav(k).v)
+                .collect()
+        })
+    }
+
+    fn cell(&self, w: Word) -> Json {
+        self.snapshot
+            .value(w)
+            .map_or(Json::Null, |v| json::cell(&v))
+    }
+
+    fn object(&mut self, node: &Node<'_>, e: Eid) -> Result<Json, QueryError> {
+        self.visited += 1;
+        if self.visited > self.limits.pull_entities {
+            return Err(Limits::exceeded(
+                "pull_entities",
+                self.limits.pull_entities,
+                None,
+            ));
+        }
+        if self.visited % 256 == 0 && !(self.check)() {
+            return Err(QueryError::Cancelled);
+        }
+        let mut out = Map::new();
+        out.insert(
+            "id".into(),
+            self.snapshot
+                .entity_id(e)
+                .map_or(Json::Null, |id| Json::from(id.to_string())),
+        );
+        match &node.level.fields {
+            Some(fields) => {
+                for (name, link) in fields {
+                    let found: Vec<Json> = if link.backwards {
+                        self.follow(e, link)
+                            .map(|e| self.cell(Word::reference(e)))
+                            .collect()
+                    } else {
+                        let values = self
+                            .snapshot
+                            .aid(&link.attribute)
+                            .map(|a| self.values(e, a))
+                            .unwrap_or_default();
+                        values.into_iter().map(|w| self.cell(w)).collect()
+                    };
+                    if !found.is_empty() {
+                        out.insert(name.clone(), one_or_many(found));
+                    }
+                }
+            }
+            None => self.fields(node.level, e, &mut out),
+        }
+        for below in &node.below {
+            let found = self.level(below, Some(e))?;
+            let backwards = below.level.link.as_ref().is_some_and(|l| l.backwards);
+            // what refers here is many by nature; a reference that is not there is nothing
+            let value = match (backwards, found.len()) {
+                (false, 0) => Json::Null,
+                (false, _) => one_or_many(found),
+                (true, _) => Json::Array(found),
+            };
+            out.insert(below.level.key.clone(), value);
+        }
+        Ok(Json::Object(out))
+    }
+
+    /// Every attribute of the entity, short where it is of this namespace.
+    fn fields(&self, level: &Level, e: Eid, out: &mut Map<String, Json>) {
+        let (lo, hi) = key::eav_e(e);
+        let mut before = None;
+        for k in self.snapshot.eav().range(lo, hi) {
+            let a = key::un_eav(k).a;
+            if before.replace(a) == Some(a) {
+                continue;
+            }
+            let Some(name) = self.snapshot.attribute(a) else {
+                continue;
+            };
+            let values = self
+                .values(e, a)
+                .into_iter()
+                .map(|w| self.cell(w))
+                .collect();
+            let short = level.context.short(name);
+            let shown = if out.contains_key(short) { name } else { short };
+            out.insert(shown.to_owned(), one_or_many(values));
+        }
+    }
+}
+
+fn one_or_many(mut values: Vec<Json>) -> Json {
+    if values.len() == 1 {
+        values.remove(0)
+    } else {
+        Json::Array(values)
+    }
+}

@@ -30,8 +30,12 @@ pub fn named(text: &str) -> String {
 }
 
 pub fn inputs(case: &Case) -> Vec<Input> {
-    let all =
-        |cells: &[crate::generate::data::Cell]| cells.iter().map(|c| c.value()).collect::<Vec<_>>();
+    let all = |cells: &[crate::generate::data::Cell]| {
+        cells
+            .iter()
+            .map(super::generate::data::Cell::value)
+            .collect::<Vec<_>>()
+    };
     case.inputs
         .iter()
         .map(|given| match given {

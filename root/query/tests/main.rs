@@ -1,6 +1,11 @@
 //! Integration tests of the query crate.
-// The generator builds texts piece by piece and draws from ranges that start at one: both read better as they are.
-#![allow(clippy::format_push_string, clippy::range_plus_one)]
+// Tests build texts piece by piece, draw from ranges that start at one and hand over literals: all read better as they are.
+#![allow(
+    clippy::format_push_string,
+    clippy::range_plus_one,
+    clippy::needless_pass_by_value,
+    clippy::needless_for_each
+)]
 
 mod agree;
 mod datascript;

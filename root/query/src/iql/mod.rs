@@ -1,4 +1,4 @@
-//! IQL: nested JSON queries, the shape of InstantDB's InstaQL (<https://www.instantdb.com/docs/instaql>).
+//! IQL: nested JSON queries, the shape of `InstantDB`'s `InstaQL` (<https://www.instantdb.com/docs/instaql>).
 //!
 //! ```json
 //! { "post": { "$": { "where": { "author.name": "Ada", "created": { "$gt": 1600000000000 } },

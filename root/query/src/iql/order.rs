@@ -15,7 +15,7 @@ use crate::prepared::Prepared;
 /// The queries of a level, planned once for all parents.
 pub struct Queries {
     plain: Prepared,
-    by_value: Option<(Prepared, ir::Query)>,
+    by_value: Option<ir::Query>,
     without_value: Option<Prepared>,
 }
 
@@ -24,7 +24,7 @@ impl Queries {
         let prepare = |q: &ir::Query| Prepared::from_ir(q.clone(), limits);
         Self {
             plain: prepare(&level.query),
-            by_value: level.by_value.as_ref().map(|q| (prepare(q), q.clone())),
+            by_value: level.by_value.clone(),
             without_value: level.without_value.as_ref().map(prepare),
         }
     }
@@ -40,25 +40,22 @@ pub fn page(
     check: &dyn Fn() -> bool,
 ) -> Result<Vec<Eid>, QueryError> {
     let wanted = level.limit.map(|l| l.saturating_add(level.offset));
-    let mut all = match (
+    // the first few by one value: an index walk may find them without looking at the rest
+    let mut all = if let (Some(query), Some(without), Some(wanted), None) = (
         &queries.by_value,
         &queries.without_value,
         wanted,
         level.after,
     ) {
-        // the first few by one value: an index walk may find them without looking at the rest
-        (Some((_, query)), Some(without), Some(wanted), None) => {
-            let mut found = first(query, snapshot, parent, wanted, limits, check)?;
-            if found.len() < wanted {
-                let rest = entities(without, snapshot, parent, check)?;
-                found.extend(sorted(rest, &[], snapshot));
-            }
-            found
+        let mut found = first(query, snapshot, parent, wanted, limits, check)?;
+        if found.len() < wanted {
+            let rest = entities(without, snapshot, parent, check)?;
+            found.extend(sorted(rest, &[], snapshot));
         }
-        _ => {
-            let found = entities(&queries.plain, snapshot, parent, check)?;
-            sorted(found, &level.order, snapshot)
-        }
+        found
+    } else {
+        let found = entities(&queries.plain, snapshot, parent, check)?;
+        sorted(found, &level.order, snapshot)
     };
     if let Some(after) = level.after {
         let at = snapshot

@@ -143,7 +143,7 @@ impl Runner<'_> {
                 None,
             ));
         }
-        if self.visited % 256 == 0 && !(self.check)() {
+        if self.visited.is_multiple_of(256) && !(self.check)() {
             return Err(QueryError::Cancelled);
         }
         let mut out = Map::new();

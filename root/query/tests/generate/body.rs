@@ -297,7 +297,7 @@ impl<'a> Body<'a> {
         let n = 1 + self.random.below(2);
         let mut body = self.mentioning(&shared);
         let more = if n > 1 {
-            self.inner(1, &[shared.clone()])
+            self.inner(1, std::slice::from_ref(&shared))
         } else {
             String::new()
         };
@@ -384,7 +384,6 @@ impl<'a> Body<'a> {
     pub fn clause(&mut self) {
         let deep = self.depth > 0;
         match self.random.below(100) {
-            0..55 => self.pattern(),
             55..66 => self.predicate(),
             66..71 => self.function(),
             71..74 => self.ground(),
@@ -394,6 +393,7 @@ impl<'a> Body<'a> {
             82..89 if !deep => self.not(),
             89..94 if !deep => self.or(),
             94..100 if !deep => self.call(),
+            // more than half
             _ => self.pattern(),
         }
     }

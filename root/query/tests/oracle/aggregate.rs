@@ -24,7 +24,7 @@ pub fn aggregate(name: &str, n: Option<u64>, mut values: Vec<V>) -> V {
             if values.len() % 2 == 1 {
                 values[m].clone()
             } else {
-                V::Float(((number(&values[m - 1]) + number(&values[m])) / 2.0).to_bits())
+                V::Float(f64::midpoint(number(&values[m - 1]), number(&values[m])).to_bits())
             }
         }
         (other, _) => panic!("aggregate {other}"),

@@ -136,7 +136,7 @@ fn variables(clause: &Clause, out: &mut BTreeSet<String>) {
         } => [entity, attribute, value].into_iter().for_each(term),
         ClauseKind::Predicate { arguments, .. } => arguments.iter().for_each(|a| {
             if let Argument::Term(t) = a {
-                term(t)
+                term(t);
             }
         }),
         ClauseKind::Function {
@@ -144,7 +144,7 @@ fn variables(clause: &Clause, out: &mut BTreeSet<String>) {
         } => {
             arguments.iter().for_each(|a| {
                 if let Argument::Term(t) = a {
-                    term(t)
+                    term(t);
                 }
             });
             out.extend(output.variables().map(|v| v.name.clone()));
@@ -156,7 +156,7 @@ fn variables(clause: &Clause, out: &mut BTreeSet<String>) {
             join: Some((a, b)), ..
         } => out.extend(a.iter().chain(b).map(|v| v.name.clone())),
         ClauseKind::Or { branches, .. } => {
-            branches.iter().flatten().for_each(|c| variables(c, out))
+            branches.iter().flatten().for_each(|c| variables(c, out));
         }
     }
 }

@@ -304,11 +304,7 @@ pub fn query(home: &Home, query: &str, inputs: &[String], output: &Output) -> Re
 
 /// Runs a query on whatever was opened.
 pub fn ask(opened: &Opened, text: &str, inputs: &[Json]) -> Result<Json, Failure> {
-    // IQL is a JSON object; Datalog, its map form `{:find …}` included, never is
-    let q = serde_json::from_str(text)
-        .ok()
-        .filter(Json::is_object)
-        .unwrap_or_else(|| Json::String(text.to_owned()));
+    let q = Json::String(text.to_owned());
     let answer = match opened {
         Opened::Here(pod) => pod.query(&q, inputs, &Stop::new(false)),
         Opened::There(client) => client.query(&q, inputs),

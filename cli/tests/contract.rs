@@ -51,6 +51,19 @@ fn what_tx_says_query_sees() {
         ])
         .json();
     assert_eq!(with_input["rows"], json!([[ada]]));
+    let nested = shell.query(
+        r#"{"person": {"$": {"where": {"name": "Bob"}, "fields": ["name"]}, "knows": {"$": {"fields": ["name", "age"]}}}}"#,
+    );
+    assert_eq!(
+        nested["person"].as_array().map(Vec::len),
+        Some(1),
+        "{nested}"
+    );
+    assert_eq!(nested["person"][0]["name"], "Bob");
+    assert!(
+        nested["person"][0]["knows"].to_string().contains("Ada"),
+        "{nested}"
+    );
 }
 
 #[test]

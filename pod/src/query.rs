@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use rhizome_query::{Limits, Prepared};
+use rhizome_query::{Limits, Prepared, iql};
 use serde_json::Value as Json;
 
 use crate::{Pod, PodError, Stop};
@@ -16,25 +16,52 @@ pub(crate) fn limits() -> Limits {
     }
 }
 
+/// A query in either language.
+pub(crate) enum Asked {
+    /// Datalog.
+    Datalog(Box<Prepared>),
+    /// Nested JSON.
+    Nested(Box<iql::Query>),
+}
+
 impl Pod {
     /// Runs a query: Datalog as text, or a nested JSON query (IQL) as an object or as its text. Datalog gives
-    /// `{"columns": […], "rows": [[…]]}`. Sets of `stop` are seen every few thousand steps.
+    /// `{"columns": […], "rows": [[…]]}`, IQL nested objects. Sets of `stop` are seen every few thousand steps.
     pub fn query(&self, q: &Json, inputs: &[Json], stop: &Stop) -> Result<Json, PodError> {
-        let prepared = prepare(q)?;
-        let inputs = prepared.inputs(inputs)?;
-        let rows = prepared.run_while(&self.replica().snapshot(), &inputs, &|| {
-            !stop.load(Ordering::Relaxed)
-        })?;
-        Ok(rows.to_json()?)
+        let now = self.replica().snapshot();
+        let go_on = || !stop.load(Ordering::Relaxed);
+        match prepare(q)? {
+            Asked::Datalog(prepared) => {
+                let inputs = prepared.inputs(inputs)?;
+                Ok(prepared.run_while(&now, &inputs, &go_on)?.to_json()?)
+            }
+            Asked::Nested(_) if !inputs.is_empty() => Err(PodError::Request(
+                "a nested JSON query takes no inputs: write the values into it".to_owned(),
+            )),
+            Asked::Nested(query) => {
+                Ok(query.run_while(&now, &iql::Names::default(), &limits(), &go_on)?)
+            }
+        }
     }
 }
 
-/// Compiles a query.
-pub(crate) fn prepare(q: &Json) -> Result<Prepared, PodError> {
-    match q {
-        Json::String(text) => Ok(Prepared::with(text, None, &limits())?),
-        _ => Err(PodError::Request(
-            "`q` is a text (Datalog or JSON) or an object (IQL)".to_owned(),
-        )),
-    }
+/// Compiles a query. Text that starts as a JSON object is IQL: the map form of Datalog (`{:find …}`) never does.
+pub(crate) fn prepare(q: &Json) -> Result<Asked, PodError> {
+    let nested = |text: &str| {
+        let mut rest = text.trim_start().chars();
+        rest.next() == Some('{')
+            && matches!(rest.as_str().trim_start().chars().next(), Some('"' | '}'))
+    };
+    Ok(match q {
+        Json::String(text) if nested(text) => {
+            Asked::Nested(Box::new(iql::Query::parse(text, &limits())?))
+        }
+        Json::String(text) => Asked::Datalog(Box::new(Prepared::with(text, None, &limits())?)),
+        Json::Object(_) => Asked::Nested(Box::new(iql::Query::from_json(q, &limits())?)),
+        _ => {
+            return Err(PodError::Request(
+                "`q` is a text (Datalog or JSON) or an object (IQL)".to_owned(),
+            ));
+        }
+    })
 }

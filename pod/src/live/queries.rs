@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use rhizome_query::{Input, Prepared};
+use rhizome_query::{Input, iql};
 use rhizome_replica::{Change, Snapshot};
 use serde_json::Value as Json;
 
@@ -13,7 +13,11 @@ use super::{
     hub::Key,
     outbox::{Event, Row},
 };
-use crate::{PodError, Stop, http::error_json, query::prepare};
+use crate::{
+    PodError, Stop,
+    http::error_json,
+    query::{Asked, limits, prepare},
+};
 
 /// Rows of a live result.
 const MAX_ROWS: usize = 200_000;
@@ -33,7 +37,7 @@ pub(super) struct Started {
 }
 
 struct Live {
-    query: Prepared,
+    query: Asked,
     inputs: Vec<Input>,
     columns: Vec<String>,
     rows: HashMap<String, Vec<Json>>,
@@ -43,7 +47,10 @@ impl Started {
     /// Evaluates a query for the first time.
     pub fn new(q: &Json, inputs: &[Json], now: &Snapshot, stop: &Stop) -> Result<Self, PodError> {
         let query = prepare(q)?;
-        let inputs = query.inputs(inputs)?;
+        let inputs = match &query {
+            Asked::Datalog(prepared) => prepared.inputs(inputs)?,
+            Asked::Nested(_) => Vec::new(),
+        };
         let mut live = Live {
             query,
             inputs,
@@ -64,7 +71,14 @@ impl Live {
         now: &Snapshot,
         check: &dyn Fn() -> bool,
     ) -> Result<HashMap<String, Vec<Json>>, PodError> {
-        let rows = self.query.run_while(now, &self.inputs, check)?;
+        let rows = match &self.query {
+            Asked::Datalog(prepared) => prepared.run_while(now, &self.inputs, check)?,
+            Asked::Nested(query) => {
+                let rows = nested(query, now, check)?;
+                self.columns = ["namespace", "place", "object"].map(str::to_owned).to_vec();
+                return Ok(rows);
+            }
+        };
         if rows.len() > MAX_ROWS {
             return Err(PodError::Request(format!(
                 "a live result has at most {MAX_ROWS} rows, this one has {}: add a :limit",
@@ -126,6 +140,27 @@ impl Live {
         self.rows = fresh;
         (!added.is_empty() || !removed.is_empty()).then_some(Event::Changed { id, added, removed })
     }
+}
+
+/// A nested result as rows of namespace, place in it, and object.
+fn nested(
+    query: &iql::Query,
+    now: &Snapshot,
+    check: &dyn Fn() -> bool,
+) -> Result<HashMap<String, Vec<Json>>, PodError> {
+    let result = query.run_while(now, &iql::Names::default(), &limits(), check)?;
+    let mut out = HashMap::new();
+    for (namespace, objects) in result.as_object().into_iter().flatten() {
+        for (place, object) in objects.as_array().into_iter().flatten().enumerate() {
+            let cells = vec![
+                Json::String(namespace.clone()),
+                Json::from(place),
+                object.clone(),
+            ];
+            out.insert(key_of(&cells), cells);
+        }
+    }
+    Ok(out)
 }
 
 /// The identity of a row is its cells.

@@ -57,6 +57,29 @@ impl Prepared {
         &self.query
     }
 
+    pub(crate) fn shared(&self) -> Arc<Query> {
+        self.query.clone()
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Refuses inputs that do not fit `:in`.
+    pub(crate) fn check_inputs(&self, inputs: &[Input]) -> Result<(), QueryError> {
+        let wanted = self.wanted().count();
+        if wanted != inputs.len() {
+            let found = inputs.len().to_string();
+            return Err(input::mismatch(
+                wanted.min(inputs.len()),
+                &format!("{wanted} inputs"),
+                &found,
+            ));
+        }
+        let mut pairs = inputs.iter().zip(self.wanted()).enumerate();
+        pairs.try_for_each(|(i, (input, wanted))| input.cells(wanted, i).map(|_| ()))
+    }
+
     /// Runs the query; `inputs` in the order of `:in`, without `$` and `%`.
     pub fn run(&self, snapshot: &Snapshot, inputs: &[Input]) -> Result<Rows, QueryError> {
         self.run_while(snapshot, inputs, &|| true)
@@ -271,7 +294,7 @@ impl Prepared {
             rows.cells,
             len,
             snapshot.clone(),
-            machine.words.into_unseen(),
+            machine.words.into_unseen().into_values(),
             lists,
             self.limits,
         ))

@@ -12,4 +12,5 @@ mod datascript;
 mod errors;
 mod generate;
 mod iql;
+mod live;
 mod oracle;

@@ -45,6 +45,7 @@ impl Replica {
         let Outcome {
             mut added,
             mut removed,
+            mut lists,
             first,
             erased,
         } = apply(&mut state, &self.log, &batch)?;
@@ -68,7 +69,7 @@ impl Replica {
             tail.extend(found);
             state = self.rewritten(state.commits.len(), erased, &mut tail)?;
             writer.checkpointer.stale = true;
-            (added, removed) = Default::default();
+            (added, removed, lists) = Default::default();
         }
         self.log.tail.write().extend(tail);
         self.current.store(Arc::new(Inner {
@@ -81,9 +82,10 @@ impl Replica {
             after: self.snapshot(),
             added,
             removed,
+            lists,
             reset,
         });
-        if change.reset || !change.added.is_empty() || !change.removed.is_empty() {
+        if !change.is_empty() {
             self.tell(&change);
         }
         Ok(Taken {

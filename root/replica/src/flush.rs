@@ -193,6 +193,7 @@ impl Replica {
             after: self.snapshot(),
             added: Vec::new(),
             removed: Vec::new(),
+            lists: Vec::new(),
             reset: true,
         }));
         if saved {

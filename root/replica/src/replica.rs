@@ -1,5 +1,5 @@
 use crate::{
-    Epochs, Fact, ReplicaError, Snapshot, checkpoint::Checkpointer, flush::Flushed,
+    Aid, Eid, Epochs, Fact, ReplicaError, Snapshot, checkpoint::Checkpointer, flush::Flushed,
     history::replay, log::Log, snapshot::Inner, state::State, store::keyspace,
 };
 use arc_swap::ArcSwap;
@@ -25,9 +25,19 @@ pub struct Change {
     pub added: Vec<Fact>,
     /// Tuples that are gone.
     pub removed: Vec<Fact>,
+    /// Where a list may be in another order, or hold an element more or less often, although no tuple came or went. May name more
+    /// than that.
+    pub lists: Vec<(Eid, Aid)>,
     /// True if memory was thrown away and made anew, after a failed write or an erasure: then all numbers are new, `added` and
     /// `removed` are not known, and whoever keeps results must compute them again.
     pub reset: bool,
+}
+
+impl Change {
+    /// Whether everything reads as before.
+    pub fn is_empty(&self) -> bool {
+        !self.reset && self.added.is_empty() && self.removed.is_empty() && self.lists.is_empty()
+    }
 }
 
 /// What became of a write.

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use rhizome_replica::{Word, tag};
 
 use super::collect::RowSet;
+use super::exact::Sum;
 use super::words::{Words, local};
 use crate::error::QueryError;
 use crate::ir::{Aggregate, Element, Query, Slot};
@@ -56,8 +57,8 @@ pub fn aggregate(
                 g
             }
         };
-        for (i, (a, from)) in inputs.iter().enumerate() {
-            states[group * inputs.len() + i].add(row[*from], *a, words);
+        for (i, (_, from)) in inputs.iter().enumerate() {
+            states[group * inputs.len() + i].add(row[*from], words);
         }
     }
     let mut out = RowSet::unchecked(query.find.len());
@@ -99,16 +100,17 @@ enum State {
     Different(RowSet),
 }
 
-/// Sums of numbers; other values count as nothing.
-#[derive(Default)]
-struct Moments {
+/// Sums of numbers; other values count as nothing. The order of the numbers makes no difference, not even to the last bit, and a
+/// number can be taken back.
+#[derive(Clone, Debug, Default)]
+pub struct Moments {
     count: u64,
     integers: i128,
-    floats: f64,
+    floats: Option<Sum>,
+    float_count: u64,
+    time_count: u64,
     /// Values, for variance: two passes are exact where sums of squares cancel.
-    values: Vec<f64>,
-    any_float: bool,
-    any_but_time: bool,
+    values: Option<Vec<f64>>,
 }
 
 impl State {
@@ -117,15 +119,14 @@ impl State {
             Aggregate::Count => Self::Count(0),
             Aggregate::Min => Self::Extreme(None, Ordering::Less),
             Aggregate::Max => Self::Extreme(None, Ordering::Greater),
-            Aggregate::Sum | Aggregate::Average | Aggregate::Variance | Aggregate::Deviation => {
-                Self::Moments(Moments::default())
-            }
+            Aggregate::Sum | Aggregate::Average => Self::Moments(Moments::default()),
+            Aggregate::Variance | Aggregate::Deviation => Self::Moments(Moments::keeping()),
             Aggregate::MinN(_) | Aggregate::MaxN(_) | Aggregate::Median => Self::Values(Vec::new()),
             Aggregate::CountDistinct | Aggregate::Distinct => Self::Different(RowSet::distinct(1)),
         }
     }
 
-    fn add(&mut self, w: Word, a: Aggregate, words: &Words<'_>) {
+    fn add(&mut self, w: Word, words: &Words<'_>) {
         match self {
             Self::Count(n) => *n += 1,
             Self::Values(all) => all.push(w),
@@ -137,7 +138,7 @@ impl State {
                     *best = Some(w);
                 }
             }
-            Self::Moments(m) => m.add(w, matches!(a, Aggregate::Variance | Aggregate::Deviation)),
+            Self::Moments(m) => m.add(w),
         }
     }
 
@@ -167,7 +168,11 @@ impl State {
                         all.truncate(n as usize);
                         list(all, lists)
                     }
-                    _ => median(&all),
+                    _ => {
+                        let middle = all.len() / 2;
+                        let at = |i: usize| all.get(i).copied().unwrap_or(Word::integer(0));
+                        median(at(middle.saturating_sub(1)), at(middle), all.len() % 2 == 1)
+                    }
                 }
             }
         })
@@ -175,43 +180,71 @@ impl State {
 }
 
 impl Moments {
-    fn add(&mut self, w: Word, keep: bool) {
-        let x = match w.tag {
-            tag::INTEGER | tag::TIME => {
-                self.integers += i128::from(w.as_i64());
-                w.as_i64() as f64
-            }
-            tag::FLOAT => {
-                self.any_float = true;
-                self.floats += w.as_f64();
-                w.as_f64()
-            }
-            _ => return,
-        };
-        self.any_but_time |= w.tag != tag::TIME;
-        self.count += 1;
-        if keep {
-            self.values.push(x);
+    /// For variance and deviation, which need the values themselves.
+    pub fn keeping() -> Self {
+        Self {
+            values: Some(Vec::new()),
+            ..Self::default()
         }
     }
 
-    fn finish(&self, a: Aggregate) -> Option<Word> {
+    /// Counts a value in.
+    pub fn add(&mut self, w: Word) {
+        match w.tag {
+            tag::INTEGER | tag::TIME => {
+                self.integers += i128::from(w.as_i64());
+                self.time_count += u64::from(w.tag == tag::TIME);
+            }
+            tag::FLOAT => {
+                self.floats.get_or_insert_default().add(w.as_f64());
+                self.float_count += 1;
+            }
+            _ => return,
+        }
+        self.count += 1;
+        if let Some(values) = &mut self.values {
+            values.push(if w.tag == tag::FLOAT {
+                w.as_f64()
+            } else {
+                w.as_i64() as f64
+            });
+        }
+    }
+
+    /// Takes back a value that was counted in, where values are not kept.
+    pub fn subtract(&mut self, w: Word) {
+        match w.tag {
+            tag::INTEGER | tag::TIME => {
+                self.integers -= i128::from(w.as_i64());
+                self.time_count -= u64::from(w.tag == tag::TIME);
+            }
+            tag::FLOAT => {
+                self.floats.get_or_insert_default().subtract(w.as_f64());
+                self.float_count -= 1;
+            }
+            _ => return,
+        }
+        self.count -= 1;
+    }
+
+    /// The sum, mean, variance or deviation; `None` if a sum of integers does not fit 64 bits.
+    pub fn finish(&self, a: Aggregate) -> Option<Word> {
         let n = self.count.max(1) as f64;
-        let mean = (self.integers as f64 + self.floats) / n;
+        let sum = self.integers as f64 + self.floats.as_ref().map_or(0.0, Sum::value);
+        let mean = sum / n;
         Some(match a {
-            Aggregate::Sum if self.any_float => Word::float(self.integers as f64 + self.floats),
+            Aggregate::Sum if self.float_count > 0 => Word::float(sum),
             Aggregate::Sum => Word::integer(i64::try_from(self.integers).ok()?),
-            Aggregate::Average if self.count > 0 && !self.any_but_time => {
+            Aggregate::Average if self.count > 0 && self.time_count == self.count => {
                 Word::time(mean.round() as i64)
             }
             Aggregate::Average => Word::float(mean),
             _ => {
-                let variance = self
-                    .values
-                    .iter()
-                    .map(|x| (x - mean) * (x - mean))
-                    .sum::<f64>()
-                    / n;
+                let mut squares = Sum::default();
+                for x in self.values.iter().flatten() {
+                    squares.add((x - mean) * (x - mean));
+                }
+                let variance = squares.value() / n;
                 Word::float(if a == Aggregate::Deviation {
                     variance.sqrt()
                 } else {
@@ -222,16 +255,9 @@ impl Moments {
     }
 }
 
-/// Of sorted values: the middle one, or the mean of the two middle ones if they are numbers (else the lower one).
-fn median(all: &[Word]) -> Word {
-    let middle = all.len() / 2;
-    let upper = all.get(middle).copied().unwrap_or(Word::integer(0));
-    let lower = middle
-        .checked_sub(1)
-        .and_then(|i| all.get(i))
-        .copied()
-        .unwrap_or(upper);
-    if all.len() % 2 == 1 {
+/// Of the two middle values (the upper one twice if the number of values is odd): their mean if they are numbers, else the lower one.
+pub fn median(lower: Word, upper: Word, odd: bool) -> Word {
+    if odd {
         return upper;
     }
     let float = |w: Word| match w.tag {

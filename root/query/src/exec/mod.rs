@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod collect;
+mod exact;
 mod function;
 mod machine;
 mod pattern;
@@ -10,7 +11,7 @@ mod spans;
 mod table;
 pub mod words;
 
-pub use aggregate::aggregate;
+pub use aggregate::{Moments, aggregate, median};
 pub use collect::RowSet;
 pub use machine::{Machine, Stop};
-pub use sort::select;
+pub use sort::{compare_rows, select};

@@ -1,8 +1,8 @@
 //! Steps that read the indexes.
 
-use rhizome_replica::{Fact, Range, Word, key, tag};
+use rhizome_replica::{Aid, Fact, Range, Word, key, tag};
 
-use super::machine::{Flow, Machine};
+use super::machine::{Flow, Machine, Stop};
 use super::spans;
 use crate::plan::{Attribute, AttributeOut, Bound, Place, Register, ScanOrder};
 
@@ -94,6 +94,9 @@ impl Machine<'_> {
             let range = self.snapshot.aev().range(lo, hi);
             return self.each(range, false, key::un_aev, e, v, next);
         }
+        if matches!(self.stop, Stop::Ordered(..)) && self.mixes_numbers(a) {
+            self.stop = Stop::Never;
+        }
         let spans = spans::of_bounds(bounds, &|r| self.get(r), &self.words);
         let descending = order == ScanOrder::Descending;
         for i in 0..spans.len() {
@@ -109,6 +112,18 @@ impl Machine<'_> {
             }
         }
         Flow::More
+    }
+
+    /// Whether an attribute has numbers of more than one type: the index keeps them apart, `:order` does not.
+    fn mixes_numbers(&self, a: Aid) -> bool {
+        let any = |tag: &&u8| {
+            let word = |bits| Word { tag: **tag, bits };
+            let (lo, _) = key::ave_av(a, word(0));
+            let (_, hi) = key::ave_av(a, word(u64::MAX));
+            self.snapshot.ave().range(lo, hi).next().is_some()
+        };
+        let types = [tag::INTEGER, tag::FLOAT, tag::TIME];
+        types.iter().filter(any).count() > 1
     }
 
     /// Runs the rest for each fact of a range; where one place is not wanted, once for each different other place, which lie

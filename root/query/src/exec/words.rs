@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
+use std::collections::hash_map::Entry;
 
 use rhizome_replica::{Aid, Eid, Snapshot, Word, tag};
 use rhizome_tuple::Value;
@@ -29,13 +30,62 @@ pub fn attribute(a: Aid) -> Word {
 pub struct Words<'s> {
     pub snapshot: &'s Snapshot,
     unseen: RefCell<Unseen>,
+    /// A value that was unseen once keeps its word, also when the pod has learnt it since.
+    resumed: bool,
 }
 
-#[derive(Default)]
-struct Unseen {
+/// Values that the pod does not have, by number.
+#[derive(Debug, Default)]
+pub struct Unseen {
     values: Vec<Value>,
-    /// By kind and bytes.
+    /// By bytes and tag.
     numbers: FxHashMap<Vec<u8>, u32>,
+}
+
+impl Unseen {
+    pub fn values(&self) -> &[Value] {
+        &self.values
+    }
+
+    pub fn into_values(self) -> Vec<Value> {
+        self.values
+    }
+
+    /// What a value is found by: its bytes, then its tag. `None` for values that need no dictionary.
+    pub fn key(value: &Value) -> Option<Vec<u8>> {
+        let (tag, mut bytes) = match value {
+            Value::Text(s) => (tag::TEXT, s.as_bytes().to_vec()),
+            Value::Bytes(b) => (tag::BYTES, b.clone()),
+            Value::Ref(e) => (tag::REF, e.as_bytes().to_vec()),
+            Value::Blob(c) => (tag::BLOB, c.to_bytes()),
+            Value::Boolean(_) | Value::Integer(_) | Value::Float(_) | Value::Time(_) => {
+                return None;
+            }
+        };
+        bytes.push(tag);
+        Some(bytes)
+    }
+
+    /// Gives up the word of a value: from now on the pod's own is used. Rows that hold the old one must not be kept.
+    pub fn forget(&mut self, key: &[u8]) {
+        self.numbers.remove(key);
+    }
+
+    fn find(&self, value: &Value) -> Option<Word> {
+        if self.numbers.is_empty() {
+            return None;
+        }
+        let key = Self::key(value)?;
+        let number = *self.numbers.get(&key)?;
+        Some(Self::word(&key, number))
+    }
+
+    fn word(key: &[u8], number: u32) -> Word {
+        Word {
+            tag: key.last().copied().unwrap_or_default() | local::UNSEEN,
+            bits: u64::from(number),
+        }
+    }
 }
 
 impl<'s> Words<'s> {
@@ -43,40 +93,62 @@ impl<'s> Words<'s> {
         Self {
             snapshot,
             unseen: RefCell::default(),
+            resumed: false,
         }
     }
 
+    /// Goes on with the words of an earlier run: whoever keeps rows from one moment to the next needs equal words for equal values.
+    pub fn resume(snapshot: &'s Snapshot, unseen: Unseen) -> Self {
+        Self {
+            snapshot,
+            unseen: RefCell::new(unseen),
+            resumed: true,
+        }
+    }
+
+    /// How many values of this run the pod does not have.
+    pub fn unseen_len(&self) -> usize {
+        self.unseen.borrow().values.len()
+    }
+
     /// The values of this run that the pod does not have.
-    pub fn into_unseen(self) -> Vec<Value> {
-        self.unseen.into_inner().values
+    pub fn into_unseen(self) -> Unseen {
+        self.unseen.into_inner()
     }
 
     /// The word of a value, made up if the pod has none.
     pub fn word(&self, value: &Value) -> Word {
+        if self.resumed
+            && let Some(w) = self.unseen.borrow().find(value)
+        {
+            return w;
+        }
         self.snapshot.word(value).unwrap_or_else(|| {
-            let (tag, bytes) = match value {
-                Value::Text(s) => (tag::TEXT, s.as_bytes().to_vec()),
-                Value::Bytes(b) => (tag::BYTES, b.clone()),
-                Value::Ref(e) => (tag::REF, e.as_bytes().to_vec()),
-                Value::Blob(c) => (tag::BLOB, c.to_bytes()),
-                Value::Boolean(b) => return Word::boolean(*b),
-                Value::Integer(i) => return Word::integer(*i),
-                Value::Float(x) => return Word::float(*x),
-                Value::Time(ms) => return Word::time(*ms),
+            let Some(key) = Unseen::key(value) else {
+                // numbers and booleans always have a word
+                return Word::boolean(false);
             };
             let mut unseen = self.unseen.borrow_mut();
             let next = unseen.values.len() as u32;
-            let mut key = bytes;
-            key.push(tag);
-            let number = *unseen.numbers.entry(key).or_insert(next);
-            if number == next {
-                unseen.values.push(value.clone());
-            }
-            Word {
-                tag: tag | local::UNSEEN,
-                bits: u64::from(number),
+            let word = Unseen::word(&key, next);
+            match unseen.numbers.entry(key) {
+                Entry::Occupied(known) => Unseen::word(known.key(), *known.get()),
+                Entry::Vacant(place) => {
+                    place.insert(next);
+                    unseen.values.push(value.clone());
+                    word
+                }
             }
         })
+    }
+
+    /// The word under which this vocabulary knows a value of the pod: another one if the value was unseen when it first came up.
+    pub fn settled(&self, w: Word) -> Word {
+        if self.unseen.borrow().numbers.is_empty() || w.number().is_none() {
+            return w;
+        }
+        let found = self.value(w).and_then(|v| self.unseen.borrow().find(&v));
+        found.unwrap_or(w)
     }
 
     /// The value of a word; `None` for lists and where the pod cannot be read.

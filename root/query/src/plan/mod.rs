@@ -10,6 +10,7 @@ mod step;
 
 use std::collections::HashMap;
 
+pub use rules::{Shape, shape};
 pub use statistics::Statistics;
 pub use step::{
     Attribute, AttributeOut, Bound, Closure, ConstantLoad, Entry, Fixpoint, Method, Place, Program,

@@ -311,7 +311,7 @@ fn mask(bound: &[bool]) -> u64 {
 }
 
 /// How each branch can take part in a closure; `None` if one cannot.
-fn shape(rules: &[Rule], index: RuleIndex, bound: &[bool]) -> Option<Vec<Shape>> {
+pub fn shape(rules: &[Rule], index: RuleIndex, bound: &[bool]) -> Option<Vec<Shape>> {
     let rule = &rules[usize::from(index)];
     rule.branches
         .iter()
@@ -418,7 +418,7 @@ fn is_one_of(term: Term, slots: &[Slot]) -> bool {
 }
 
 /// How a branch takes part in a closure.
-enum Shape {
+pub enum Shape {
     /// No recursion.
     Base,
     /// The call at this place has the head's free arguments: it only moves the goal.

@@ -7,3 +7,4 @@ mod run;
 pub(crate) use parse::pattern;
 pub use pattern::{Attribute, Nested, Pattern};
 pub use run::pull;
+pub(crate) use run::{Read, pull_noting};

@@ -16,9 +16,30 @@ pub fn pull(
     entity: Eid,
     limits: &Limits,
 ) -> Result<Json, QueryError> {
+    pull_noting(snapshot, pattern, entity, limits, &mut |_| ())
+}
+
+/// What a pull looked at: its result can only change if something of this does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Read {
+    /// The values of an entity.
+    Entity(Eid),
+    /// What refers to an entity.
+    Referrers(Eid),
+}
+
+/// As [`pull`], and tells `note` everything it looks at.
+pub fn pull_noting(
+    snapshot: &Snapshot,
+    pattern: &Pattern,
+    entity: Eid,
+    limits: &Limits,
+    note: &mut dyn FnMut(Read),
+) -> Result<Json, QueryError> {
     let mut puller = Puller {
         snapshot,
         limits,
+        note,
         visited: 0,
         path: Vec::new(),
     };
@@ -27,6 +48,7 @@ pub fn pull(
 
 struct Puller<'a> {
     snapshot: &'a Snapshot,
+    note: &'a mut dyn FnMut(Read),
     limits: &'a Limits,
     visited: usize,
     /// The entities being fetched, outermost first: a cycle ends at an entity that is its own ancestor.
@@ -53,6 +75,7 @@ impl Puller<'_> {
             return Err(Limits::exceeded("pull_depth", self.limits.pull_depth, None));
         }
         self.path.push(e);
+        (self.note)(Read::Entity(e));
         let mut out = Map::new();
         if pattern.wildcard {
             out.insert("id".into(), self.id(e));
@@ -131,6 +154,9 @@ impl Puller<'_> {
         if attribute.name == "id" && !attribute.reverse {
             out.insert(attribute.key.clone(), self.id(e));
             return Ok(());
+        }
+        if attribute.reverse {
+            (self.note)(Read::Referrers(e));
         }
         let found: Vec<Word> = match self.snapshot.aid(&attribute.name) {
             None => Vec::new(),

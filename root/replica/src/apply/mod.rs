@@ -40,6 +40,8 @@ pub(crate) struct Incoming {
 pub(crate) struct Outcome {
     pub added: Vec<Fact>,
     pub removed: Vec<Fact>,
+    /// Where lists may show something else although no fact came or went.
+    pub lists: Vec<(Eid, Aid)>,
     /// Numbers given to the commits that were new, in order.
     pub first: u32,
     /// Leaves that were erased by this batch: (commit number, leaf).
@@ -166,6 +168,11 @@ pub(crate) fn apply(
         let (e, a) = (group[0].e, group[0].a);
         let new_entity = e.0 >= base_entities;
         let knotted = !new_entity && state.knots.contains(State::knot_key(e, a));
+        let listed =
+            |o: &NewOp<'_>| [Kind::List as u8, Kind::Retract as u8].contains(&o.place.kind());
+        if knotted || group.iter().any(listed) {
+            outcome.lists.push((e, a));
+        }
         if redo.remove(&(e, a)) || knotted || !short::short(state, group, new_entity, &mut facts) {
             long::long(state, &reader, e, a, &mut facts, &mut knots)?;
         }
@@ -174,6 +181,7 @@ pub(crate) fn apply(
     rest.sort_unstable();
     for (e, a) in rest {
         long::long(state, &reader, e, a, &mut facts, &mut knots)?;
+        outcome.lists.push((e, a));
     }
     settle(&mut knots);
     state.knots.apply(&knots);

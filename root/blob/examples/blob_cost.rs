@@ -1,4 +1,4 @@
-//! What blobs cost: `cargo run --release -p rhizome-blob --example cost [DIR]`.
+//! What blobs cost: `cargo run --release -p rhizome-blob --example blob_cost [DIR]`.
 //!
 //! Times are microseconds of this thread's CPU (Linux) and of the clock on the wall.
 

@@ -1,4 +1,4 @@
-//! What commits, reads and values cost: `cargo run --release -p rhizome-storage --example cost [DIR]`.
+//! What commits, reads and values cost: `cargo run --release -p rhizome-storage --example storage_cost [DIR]`.
 //!
 //! Times are microseconds of this thread's CPU (Linux), with the clock on the wall beside them
 //! where a disk is waited for. Run it on the disk you care about.

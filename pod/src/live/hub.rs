@@ -94,7 +94,7 @@ impl Hub {
                 now: replica.snapshot(),
                 outboxes: HashMap::new(),
                 watched: Watched::default(),
-                queries: Queries::default(),
+                queries: Queries::new(&replica.snapshot()),
                 figures: BTreeSet::new(),
                 numbers: HashMap::new(),
             }),
@@ -106,7 +106,11 @@ impl Hub {
                 shared.take(change);
             }
         });
-        shared.state.lock().now = now;
+        {
+            let mut state = shared.state.lock();
+            state.queries = Queries::new(&now);
+            state.now = now;
+        }
         let worker = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("live".into())
@@ -326,10 +330,18 @@ impl Session {
         match started {
             Ok(started) => {
                 let now = state.now.clone();
-                if let Some(event) = state.queries.begin(key, started, &now) {
-                    state.push(key, event);
+                match state.queries.begin(key, started, &now) {
+                    Ok(event) => {
+                        if let Some(event) = event {
+                            state.push(key, event);
+                        }
+                        Ok(())
+                    }
+                    Err(error) => {
+                        state.end(key);
+                        Err(error.into())
+                    }
                 }
-                Ok(())
             }
             Err(error) => {
                 state.end(key);

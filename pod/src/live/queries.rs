@@ -1,11 +1,14 @@
 //! Live queries: their results, and what a change does to them.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
-    sync::{Arc, atomic::Ordering},
+    collections::{HashMap, HashSet},
+    sync::atomic::Ordering,
 };
 
-use rhizome_query::{Input, iql};
+use rhizome_query::{
+    Input, LiveLimits, LiveSet, Prepared, Update, iql,
+    live::{Diff, Row as LiveRow, SubscriptionId},
+};
 use rhizome_replica::{Change, Snapshot};
 use serde_json::Value as Json;
 
@@ -22,106 +25,90 @@ use crate::{
 /// Rows of a live result.
 const MAX_ROWS: usize = 200_000;
 
-/// All live queries of a pod.
-#[derive(Default)]
+/// All live queries of a pod: Datalog is kept up to date incrementally, nested JSON is run again when a change may concern it.
 pub(super) struct Queries {
     waiting: HashSet<Key>,
-    running: HashMap<Key, Live>,
+    live: LiveSet,
+    owners: HashMap<SubscriptionId, Key>,
+    results: HashMap<Key, Kept>,
+    nested: HashMap<Key, Nested>,
 }
 
-/// A query that was evaluated once.
-pub(super) struct Started {
-    live: Live,
-    /// The moment of that evaluation, as the number of its commits.
-    at: u32,
+/// A query that was compiled, and run once if it is to be run again with every change.
+pub(super) enum Started {
+    Datalog(Box<Prepared>, Vec<Input>),
+    /// With the moment of its result, as the number of its commits.
+    Nested(Nested, u32),
 }
 
-struct Live {
-    query: Asked,
-    inputs: Vec<Input>,
+type Rows = HashMap<String, Vec<Json>>;
+
+/// The result of a Datalog query as its subscriber has it.
+struct Kept {
+    subscription: SubscriptionId,
     columns: Vec<String>,
-    rows: HashMap<String, Vec<Json>>,
+    rows: Rows,
+}
+
+/// A nested JSON query and its result.
+pub(super) struct Nested {
+    query: Box<iql::Query>,
+    rows: Rows,
 }
 
 impl Started {
-    /// Evaluates a query for the first time.
+    /// Compiles a query.
     pub fn new(q: &Json, inputs: &[Json], now: &Snapshot, stop: &Stop) -> Result<Self, PodError> {
-        let query = prepare(q)?;
-        let inputs = match &query {
-            Asked::Datalog(prepared) => prepared.inputs(inputs)?,
-            Asked::Nested(_) => Vec::new(),
-        };
-        let mut live = Live {
-            query,
-            inputs,
-            columns: Vec::new(),
-            rows: HashMap::new(),
-        };
-        live.rows = live.evaluate(now, &|| !stop.load(Ordering::Relaxed))?;
-        Ok(Self {
-            live,
-            at: now.commit_count(),
+        Ok(match prepare(q)? {
+            Asked::Datalog(prepared) => {
+                let inputs = prepared.inputs(inputs)?;
+                Self::Datalog(prepared, inputs)
+            }
+            Asked::Nested(query) => {
+                let rows = nested(&query, now, &|| !stop.load(Ordering::Relaxed))?;
+                Self::Nested(Nested { query, rows }, now.commit_count())
+            }
         })
     }
 }
 
-impl Live {
-    fn evaluate(
-        &mut self,
-        now: &Snapshot,
-        check: &dyn Fn() -> bool,
-    ) -> Result<HashMap<String, Vec<Json>>, PodError> {
-        let rows = match &self.query {
-            Asked::Datalog(prepared) => prepared.run_while(now, &self.inputs, check)?,
-            Asked::Nested(query) => {
-                let rows = nested(query, now, check)?;
-                self.columns = ["namespace", "place", "object"].map(str::to_owned).to_vec();
-                return Ok(rows);
-            }
-        };
-        if rows.len() > MAX_ROWS {
-            return Err(PodError::Request(format!(
-                "a live result has at most {MAX_ROWS} rows, this one has {}: add a :limit",
-                rows.len()
-            )));
-        }
-        self.columns = rows.columns();
-        let mut out = HashMap::with_capacity(rows.len());
-        for row in 0..rows.len() {
-            let cells = (0..rows.width())
-                .map(|column| rows.json(row, column))
-                .collect::<Result<Vec<_>, _>>()?;
-            out.insert(key_of(&cells), cells);
-        }
-        Ok(out)
+fn whole(id: u64, columns: &[String], rows: &Rows) -> Event {
+    let row = |(key, cells): (&String, &Vec<Json>)| Row {
+        key: key.clone(),
+        cells: cells.clone(),
+    };
+    Event::Reset {
+        id,
+        columns: columns.to_vec(),
+        rows: rows.iter().map(row).collect(),
+    }
+}
+
+fn failed(id: u64, error: &PodError) -> Event {
+    Event::Failed {
+        id,
+        error: error_json(error),
+    }
+}
+
+fn key_and_cells(row: &LiveRow) -> (String, Vec<Json>) {
+    (row.id().0.to_string(), row.cells())
+}
+
+impl Nested {
+    fn columns() -> Vec<String> {
+        ["namespace", "place", "object"].map(str::to_owned).to_vec()
     }
 
     fn reset(&self, id: u64) -> Event {
-        let rows = self
-            .rows
-            .iter()
-            .map(|(key, cells)| Row {
-                key: key.clone(),
-                cells: cells.clone(),
-            })
-            .collect();
-        Event::Reset {
-            id,
-            columns: self.columns.clone(),
-            rows,
-        }
+        whole(id, &Self::columns(), &self.rows)
     }
 
     /// The difference to the result as it is now.
     fn renew(&mut self, id: u64, now: &Snapshot) -> Option<Event> {
-        let fresh = match self.evaluate(now, &|| true) {
+        let fresh = match nested(&self.query, now, &|| true) {
             Ok(rows) => rows,
-            Err(error) => {
-                return Some(Event::Failed {
-                    id,
-                    error: error_json(&error),
-                });
-            }
+            Err(error) => return Some(failed(id, &error)),
         };
         let added: Vec<Row> = fresh
             .iter()
@@ -143,11 +130,7 @@ impl Live {
 }
 
 /// A nested result as rows of namespace, place in it, and object.
-fn nested(
-    query: &iql::Query,
-    now: &Snapshot,
-    check: &dyn Fn() -> bool,
-) -> Result<HashMap<String, Vec<Json>>, PodError> {
+fn nested(query: &iql::Query, now: &Snapshot, check: &dyn Fn() -> bool) -> Result<Rows, PodError> {
     let result = query.run_while(now, &iql::Names::default(), &limits(), check)?;
     let mut out = HashMap::new();
     for (namespace, objects) in result.as_object().into_iter().flatten() {
@@ -176,62 +159,146 @@ fn key_of(cells: &[Json]) -> String {
 }
 
 impl Queries {
-    /// A query is being evaluated for the first time.
+    /// None yet, at this moment.
+    pub fn new(now: &Snapshot) -> Self {
+        let limits = LiveLimits {
+            subscription_rows: MAX_ROWS,
+            ..LiveLimits::default()
+        };
+        Self {
+            waiting: HashSet::new(),
+            live: LiveSet::new(now, limits),
+            owners: HashMap::new(),
+            results: HashMap::new(),
+            nested: HashMap::new(),
+        }
+    }
+
+    /// A query is being compiled.
     pub fn expect(&mut self, key: Key) {
         self.waiting.insert(key);
     }
 
-    /// It was: the whole result as it is now.
-    pub fn begin(&mut self, key: Key, started: Started, now: &Snapshot) -> Option<Event> {
+    /// It was: the whole result as it is now. None if its subscriber is gone already.
+    pub fn begin(
+        &mut self,
+        key: Key,
+        started: Started,
+        now: &Snapshot,
+    ) -> Result<Option<Event>, PodError> {
         if !self.waiting.remove(&key) {
-            return None;
+            return Ok(None);
         }
-        let Started { mut live, at } = started;
-        if at != now.commit_count()
-            && let Some(failed @ Event::Failed { .. }) = live.renew(key.1, now)
-        {
-            return Some(failed);
+        match started {
+            Started::Datalog(prepared, inputs) => {
+                let subscribed = self.live.subscribe(&prepared, &inputs)?;
+                let kept = Kept {
+                    subscription: subscribed.id,
+                    columns: subscribed.columns,
+                    rows: subscribed.rows.iter().map(key_and_cells).collect(),
+                };
+                let event = whole(key.1, &kept.columns, &kept.rows);
+                self.owners.insert(kept.subscription, key);
+                self.results.insert(key, kept);
+                Ok(Some(event))
+            }
+            Started::Nested(mut nested, at) => {
+                if at != now.commit_count()
+                    && let Some(failed @ Event::Failed { .. }) = nested.renew(key.1, now)
+                {
+                    return Ok(Some(failed));
+                }
+                let event = nested.reset(key.1);
+                self.nested.insert(key, nested);
+                Ok(Some(event))
+            }
         }
-        let event = live.reset(key.1);
-        self.running.insert(key, live);
-        Some(event)
     }
 
     pub fn remove(&mut self, key: Key) {
         self.waiting.remove(&key);
-        self.running.remove(&key);
+        self.nested.remove(&key);
+        if let Some(kept) = self.results.remove(&key) {
+            self.owners.remove(&kept.subscription);
+            self.live.unsubscribe(kept.subscription);
+        }
     }
 
     /// What a change means for whom.
-    pub fn apply(&mut self, change: &Arc<Change>) -> Vec<(Key, Event)> {
-        let touched: BTreeSet<_> = change
-            .added
-            .iter()
-            .chain(&change.removed)
-            .map(|f| f.a)
-            .collect();
-        if touched.is_empty() {
-            return Vec::new();
+    pub fn apply(&mut self, change: &Change) -> Vec<(Key, Event)> {
+        let mut events = Vec::new();
+        for (subscription, update) in self.live.apply(change) {
+            let Some(key) = self.owners.get(&subscription).copied() else {
+                continue;
+            };
+            match update {
+                Update::Rows(diff) => events.extend(self.follow(key, &diff)),
+                Update::Ended(error) => {
+                    self.owners.remove(&subscription);
+                    self.results.remove(&key);
+                    events.push((key, failed(key.1, &error.into())));
+                }
+            }
         }
-        self.running
-            .iter_mut()
-            .filter_map(|(key, live)| Some((*key, live.renew(key.1, &change.after)?)))
-            .collect()
+        for (key, nested) in &mut self.nested {
+            if let Some(event) = nested.renew(key.1, &change.after) {
+                events.push((*key, event));
+            }
+        }
+        events
     }
 
-    /// Everything anew.
+    /// Brings what a subscriber has up to date. A row that changed keeps its key: its new cells replace the old ones.
+    fn follow(&mut self, key: Key, diff: &Diff) -> Option<(Key, Event)> {
+        let kept = self.results.get_mut(&key)?;
+        let removed: Vec<String> = diff.removed.iter().map(|id| id.0.to_string()).collect();
+        for row in &removed {
+            kept.rows.remove(row);
+        }
+        let mut added = Vec::with_capacity(diff.added.len() + diff.changed.len());
+        for row in diff.added.iter().chain(&diff.changed) {
+            let (name, cells) = key_and_cells(row);
+            kept.rows.insert(name.clone(), cells.clone());
+            added.push(Row { key: name, cells });
+        }
+        let id = key.1;
+        Some((key, Event::Changed { id, added, removed }))
+    }
+
+    /// Changes were lost: everything anew.
     pub fn start_over(&mut self, now: &Snapshot) -> Vec<(Key, Event)> {
-        self.running
-            .iter_mut()
-            .map(|(key, live)| match live.renew(key.1, now) {
-                Some(failed @ Event::Failed { .. }) => (*key, failed),
-                _ => (*key, live.reset(key.1)),
-            })
-            .collect()
+        let change = Change {
+            before: self.live.snapshot().clone(),
+            after: now.clone(),
+            added: Vec::new(),
+            removed: Vec::new(),
+            lists: Vec::new(),
+            reset: true,
+        };
+        let mut events: Vec<_> = self
+            .apply(&change)
+            .into_iter()
+            .filter(|(_, event)| matches!(event, Event::Failed { .. }))
+            .collect();
+        events.extend(
+            self.results
+                .iter()
+                .map(|(key, kept)| (*key, whole(key.1, &kept.columns, &kept.rows))),
+        );
+        events.extend(
+            self.nested
+                .iter()
+                .map(|(key, nested)| (*key, nested.reset(key.1))),
+        );
+        events
     }
 
     /// The whole result of one.
     pub fn whole(&self, key: Key) -> Option<Event> {
-        self.running.get(&key).map(|live| live.reset(key.1))
+        let kept = self
+            .results
+            .get(&key)
+            .map(|k| whole(key.1, &k.columns, &k.rows));
+        kept.or_else(|| self.nested.get(&key).map(|nested| nested.reset(key.1)))
     }
 }

@@ -52,6 +52,7 @@ impl Engine {
     /// Loads the data into a fresh store under `directory`.
     pub fn load(self, tuples: &Tuples, directory: &Path) -> Result<(Box<dyn Store>, Load)> {
         match self {
+            Self::Rhizome => crate::rhizome::load(tuples, directory),
             #[cfg(feature = "peers")]
             Self::Sqlite => crate::sqlite::load(tuples, directory),
             #[cfg(feature = "peers")]

@@ -22,6 +22,7 @@ mod process;
 mod protocol;
 mod queries;
 mod report;
+mod rhizome;
 mod run;
 #[cfg(feature = "peers")]
 mod sqlite;

@@ -92,7 +92,6 @@ pub enum Cell<'a> {
     /// An entity or an attribute as SPARQL names it, `urn:e:17` or `urn:a:name`.
     Iri(&'a str),
     /// An entity as this engine names it.
-    #[expect(dead_code)]
     Entity([u8; 24]),
 }
 

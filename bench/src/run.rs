@@ -109,7 +109,7 @@ pub fn run(
     let mut live = None;
     for process in processes
         .iter_mut()
-        .filter(|process| process.engine == Engine::Rhizome)
+        .filter(|process| process.engine == Engine::Rhizome && effort.subscribers > 0)
     {
         live = Some(ask_live(process, effort)?);
     }

@@ -127,7 +127,11 @@ impl Prepared {
         let mut machine = Machine::new(&self.query, program, snapshot, &self.limits, check);
         self.bind(&mut machine, inputs)?;
         machine.stop = self.stop(program);
-        machine.run(0);
+        if let Some(counted) = program.counted {
+            machine.out = machine.count_runs(counted);
+        } else {
+            machine.run(0);
+        }
         self.finish(machine, snapshot)
     }
 
@@ -256,10 +260,11 @@ impl Prepared {
             .map_err(|e| QueryError::Storage(e.to_string()))?;
         let output = &machine.program.output;
         let mut lists = Vec::new();
-        let mut rows = if self.aggregates() {
-            exec::aggregate(query, output, &machine.out, &machine.words, &mut lists)?
-        } else {
-            columns(query, output, machine.out)
+        let mut rows = match machine.groups {
+            // counted runs are whole result rows
+            _ if machine.program.counted.is_some() => machine.out,
+            Some(groups) => groups.finish(query, &machine.words, &mut lists)?,
+            None => columns(query, output, machine.out),
         };
         let first_only = matches!(query.shape, Shape::Scalar | Shape::Tuple);
         let limit = if first_only {

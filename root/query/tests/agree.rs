@@ -76,7 +76,7 @@ fn random_queries_agree_with_nested_loops() {
     let count: u64 = std::env::var("RHIZOME_QUERY_CASES")
         .ok()
         .and_then(|s| s.parse().ok())
-        .unwrap_or(4000);
+        .unwrap_or(2000);
     let (mut checked, mut answers, mut skipped) = (0, 0, 0);
     for seed in 0..count.div_ceil(10) {
         let mut random = Random::new(seed);

@@ -1,4 +1,4 @@
-//! Aggregates over distinct rows.
+//! Aggregates over distinct rows, group by group as the rows come.
 
 use std::cmp::Ordering;
 
@@ -10,84 +10,112 @@ use super::words::{Words, local};
 use crate::error::QueryError;
 use crate::ir::{Aggregate, Element, Query, Slot};
 
-/// Groups the rows by the plain columns of `:find`. Returns one row a group, all columns in order; cells tagged
-/// [`local::LIST`] number an entry of `lists`.
-pub fn aggregate(
-    query: &Query,
-    output: &[Slot],
-    rows: &RowSet,
-    words: &Words<'_>,
-    lists: &mut Vec<Vec<Word>>,
-) -> Result<RowSet, QueryError> {
-    let column = |slot: Slot| output.iter().position(|s| *s == slot).unwrap_or(0);
-    let keys: Vec<usize> = query
-        .find
-        .iter()
-        .filter(|e| !matches!(e, Element::Aggregate(..)))
-        .map(|e| column(e.slot()))
-        .collect();
-    let inputs: Vec<(Aggregate, usize)> = query
-        .find
-        .iter()
-        .filter_map(|e| {
-            if let Element::Aggregate(a, s) = e {
-                Some((*a, column(*s)))
-            } else {
-                None
-            }
+/// Rows grouped by the plain columns of `:find`.
+pub struct Groups {
+    keys: Vec<Slot>,
+    inputs: Vec<(Aggregate, Slot)>,
+    keys_seen: RowSet,
+    /// One for each group and aggregate.
+    states: Vec<State>,
+    key: Vec<Word>,
+    /// Rows often come sorted by group.
+    last: usize,
+    /// Values that aggregates hold on to.
+    kept: usize,
+}
+
+impl Groups {
+    /// `None` if the query has no aggregate.
+    pub fn new(query: &Query) -> Option<Self> {
+        let inputs: Vec<(Aggregate, Slot)> = query
+            .find
+            .iter()
+            .filter_map(|e| {
+                if let Element::Aggregate(a, s) = e {
+                    Some((*a, *s))
+                } else {
+                    None
+                }
+            })
+            .collect();
+        if inputs.is_empty() {
+            return None;
+        }
+        let keys: Vec<Slot> = query
+            .find
+            .iter()
+            .filter(|e| !matches!(e, Element::Aggregate(..)))
+            .map(Element::slot)
+            .collect();
+        let keys_seen = RowSet::distinct(keys.len());
+        Some(Self {
+            keys,
+            inputs,
+            keys_seen,
+            states: Vec::new(),
+            key: Vec::new(),
+            last: usize::MAX,
+            kept: 0,
         })
-        .collect();
-    let mut groups = RowSet::distinct(keys.len());
-    let mut states: Vec<State> = Vec::new();
-    let mut before: Option<(Vec<Word>, usize)> = None;
-    let mut key = Vec::with_capacity(keys.len());
-    for row in rows.iter() {
-        key.clear();
-        key.extend(keys.iter().map(|k| row[*k]));
-        // rows often come sorted by group
-        let group = match &before {
-            Some((k, g)) if *k == key => *g,
-            _ => {
-                let g = groups.find(&key).unwrap_or_else(|| {
-                    groups.insert(&key);
-                    states.extend(inputs.iter().map(|(a, _)| State::new(*a)));
-                    groups.len() - 1
-                });
-                before = Some((key.clone(), g));
-                g
-            }
-        };
-        for (i, (_, from)) in inputs.iter().enumerate() {
-            states[group * inputs.len() + i].add(row[*from], words);
+    }
+
+    /// Groups and values held in memory.
+    pub fn size(&self) -> usize {
+        self.keys_seen.len() + self.kept
+    }
+
+    /// Adds a row, given as the registers of the query.
+    pub fn add(&mut self, registers: &[Word], words: &Words<'_>) {
+        self.key.clear();
+        self.key
+            .extend(self.keys.iter().map(|s| registers[usize::from(*s)]));
+        if self.last >= self.keys_seen.len() || *self.keys_seen.row(self.last) != *self.key {
+            self.last = self.keys_seen.find(&self.key).unwrap_or_else(|| {
+                self.keys_seen.insert(&self.key);
+                self.states
+                    .extend(self.inputs.iter().map(|(a, _)| State::new(*a)));
+                self.keys_seen.len() - 1
+            });
+        }
+        let n = self.inputs.len();
+        for (state, (_, slot)) in self.states[self.last * n..].iter_mut().zip(&self.inputs) {
+            self.kept += usize::from(matches!(state, State::Values(_) | State::Different(_)));
+            state.add(registers[usize::from(*slot)], words);
         }
     }
-    let mut out = RowSet::unchecked(query.find.len());
-    let mut states = states.into_iter();
-    for group in groups.iter() {
-        let mut key = group.iter();
-        for element in &query.find {
-            let cell = match element {
-                Element::Aggregate(a, slot) => match states.next() {
-                    Some(state) => {
-                        state
-                            .finish(*a, words, lists)
-                            .ok_or_else(|| QueryError::Overflow {
-                                variable: query
-                                    .variables
-                                    .get(usize::from(*slot))
-                                    .map(|v| v.name.clone())
-                                    .unwrap_or_default(),
-                            })?
+
+    /// One row a group, all columns in order; cells tagged [`local::LIST`] number an entry of `lists`.
+    pub fn finish(
+        self,
+        query: &Query,
+        words: &Words<'_>,
+        lists: &mut Vec<Vec<Word>>,
+    ) -> Result<RowSet, QueryError> {
+        let mut out = RowSet::unchecked(query.find.len());
+        let mut states = self.states.into_iter();
+        for group in self.keys_seen.iter() {
+            let mut key = group.iter();
+            for element in &query.find {
+                let cell = match element {
+                    Element::Aggregate(a, slot) => {
+                        let name = || {
+                            query
+                                .variables
+                                .get(usize::from(*slot))
+                                .map(|v| v.name.clone())
+                                .unwrap_or_default()
+                        };
+                        let result = states.next().and_then(|s| s.finish(*a, words, lists));
+                        result.ok_or_else(|| QueryError::Overflow { variable: name() })?
                     }
-                    None => Word::integer(0),
-                },
-                _ => key.next().copied().unwrap_or(Word::integer(0)),
-            };
-            out.cells.push(cell);
+                    _ => key.next().copied().unwrap_or(Word::integer(0)),
+                };
+                out.cells.push(cell);
+            }
+            out.commit();
         }
-        out.commit();
+        Ok(out)
     }
-    Ok(out)
 }
 
 /// What is kept of one group for one aggregate.

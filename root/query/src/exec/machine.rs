@@ -2,7 +2,9 @@
 
 use rhizome_replica::{Aid, Eid, Snapshot, Word, key};
 
+use super::aggregate::Groups;
 use super::collect::RowSet;
+use super::filter::Filter;
 use super::table::Table;
 use super::words::{self, Words};
 use crate::error::QueryError;
@@ -51,6 +53,9 @@ pub struct Machine<'a> {
     pub inputs: Vec<RowSet>,
     pub tables: Vec<Table>,
     pub out: RowSet,
+    pub groups: Option<Groups>,
+    /// By number of the step: see [`super::filter`].
+    pub filters: Vec<Filter>,
     pub stop: Stop,
     pub error: Option<QueryError>,
     attribute_words: Vec<Option<Word>>,
@@ -129,6 +134,8 @@ impl<'a> Machine<'a> {
             inputs: Vec::new(),
             tables,
             out,
+            groups: Groups::new(query),
+            filters: (0..program.filters).map(|_| Filter::default()).collect(),
             stop: Stop::Never,
             error: None,
             attribute_words: Vec::new(),
@@ -216,7 +223,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn tick(&mut self) -> bool {
+    pub fn tick(&mut self) -> bool {
         self.ticks += 1;
         if self.ticks.is_multiple_of(CHECK_EVERY) && !(self.check)() {
             self.fail(QueryError::Cancelled);
@@ -247,18 +254,15 @@ impl<'a> Machine<'a> {
         while let Some(step) = program.steps.get(at) {
             // tests fall through to the next step, loops run the rest for each way and return
             let passed = match step {
-                Step::Tuple { e, a, v } => match (self.entity(*e), self.attribute(*a)) {
-                    (Some(e), Some(a)) => {
-                        self.snapshot.eav().contains(key::eav(e, a, self.get(*v)))
-                    }
+                Step::Tuple { e, a, v, filter } => match (self.entity(*e), self.attribute(*a)) {
+                    (Some(e), Some(a)) => self.tuple(e, a, self.get(*v), *filter),
                     _ => false,
                 },
                 Step::Values { e, a, v: Some(v) } => return self.values(*e, *a, *v, at + 1),
                 Step::Values { e, a, v: None } => match (self.entity(*e), self.attribute(*a)) {
-                    (Some(e), Some(a)) => {
-                        let (lo, hi) = key::eav_ea(e, a);
-                        self.snapshot.eav().range(lo, hi).next().is_some()
-                    }
+                    (Some(e), Some(a)) => super::pattern::values_of(self.snapshot, e, a)
+                        .next()
+                        .is_some(),
                     _ => false,
                 },
                 Step::Entities { a, v, e: Some(e) } => return self.entities(*a, *v, *e, at + 1),
@@ -433,13 +437,19 @@ impl<'a> Machine<'a> {
 
     #[inline]
     fn emit(&mut self) -> Flow {
-        for slot in &self.program.output {
-            self.out.cells.push(self.registers[usize::from(*slot)]);
+        if !self.program.unique || self.groups.is_none() {
+            for slot in &self.program.output {
+                self.out.cells.push(self.registers[usize::from(*slot)]);
+            }
+            if !self.out.commit() {
+                return Flow::More;
+            }
         }
-        if !self.out.commit() {
-            return Flow::More;
+        let mut n = self.out.len();
+        if let Some(groups) = &mut self.groups {
+            groups.add(&self.registers, &self.words);
+            n += groups.size();
         }
-        let n = self.out.len();
         match self.stop {
             Stop::After(enough) if n >= enough => return Flow::Stop,
             Stop::Ordered(enough, column) if n > enough => {
@@ -452,13 +462,6 @@ impl<'a> Machine<'a> {
             }
             _ => {}
         }
-        if n > self.limits.intermediate_rows {
-            return self.fail(Limits::exceeded(
-                "intermediate_rows",
-                self.limits.intermediate_rows,
-                None,
-            ));
-        }
-        Flow::More
+        if self.room(n) { Flow::More } else { Flow::Stop }
     }
 }

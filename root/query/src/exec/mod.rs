@@ -2,7 +2,9 @@
 
 mod aggregate;
 mod collect;
+mod count;
 mod exact;
+mod filter;
 mod function;
 mod machine;
 mod pattern;
@@ -11,7 +13,7 @@ mod spans;
 mod table;
 pub mod words;
 
-pub use aggregate::{Moments, aggregate, median};
+pub use aggregate::{Moments, median};
 pub use collect::RowSet;
 pub use machine::{Machine, Stop};
 pub use sort::{compare_rows, select};

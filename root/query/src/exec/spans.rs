@@ -7,13 +7,14 @@ use super::words::{Kind, Words, kind};
 use crate::ir::Compare;
 use crate::plan::{Bound, Register};
 
-const EVERYTHING: (Word, Word) = (
-    Word { tag: 0, bits: 0 },
-    Word {
-        tag: u8::MAX,
-        bits: u64::MAX,
-    },
-);
+/// Before every word.
+pub const LEAST: Word = Word { tag: 0, bits: 0 };
+/// After every word.
+pub const GREATEST: Word = Word {
+    tag: u8::MAX,
+    bits: u64::MAX,
+};
+const EVERYTHING: (Word, Word) = (LEAST, GREATEST);
 
 /// Whether two words differ where the order of words is the order of values: rows between them cannot tie.
 pub fn apart(a: Word, b: Word) -> bool {

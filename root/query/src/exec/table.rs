@@ -1,10 +1,11 @@
 //! Evaluation of rules: reachability for those that only move a goal or an answer along, semi-naive fixpoint for all others.
 
-use rhizome_replica::{Word, tag};
+use rhizome_replica::{Aid, Word, key, tag};
 
 use super::collect::RowSet;
 use super::machine::{Flow, Machine};
-use crate::plan::{Closure, Entry, Fixpoint, Method, Place, Register, TablePlan};
+use super::pattern::values_of;
+use crate::plan::{Attribute, Closure, Edge, Entry, Fixpoint, Method, Place, Register, TablePlan};
 
 /// What is known of one rule for one pattern of bound arguments.
 pub struct Table {
@@ -96,6 +97,16 @@ impl Seen {
             if let Some(word) = self.bits.get_mut((w.bits / 64) as usize) {
                 *word = 0;
             }
+        }
+    }
+}
+
+impl ClosureTable {
+    /// Of answers of one cell.
+    #[inline]
+    fn reached(&mut self, w: Word) {
+        if self.seen_answers.insert(&[w]) {
+            self.answers.push(w);
         }
     }
 }
@@ -266,6 +277,9 @@ impl<'a> Machine<'a> {
     /// Evaluates one goal of a closure to its end. False: stop.
     fn close(&mut self, table: u16, goal: usize, plan: &'a Closure) -> bool {
         let first: Vec<Word> = self.table(table).goals.row(goal).to_vec();
+        if let (Some(edges), [from]) = (&plan.edges, first.as_slice()) {
+            return self.reach(table, *from, edges);
+        }
         let goal_width = first.len();
         let Some(t) = self.table(table).closure() else {
             return false;
@@ -315,6 +329,59 @@ impl<'a> Machine<'a> {
                 t.spans.push(span);
                 t.indexed.push(false);
                 return true;
+            }
+        }
+    }
+
+    /// Evaluates one goal of a closure over edges: breadth first, the answers themselves are the queue. False: stop.
+    fn reach(&mut self, table: u16, from: Word, edges: &[Edge]) -> bool {
+        let snapshot = self.snapshot;
+        let edges: Vec<(Option<Aid>, bool)> = edges
+            .iter()
+            .map(|e| (self.attribute(Attribute::Named(e.attribute)), e.backwards))
+            .collect();
+        let Some(t) = self.table(table).closure() else {
+            return false;
+        };
+        let start = t.answers.len();
+        let (mut at, mut next) = (from, start);
+        loop {
+            for (a, backwards) in &edges {
+                let Some(a) = *a else { continue };
+                let Some(t) = self.table(table).closure() else {
+                    return false;
+                };
+                if *backwards {
+                    let (lo, hi) = key::ave_av(a, at);
+                    let mut range = snapshot.ave().range(lo, hi);
+                    while let Some(chunk) = range.next_chunk() {
+                        for k in chunk {
+                            t.reached(Word::reference(key::un_ave(*k).e));
+                        }
+                    }
+                } else if let Some(e) = at.as_eid() {
+                    let mut range = values_of(snapshot, e, a);
+                    while let Some(chunk) = range.next_chunk() {
+                        for k in chunk {
+                            t.reached(key::un_aev(*k).v);
+                        }
+                    }
+                }
+            }
+            let Some(t) = self.table(table).closure() else {
+                return false;
+            };
+            let n = t.answers.len();
+            if next >= n {
+                t.seen_answers.clear(&t.answers[start..]);
+                t.spans.push((start, n));
+                t.indexed.push(false);
+                return true;
+            }
+            at = t.answers[next];
+            next += 1;
+            if !self.room(n) || !self.tick() {
+                return false;
             }
         }
     }

@@ -403,7 +403,15 @@ impl<'q> Planner<'q> {
             }
         };
         let step = match (e, v) {
-            (Operand::Bound(e), Operand::Bound(v)) => Step::Tuple { e: *e, a, v: *v },
+            (Operand::Bound(e), Operand::Bound(v)) => {
+                self.program.filters += 1;
+                Step::Tuple {
+                    e: *e,
+                    a,
+                    v: *v,
+                    filter: (self.program.filters - 1) as u16,
+                }
+            }
             (Operand::Bound(e), v) => Step::Values {
                 e: *e,
                 a,

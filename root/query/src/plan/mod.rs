@@ -13,12 +13,13 @@ use std::collections::HashMap;
 pub use rules::{Shape, shape};
 pub use statistics::Statistics;
 pub use step::{
-    Attribute, AttributeOut, Bound, Closure, ConstantLoad, Entry, Fixpoint, Method, Place, Program,
-    Register, ScanOrder, Step, TablePlan,
+    Attribute, AttributeOut, Bound, Closure, ConstantLoad, Counted, Edge, Entry, Fixpoint, Method,
+    Place, Program, Register, ScanOrder, Step, TablePlan,
 };
 
 use crate::ir::{
-    AttributeIndex, AttributeTerm, Clause, ConstantIndex, Input, Pattern, Query, Slot, Term,
+    Aggregate, AttributeIndex, AttributeTerm, Clause, ConstantIndex, Element, Input, Pattern,
+    Query, Slot, Term,
 };
 use emit::Frame;
 use item::Item;
@@ -94,7 +95,7 @@ impl<'q> Planner<'q> {
         for slot in query
             .find
             .iter()
-            .map(crate::ir::Element::slot)
+            .map(Element::slot)
             .chain(query.with.iter().copied())
         {
             if !output.contains(&slot) {
@@ -125,6 +126,7 @@ impl<'q> Planner<'q> {
         self.emit(&ordered.nodes, &mut frame);
         self.step(Step::Emit);
         self.tables();
+        self.program.counted = counted(query);
         self.program.output = output;
         self.program
     }
@@ -140,14 +142,14 @@ impl<'q> Planner<'q> {
     ) -> Option<usize> {
         let key = self.query.order.first()?;
         let wanted = self.query.limit?.saturating_add(self.query.offset) as f64;
-        let crate::ir::Element::Slot(slot) = self.query.find.get(key.column)? else {
+        let Element::Slot(slot) = self.query.find.get(key.column)? else {
             return None;
         };
         if self
             .query
             .find
             .iter()
-            .any(|e| matches!(e, crate::ir::Element::Aggregate(..)))
+            .any(|e| matches!(e, Element::Aggregate(..)))
             || frame.bound.contains(*slot)
         {
             return None;
@@ -175,4 +177,45 @@ impl<'q> Planner<'q> {
         });
         output.iter().position(|s| s == slot)
     }
+}
+
+/// Whether a query is `[:find ?v (count ?e) :where [?e :a ?v]]`, or the same by entity.
+fn counted(query: &Query) -> Option<Counted> {
+    let [
+        Clause::Pattern(Pattern {
+            entity: Term::Slot(e),
+            attribute: AttributeTerm::Named(a),
+            value: Term::Slot(v),
+        }),
+    ] = query.body.as_slice()
+    else {
+        return None;
+    };
+    let by: Vec<Slot> = query
+        .find
+        .iter()
+        .filter_map(|f| {
+            if let Element::Slot(s) = f {
+                Some(*s)
+            } else {
+                None
+            }
+        })
+        .collect();
+    let by_value = match by.as_slice() {
+        [s] if s == v => true,
+        [s] if s == e => false,
+        _ => return None,
+    };
+    let other = if by_value { e } else { v };
+    let counts = |f: &Element| match f {
+        Element::Slot(_) => true,
+        Element::Aggregate(Aggregate::Count | Aggregate::CountDistinct, s) => s == other,
+        Element::Aggregate(..) | Element::Pull(..) => false,
+    };
+    let alone = query.inputs.iter().all(|i| *i == Input::Rules) && query.with.is_empty();
+    (alone && e != v && query.find.len() > 1 && query.find.iter().all(counts)).then_some(Counted {
+        attribute: *a,
+        by_value,
+    })
 }

@@ -4,7 +4,9 @@ use super::emit::Frame;
 use super::item::Item;
 use super::order::{Goal, items};
 use super::slots::SlotSet;
-use super::{Closure, Entry, Fixpoint, Method, Place, Planner, Register, Step, TablePlan};
+use super::{
+    Attribute, Closure, Edge, Entry, Fixpoint, Method, Place, Planner, Register, Step, TablePlan,
+};
 use crate::ir::{Branch, Clause, Rule, RuleIndex, Slot, Term, slots_of};
 
 /// Tables of one query beyond which calls share the table that binds least.
@@ -224,7 +226,69 @@ impl<'q> Planner<'q> {
                 Shape::Transitive => out.answers_are_goals = true,
             }
         }
+        out.edges = self.edges(&out);
         out
+    }
+
+    /// The edges of a closure that does nothing but follow them: from a goal to answers, and in the same way from goals to goals,
+    /// from answers to answers, or both at once.
+    fn edges(&self, closure: &Closure) -> Option<Box<[Edge]>> {
+        let all = |entries: &[Entry]| {
+            let mut edges = entries
+                .iter()
+                .map(|e| self.edge(e))
+                .collect::<Option<Vec<_>>>()?;
+            edges.sort_unstable();
+            Some(edges)
+        };
+        let (base, goals, answers) = (
+            all(&closure.base)?,
+            all(&closure.goals)?,
+            all(&closure.answers)?,
+        );
+        let moves = closure.answers_are_goals || goals == base || answers == base;
+        let alike = [&goals, &answers]
+            .iter()
+            .all(|e| e.is_empty() || **e == base);
+        (moves && alike && !base.is_empty()).then(|| base.into())
+    }
+
+    fn edge(&self, entry: &Entry) -> Option<Edge> {
+        let [Place::Bind(from)] = entry.set.as_slice() else {
+            return None;
+        };
+        let [step, last, ..] = self.program.steps.get(entry.start..)? else {
+            return None;
+        };
+        let (edge, to) = match step {
+            Step::Values {
+                e,
+                a: Attribute::Named(a),
+                v: Some(v),
+            } if e == from => (
+                Edge {
+                    attribute: *a,
+                    backwards: false,
+                },
+                v,
+            ),
+            Step::Entities {
+                a: Attribute::Named(a),
+                v,
+                e: Some(e),
+            } if v == from => (
+                Edge {
+                    attribute: *a,
+                    backwards: true,
+                },
+                e,
+            ),
+            _ => return None,
+        };
+        let (Step::Answer { arguments: out, .. } | Step::Goal { bound: out, .. }) = last else {
+            return None;
+        };
+        (**out == [*to]).then_some(edge)
     }
 
     /// What to do with the cells of an answer that drives a branch: as [`Planner::places`], for terms.

@@ -73,11 +73,12 @@ pub enum Step {
         v: Register,
         e: Option<Register>,
     },
-    /// Tests a tuple.
+    /// Tests a tuple; `filter` numbers these steps.
     Tuple {
         e: Register,
         a: Attribute,
         v: Register,
+        filter: u16,
     },
     /// Binds each tuple of an attribute; a blank place is visited once for each different other place.
     Scan {
@@ -195,8 +196,21 @@ pub struct Program {
     pub output: Vec<Slot>,
     /// No two result rows can be equal.
     pub unique: bool,
+    /// How many [`Step::Tuple`] there are.
+    pub filters: usize,
+    /// The whole query is a count of the tuples of one attribute: no step is run.
+    pub counted: Option<Counted>,
     /// Rows come in the order of this output column (the first order key), so that enough rows are enough.
     pub ordered: Option<usize>,
+}
+
+/// A count of tuples by one of their places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// Of which attribute.
+    pub attribute: AttributeIndex,
+    /// By value, else by entity.
+    pub by_value: bool,
 }
 
 /// A constant to be put into a register.
@@ -256,6 +270,17 @@ pub struct Closure {
     pub answers: Vec<Entry>,
     /// The answers of a goal's base are goals too: `reach(x, z) :- reach(x, y), reach(y, z)`.
     pub answers_are_goals: bool,
+    /// All of the above is: the answers of a goal are the entities reachable from it over these edges. Then no step is run.
+    pub edges: Option<Box<[Edge]>>,
+}
+
+/// One way from an entity to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Edge {
+    /// The attribute whose references are followed.
+    pub attribute: AttributeIndex,
+    /// From the value to the entity.
+    pub backwards: bool,
 }
 
 /// See [`Method::Fixpoint`].

@@ -5,8 +5,12 @@ mod basics;
 mod edits;
 mod erasure;
 mod forge;
+mod full;
 mod histories;
+#[cfg(unix)]
+mod kill;
 mod oracle;
 mod pool;
 mod refused;
+mod together;
 mod world;

@@ -2,8 +2,9 @@
 
 mod segment;
 
+use std::collections::{HashMap, HashSet};
+
 use rhizome_tuple::{Attribute, EntityId};
-use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::fingerprint::Fingerprint;
 use segment::Segment;
@@ -32,9 +33,9 @@ pub type SaidOf = Vec<(Attribute, Said)>;
 #[derive(Default)]
 pub struct Base {
     segments: Vec<Segment>,
-    index: FxHashMap<EntityId, Place>,
+    index: HashMap<EntityId, Place>,
     /// Records met in this run.
-    seen: FxHashSet<EntityId>,
+    seen: HashSet<EntityId>,
 }
 
 #[derive(Clone, Copy)]

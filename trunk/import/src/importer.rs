@@ -37,6 +37,7 @@ pub struct Recognition {
     /// The importer.
     pub importer: &'static str,
     /// From 0 to 1. Below 0.5 an importer is only used when asked for by name.
+    #[serde(serialize_with = "rounded")]
     pub confidence: f32,
     /// What spoke for it, for people.
     pub why: String,
@@ -45,6 +46,11 @@ pub struct Recognition {
     /// The account at the source, where there is one: imports of one account are compared with each other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // the signature serde asks for
+fn rounded<S: serde::Serializer>(confidence: &f32, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((f64::from(*confidence) * 100.0).round() / 100.0)
 }
 
 /// Takes what an importer reads. Two exist: the import itself, and [`crate::Preview`], which only collects.

@@ -53,3 +53,8 @@ pub use table::{
 };
 pub use text::{plain_text, sanitise};
 pub use tuples::{Line, Scalar, Tuples};
+
+/// The example of the README is compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

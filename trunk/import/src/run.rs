@@ -4,24 +4,22 @@ mod bases;
 mod conflicts;
 mod files;
 mod journal;
+mod records;
 
 use rhizome_blob::BlobStore;
 use rhizome_replica::Edit;
-use rhizome_schema::Schemas;
 use rhizome_tuple::{EntityId, Value};
 
 use crate::base::{Base, SegmentWriter};
 use crate::error::ImportError;
 use crate::fingerprint::Fingerprints;
-use crate::importer::{Importer, Recognition, Sink, StoredFile};
+use crate::importer::{Importer, Recognition, Sink};
 use crate::keys::Keys;
-use crate::limits::{KEY_BYTES, RECORD_FACTS, TEXT_BYTES};
 use crate::pod::Pod;
-use crate::problem::{Problem, ProblemCode};
 use crate::progress::{Cancel, Progress, Stage};
 use crate::reconcile::{Standing, reconcile};
-use crate::record::{Fact, Identity, Record};
-use crate::report::{Outcome, Report};
+use crate::record::{Identity, Record};
+use crate::report::Report;
 use crate::source::Source;
 use crate::vocabulary::ImportNames;
 use conflicts::Conflicts;
@@ -228,61 +226,6 @@ impl Run<'_> {
         Ok(hash.to_hex().to_string())
     }
 
-    /// Leaves out what a tuple cannot hold or the schema does not allow.
-    fn checked(&mut self, record: &mut Record) {
-        let Run { report, source, .. } = self;
-        let what = match &record.identity {
-            Identity::Key(key) => key.as_str(),
-            Identity::Derived(_) => "",
-        };
-        let mut refuse = |code, message: String| {
-            report.problem(Problem::of_item(code, source.name(), what, message));
-        };
-        let schemas = Schemas::built_in();
-        let mut fits = |fact: &str, value: &Value| {
-            let long = match value {
-                Value::Text(text) => text.len() > TEXT_BYTES,
-                Value::Bytes(bytes) => bytes.len() > TEXT_BYTES,
-                Value::Float(x) if !x.is_finite() => {
-                    refuse(
-                        ProblemCode::Type,
-                        format!("{fact} is not a finite number; it was left out"),
-                    );
-                    return false;
-                }
-                _ => false,
-            };
-            if long {
-                refuse(
-                    ProblemCode::TooLong,
-                    format!("{fact} is longer than {TEXT_BYTES} bytes; it was left out"),
-                );
-                return false;
-            }
-            match schemas.check(fact, value) {
-                Ok(()) => true,
-                Err(error) => {
-                    refuse(ProblemCode::Type, format!("{error}; it was left out"));
-                    false
-                }
-            }
-        };
-        record.facts.retain_mut(|fact| match fact {
-            Fact::One { attribute, value } => fits(attribute.as_str(), value),
-            Fact::Members {
-                attribute, values, ..
-            } => {
-                values.retain(|value| fits(attribute.as_str(), value));
-                true
-            }
-            Fact::Elements { attribute, values } => {
-                values.retain(|value| fits(attribute.as_str(), value));
-                true
-            }
-            Fact::Empty { .. } | Fact::Total { .. } => true,
-        });
-    }
-
     /// Compares what waits with the pod, writes the outcome with its base in one go, and counts it.
     fn flush(&mut self) -> Result<(), ImportError> {
         let pending = std::mem::take(&mut self.pending);
@@ -431,106 +374,4 @@ fn size(value: &Value) -> usize {
 
 fn pod_error(error: impl std::error::Error + Send + Sync + 'static) -> ImportError {
     ImportError::Pod(Box::new(error))
-}
-
-impl Sink for Run<'_> {
-    fn entity(&self, key: &str) -> EntityId {
-        self.keys.entity(key)
-    }
-
-    fn record(&mut self, mut record: Record) -> Result<(), ImportError> {
-        self.records += 1;
-        let entity = match &record.identity {
-            Identity::Key(key) if key.is_empty() || key.len() > KEY_BYTES => {
-                let message =
-                    format!("a native id has 1 to {KEY_BYTES} bytes; the record was left out");
-                let shown: String = key.chars().take(80).collect();
-                self.report.problem(Problem::of_item(
-                    ProblemCode::Malformed,
-                    self.source.name(),
-                    shown,
-                    message,
-                ));
-                self.report.count(&record.kind, Outcome::Skipped);
-                return Ok(());
-            }
-            Identity::Key(key) => self.keys.entity(key),
-            Identity::Derived(entity) => *entity,
-        };
-        let tuples: usize = record.facts.iter().map(Fact::tuples).sum();
-        let problem = if !self.base.meet(entity) {
-            Some((
-                ProblemCode::Duplicate,
-                "a record of this id came before it; it was left out".to_owned(),
-            ))
-        } else if tuples > RECORD_FACTS {
-            Some((
-                ProblemCode::TooLong,
-                format!("it has more than {RECORD_FACTS} values; it was left out"),
-            ))
-        } else {
-            None
-        };
-        if let Some((code, message)) = problem {
-            let item = match record.identity {
-                Identity::Key(key) => key,
-                Identity::Derived(entity) => entity.to_string(),
-            };
-            self.report
-                .problem(Problem::of_item(code, self.source.name(), item, message));
-            self.report.count(&record.kind, Outcome::Skipped);
-            return Ok(());
-        }
-        self.checked(&mut record);
-        if let Some(time) = record.created {
-            self.report.spans(time);
-        }
-        if let Some(audience) = record.audience {
-            *self.report.audience.entry(audience.as_str()).or_default() += 1;
-        }
-        self.weight.tuples += tuples;
-        self.weight.bytes += bytes_of(&record.facts);
-        self.pending.push((entity, record));
-        let full = self.weight.tuples >= self.options.batch
-            || self.weight.bytes >= BATCH_BYTES
-            || self.pending.len() >= BATCH_ENTITIES;
-        if full { self.flush() } else { Ok(()) }
-    }
-
-    fn skip(&mut self, kind: &'static str, problem: Problem) {
-        self.report.problem(problem);
-        self.report.count(kind, Outcome::Skipped);
-    }
-
-    fn problem(&mut self, problem: Problem) {
-        self.report.problem(problem);
-    }
-
-    fn file(&mut self, path: &str) -> Result<Option<StoredFile>, ImportError> {
-        self.store(path)
-    }
-
-    fn used(&mut self, path: &str) {
-        self.mark(path);
-    }
-
-    fn incomplete(&mut self, problem: Problem) {
-        self.report.complete = false;
-        self.report.problem(problem);
-    }
-
-    fn progress(&mut self, file: &str, done: u64, total: u64) -> Result<(), ImportError> {
-        self.tick(Stage::Reading, file, done, total)
-    }
-}
-
-fn bytes_of(facts: &[Fact]) -> usize {
-    let one = |fact: &Fact| match fact {
-        Fact::One { value, .. } => size(value),
-        Fact::Members { values, .. } | Fact::Elements { values, .. } => {
-            values.iter().map(size).sum()
-        }
-        Fact::Empty { .. } | Fact::Total { .. } => 8,
-    };
-    facts.iter().map(one).sum()
 }

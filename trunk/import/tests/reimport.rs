@@ -2,9 +2,9 @@
 
 use crate::pods::{Place, entity, pod, text, value};
 use rhizome_import::fixture::{mastodon, mastodon_with, status};
-use rhizome_import::{MemoryPod, Report};
+use rhizome_import::{ImportError, Mastodon, MemoryPod, Options, Pod, PodError, Report};
 use rhizome_replica::Edit;
-use rhizome_tuple::{EntityId, Value};
+use rhizome_tuple::{Attribute, EntityId, Value};
 use serde_json::{Value as Json, json};
 
 fn post(n: u64) -> EntityId {
@@ -140,7 +140,6 @@ fn changed_on_both_sides_stays_here_and_waits_as_a_proposal() {
         Some("Mine")
     );
     let open = |pod: &MemoryPod| {
-        use rhizome_import::Pod;
         pod.entities_with("import/state", &Value::from("open"))
             .unwrap()
     };
@@ -342,6 +341,95 @@ fn without_the_base_nothing_of_the_persons_is_overwritten() {
         text(&twice.pod, &post(2), "social/summary").as_deref(),
         Some("Mine")
     );
+}
+
+/// A pod whose disk is full after some writes.
+struct Full<'a> {
+    pod: &'a mut MemoryPod,
+    writes: usize,
+}
+
+impl Pod for Full<'_> {
+    fn creator(&self) -> &str {
+        self.pod.creator()
+    }
+
+    fn held(&self, entity: &EntityId) -> Result<Vec<(Attribute, Vec<Value>)>, PodError> {
+        self.pod.held(entity)
+    }
+
+    fn elements(&self, entity: &EntityId, attribute: &Attribute) -> Result<Vec<Value>, PodError> {
+        self.pod.elements(entity, attribute)
+    }
+
+    fn entities_with(&self, attribute: &str, value: &Value) -> Result<Vec<EntityId>, PodError> {
+        self.pod.entities_with(attribute, value)
+    }
+
+    fn write(&mut self, edits: Vec<Edit>) -> Result<(), PodError> {
+        self.writes = self.writes.checked_sub(1).ok_or("no space left")?;
+        self.pod.write(edits)
+    }
+
+    fn flush(&mut self) -> Result<(), PodError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn an_import_that_fails_at_any_write_is_continued_by_the_next() {
+    let content = |pod: &MemoryPod| {
+        let own = |name: &Attribute| !name.as_str().starts_with("import/");
+        let facts = pod.entities().iter().map(|(entity, facts)| {
+            let facts = facts.iter().filter(|(name, _)| own(name));
+            (
+                *entity,
+                facts
+                    .map(|(name, values)| (name.clone(), values.clone()))
+                    .collect::<Vec<_>>(),
+            )
+        });
+        facts
+            .filter(|(_, facts)| !facts.is_empty())
+            .collect::<Vec<_>>()
+    };
+    let place = Place::new();
+    let source = place.source("archive", &mastodon());
+    let options = Options {
+        batch: 20,
+        ..Options::new(crate::pods::now)
+    };
+    let mut whole = pod();
+    let expected = place.run(&source, &Mastodon, &mut whole, options).unwrap();
+    let writes = whole.writes();
+    assert!(writes > 8, "{writes} writes");
+    for allowed in 0..writes {
+        let mut pod = pod();
+        let failed = place
+            .run(
+                &source,
+                &Mastodon,
+                &mut Full {
+                    pod: &mut pod,
+                    writes: allowed,
+                },
+                options,
+            )
+            .unwrap_err();
+        assert!(matches!(failed.error, ImportError::Pod(_)), "{failed}");
+        assert!(!failed.report.complete);
+        let report = place.run(&source, &Mastodon, &mut pod, options).unwrap();
+        assert_eq!(
+            report.unchanged, failed.report.added,
+            "after {allowed} writes"
+        );
+        assert_eq!(report.added + report.unchanged, expected.added);
+        assert_eq!(
+            (report.changed, report.totals.conflicts, report.totals.kept),
+            (0, 0, 0)
+        );
+        assert_eq!(content(&pod), content(&whole), "after {allowed} writes");
+    }
 }
 
 #[test]

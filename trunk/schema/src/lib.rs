@@ -29,3 +29,8 @@ pub use error::SchemaError;
 pub use merge::{Cardinality, Merge};
 pub use schemas::Schemas;
 pub use value_type::ValueType;
+
+/// The example of the README is compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,8 +1,9 @@
 //! Bytes of a base segment. The format is drawn in `docs/import.md`; segments lie in the blob store, so they are checked
 //! like anything from outside.
 
+use std::collections::HashMap;
+
 use rhizome_tuple::{Attribute, EntityId};
-use rustc_hash::FxHashMap;
 
 use super::{Said, SaidOf};
 
@@ -31,7 +32,7 @@ pub enum BaseError {
 /// Writes one segment.
 pub struct SegmentWriter {
     generation: u64,
-    numbers: FxHashMap<Attribute, u64>,
+    numbers: HashMap<Attribute, u64>,
     names: Vec<Attribute>,
     records: Vec<(EntityId, std::ops::Range<usize>)>,
     facts: Vec<u8>,
@@ -41,7 +42,7 @@ impl SegmentWriter {
     pub fn new(generation: u64) -> Self {
         Self {
             generation,
-            numbers: FxHashMap::default(),
+            numbers: HashMap::default(),
             names: Vec::new(),
             records: Vec::new(),
             facts: Vec::new(),

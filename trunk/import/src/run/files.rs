@@ -1,5 +1,7 @@
 //! Files of the export on their way into the blob store.
 
+use std::io::Read;
+
 use rhizome_blob::BlobError;
 use rhizome_ipld::cid_raw_blake3;
 use rhizome_tuple::Value;
@@ -9,7 +11,7 @@ use crate::error::ImportError;
 use crate::importer::StoredFile;
 use crate::media::{HEAD, look};
 use crate::problem::{Problem, ProblemCode};
-use crate::progress::Stage;
+use crate::progress::{Cancel, Progress, Stage};
 use crate::record::{Fact, Identity, Record};
 
 impl Run<'_> {
@@ -33,7 +35,7 @@ impl Run<'_> {
         let size = entry.size;
         self.mark(path);
         self.tick(Stage::Files, path, 0, size)?;
-        match self.put(path) {
+        match self.put(path, size) {
             Ok(stored) => Ok(Some(stored)),
             // A damaged member costs itself; a full disk or a failing pod stops the import.
             Err(error @ (ImportError::Read { .. } | ImportError::Archive { .. })) => {
@@ -95,28 +97,70 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn put(&mut self, path: &str) -> Result<StoredFile, ImportError> {
+    fn put(&mut self, path: &str, total: u64) -> Result<StoredFile, ImportError> {
         let head = self.source.head(path, HEAD)?;
         let (mime, size) = look(&head);
-        let mut reader = self.source.read(path)?;
-        let (cid, bytes) = if self.options.dry_run {
-            let mut hasher = blake3::Hasher::new();
-            let bytes = std::io::copy(&mut reader, &mut hasher)
-                .map_err(|error| ImportError::read(path, error))?;
-            (cid_raw_blake3(*hasher.finalize().as_bytes()), bytes)
-        } else {
-            self.blobs
-                .put(&mut reader, u64::MAX)
-                .map_err(|error| match error {
-                    BlobError::Source(error) => ImportError::read(path, error),
-                    error => pod_error(error),
-                })?
+        let mut watched = Watched {
+            inner: self.source.read(path)?,
+            progress: &mut *self.progress,
+            cancel: self.cancel,
+            file: path,
+            done: 0,
+            total,
+            records: self.records,
         };
+        let stored = if self.options.dry_run {
+            let mut hasher = blake3::Hasher::new();
+            let bytes = std::io::copy(&mut watched, &mut hasher).map_err(BlobError::Source);
+            bytes.map(|bytes| (cid_raw_blake3(*hasher.finalize().as_bytes()), bytes))
+        } else {
+            self.blobs.put(&mut watched, u64::MAX)
+        };
+        let (cid, bytes) = stored.map_err(|error| match error {
+            BlobError::Source(_) if self.cancel.is_cancelled() => ImportError::Cancelled,
+            BlobError::Source(error) => ImportError::read(path, error),
+            error => pod_error(error),
+        })?;
         Ok(StoredFile {
             cid,
             bytes,
             mime,
             size,
         })
+    }
+}
+
+/// A file on its way, which tells how far it is and can be stopped.
+struct Watched<'a> {
+    inner: Box<dyn Read>,
+    progress: &'a mut dyn FnMut(Progress<'_>),
+    cancel: &'a Cancel,
+    file: &'a str,
+    done: u64,
+    total: u64,
+    records: u64,
+}
+
+/// Bytes between two words on progress.
+const WORD: u64 = 1 << 20;
+
+impl Read for Watched<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.cancel.is_cancelled() {
+            return Err(std::io::Error::other("stopped"));
+        }
+        let n = self.inner.read(buffer)?;
+        let before = self.done / WORD;
+        self.done += n as u64;
+        if self.done / WORD != before {
+            (self.progress)(Progress {
+                stage: Stage::Files,
+                file: self.file,
+                done: self.done,
+                total: self.total,
+                records: self.records,
+            });
+        }
+        Ok(n)
     }
 }

@@ -7,8 +7,9 @@ use std::collections::{HashMap, HashSet};
 use rhizome_tuple::{Attribute, EntityId};
 
 use crate::fingerprint::Fingerprint;
+pub use segment::BaseError;
 use segment::Segment;
-pub(crate) use segment::{BaseError, SegmentWriter};
+pub(crate) use segment::SegmentWriter;
 
 /// What the last import said about one attribute of one record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,20 @@ pub enum Said {
 
 /// What the last import said about one record, in the order of its facts.
 pub type SaidOf = Vec<(Attribute, Said)>;
+
+/// Reads a base segment, the blobs under `import/base`, and tells how many records it speaks of: for checking a pod.
+///
+/// # Errors
+/// Where the bytes are not a segment.
+pub fn check_base(bytes: &[u8]) -> Result<usize, BaseError> {
+    let (segment, records) = Segment::read(bytes.to_vec())?;
+    let readable = records.iter().all(|(_, at)| segment.record(*at).is_some());
+    if readable {
+        Ok(records.len())
+    } else {
+        Err(BaseError::Damaged)
+    }
+}
 
 /// What earlier imports of one origin said. It lies in segments: one for each commit that brought news, merged when an
 /// import ends; where two speak of a record the later generation counts.

@@ -1,4 +1,31 @@
 //! Importers: other platforms' exports become tuples, and can run again.
+//!
+//! A [`Source`] is an export as files, however packed. An [`Importer`] recognises it and hands [`Record`]s to a [`Sink`].
+//! An [`Import`] compares each with what the last import said and with what the [`Pod`] shows, writes what follows, and
+//! gives a [`Report`].
+//!
+//! ```
+//! use rhizome_import::{Cancel, Import, Importer, Limits, MemoryPod, Options, Source, Table};
+//! use rhizome_tuple::Value;
+//!
+//! let files = [("people.csv".to_owned(), b"id,name\n1,Ada\n2,Grace\n".to_vec())];
+//! let source = Source::from_memory("people", files, &Limits::default())?;
+//! let importer = Table::new();
+//! let recognition = importer.recognise(&source)?.ok_or("not a table")?;
+//! let folder = tempfile::tempdir()?;
+//! let blobs = rhizome_blob::BlobStore::in_directory(folder.path())?;
+//! let mut pod = MemoryPod::new("did:key:z6Mk");
+//! let options = Options::new(|| 1_700_000_000_000);
+//! let import = Import { source: &source, importer: &importer, recognition, pod: &mut pod, blobs: &blobs, options };
+//! let report = import.run(&mut |_| {}, &Cancel::new())?;
+//! assert_eq!((report.added, report.changed), (2, 0));
+//! let ada = rhizome_import::Keys::new("did:key:z6Mk", "people").entity("people/1");
+//! assert_eq!(pod.values(&ada, "people/name"), [Value::from("Ada")]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Everything read is bounded by [`Limits`]; what cannot be read is a [`Problem`] in the report. The rules of comparing,
+//! the mapping file and the bytes of the import base are in `docs/import.md`.
 
 mod audience;
 mod base;
@@ -32,6 +59,7 @@ mod value_json;
 mod vocabulary;
 
 pub use audience::Audience;
+pub use base::{BaseError, check_base};
 pub use error::ImportError;
 pub use importer::{Importer, Recognition, Sink, StoredFile, recognise};
 pub use keys::Keys;

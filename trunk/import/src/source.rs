@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub(crate) use bounded::{Allowance, Metered, read_whole};
 pub(crate) use path::{is_litter, safe_path};
@@ -63,6 +64,7 @@ pub enum Packing {
 enum Place {
     OnDisk(PathBuf),
     Stored(FileView),
+    InMemory(Arc<[u8]>),
     Zipped(zip::Member),
 }
 
@@ -141,6 +143,32 @@ impl Source {
             Self::list_file(file, &inner, limits)?
         };
         Self::assemble(name, path.to_owned(), listing, limits, scratch)
+    }
+
+    /// Files that are in memory already, as a folder called `name`: names are made safe and counted against the limits as
+    /// those of an archive are.
+    pub fn from_memory(
+        name: &str,
+        files: impl IntoIterator<Item = (String, Vec<u8>)>,
+        limits: &Limits,
+    ) -> Result<Self, ImportError> {
+        let mut listing = Listing::new(Packing::Directory);
+        for (n, (path, bytes)) in files.into_iter().enumerate() {
+            if n >= limits.entries {
+                return Err(ImportError::TooManyEntries {
+                    what: name.to_owned(),
+                    limit: limits.entries,
+                });
+            }
+            listing.take(&path, bytes.len() as u64, Place::InMemory(bytes.into()));
+        }
+        Self::assemble(
+            name.to_owned(),
+            PathBuf::new(),
+            listing,
+            limits,
+            &std::env::temp_dir(),
+        )
     }
 
     fn list_file(file: FileView, name: &str, limits: &Limits) -> Result<Listing, ImportError> {
@@ -281,6 +309,7 @@ impl Source {
         match place {
             Place::OnDisk(on_disk) => directory::open(on_disk, entry),
             Place::Stored(view) => Ok(Box::new(view.clone())),
+            Place::InMemory(bytes) => Ok(Box::new(std::io::Cursor::new(Arc::clone(bytes)))),
             Place::Zipped(member) => member.open(entry),
         }
     }

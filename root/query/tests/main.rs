@@ -8,9 +8,12 @@
 )]
 
 mod agree;
+mod datalog;
 mod datascript;
 mod errors;
 mod generate;
 mod iql;
 mod live;
 mod oracle;
+mod pull;
+mod work;

@@ -295,7 +295,9 @@ impl<'a> Machine<'a> {
             let Some(t) = self.table(table).closure() else {
                 return false;
             };
-            if first_goal || goals_done < t.moving.len() {
+            // without free arguments one proof is enough
+            let proven = t.holds;
+            if first_goal || (goals_done < t.moving.len() && !proven) {
                 row.clear();
                 row.extend_from_slice(&t.moving[goals_done..goals_done + goal_width]);
                 goals_done += goal_width;
@@ -455,7 +457,7 @@ impl<'a> Machine<'a> {
         if t.seen_goals.insert(&row) {
             t.moving.extend_from_slice(&row);
         }
-        let n = t.moving.len();
+        let n = t.moving.len() / row.len().max(1);
         if self.room(n) { Flow::More } else { Flow::Stop }
     }
 

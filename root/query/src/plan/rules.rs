@@ -17,7 +17,22 @@ impl<'q> Planner<'q> {
     pub fn call(&mut self, index: RuleIndex, arguments: &[Term], frame: &mut Frame<'q>) {
         let rule = &self.query.rules[usize::from(index)];
         let recall = frame.component == Some(rule.component);
-        let goal = self.goal_arguments(rule, arguments, frame);
+        let mut goal = self.goal_arguments(rule, arguments, frame);
+        if !recall && shape(&self.query.rules, index, &goal).is_none() {
+            // reachability from one of the arguments, compared with the others, beats a fixpoint over pairs
+            let one = |i: usize| -> Vec<bool> {
+                (0..goal.len())
+                    .map(|j| i == j || rule.required[j])
+                    .collect()
+            };
+            let simpler = (0..goal.len()).filter(|i| goal[*i]).map(one);
+            if let Some(simple) = simpler
+                .into_iter()
+                .find(|g| shape(&self.query.rules, index, g).is_some())
+            {
+                goal = simple;
+            }
+        }
         let mut bound = Vec::new();
         let mut places = Vec::new();
         for (term, goal) in arguments.iter().zip(&goal) {

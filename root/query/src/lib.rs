@@ -1,4 +1,4 @@
-//! Datalog and IQL over a replica, one-shot and live.
+#![doc = include_str!("../README.md")]
 
 pub mod datalog;
 mod edn;

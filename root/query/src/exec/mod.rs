@@ -1,10 +1,12 @@
 //! Running steps.
 
 mod aggregate;
+mod closure;
 mod collect;
 mod count;
 mod exact;
 mod filter;
+mod fixpoint;
 mod function;
 mod machine;
 mod pattern;

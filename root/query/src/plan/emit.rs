@@ -1,12 +1,10 @@
 //! Ordered clauses to steps.
 
 use super::item::Item;
-use super::order::{Goal, Node, Ordered, items};
+use super::order::{Goal, Node, items};
 use super::slots::SlotSet;
-use super::{
-    Attribute, AttributeOut, Bound, ConstantLoad, Place, Planner, Register, ScanOrder, Step,
-};
-use crate::ir::{AttributeTerm, Clause, Compare, ConstantIndex, Pattern, Slot, Term, Variable};
+use super::{AttributeOut, Bound, ConstantLoad, Place, Planner, Register, ScanOrder, Step};
+use crate::ir::{Clause, Compare, ConstantIndex, Slot, Term, Variable};
 
 /// The registers of one scope, and what is bound in it at the moment.
 pub struct Frame<'q> {
@@ -20,7 +18,7 @@ pub struct Frame<'q> {
     /// Calls of rules of this component read what is known so far.
     pub component: Option<u16>,
     /// Comparisons that are still ahead: bounds for scans.
-    ahead: Vec<(Slot, Bound)>,
+    pub ahead: Vec<(Slot, Bound)>,
 }
 
 impl<'q> Frame<'q> {
@@ -40,7 +38,7 @@ impl<'q> Frame<'q> {
         self.base + slot
     }
 
-    fn attribute_out(&self, slot: Slot) -> AttributeOut {
+    pub fn attribute_out(&self, slot: Slot) -> AttributeOut {
         let number = self
             .variables
             .get(usize::from(slot))
@@ -50,13 +48,6 @@ impl<'q> Frame<'q> {
             number,
         }
     }
-}
-
-/// An entity or value place with what is known about it.
-enum Operand {
-    Blank,
-    Bound(Register),
-    Free(Register),
 }
 
 impl<'q> Planner<'q> {
@@ -94,7 +85,7 @@ impl<'q> Planner<'q> {
         register
     }
 
-    fn is_ambiguous(&self, constant: ConstantIndex) -> bool {
+    pub(super) fn is_ambiguous(&self, constant: ConstantIndex) -> bool {
         self.query
             .constants
             .get(usize::from(constant))
@@ -317,186 +308,6 @@ impl<'q> Planner<'q> {
         self.program.steps[start] = Step::Or {
             branches: starts.into(),
         };
-    }
-
-    fn operand(&mut self, term: Term, entity: bool, frame: &Frame<'q>) -> Operand {
-        match term {
-            Term::Blank => Operand::Blank,
-            Term::Slot(s) if frame.bound.contains(s) => Operand::Bound(frame.register(s)),
-            Term::Slot(s) => Operand::Free(frame.register(s)),
-            Term::Constant(c) if entity => Operand::Bound(self.constant(c, true)),
-            Term::Constant(c) => Operand::Bound(self.each(c)),
-        }
-    }
-
-    fn pattern(&mut self, p: &Pattern, frame: &mut Frame<'q>) {
-        let scan = frame.scan.take();
-        let e = self.operand(p.entity, true, frame);
-        let mut v = self.operand(p.value, false, frame);
-        // a variable that stands twice is bound once and compared
-        let mut same = Vec::new();
-        if let (Operand::Free(x), Operand::Free(y)) = (&e, &v)
-            && x == y
-        {
-            let again = self.fresh();
-            same.push((*x, again));
-            v = Operand::Free(again);
-        }
-        let attribute = match p.attribute {
-            AttributeTerm::Named(a) => Ok(Attribute::Named(a)),
-            AttributeTerm::Slot(s) if frame.bound.contains(s) => {
-                Ok(Attribute::Bound(frame.register(s)))
-            }
-            AttributeTerm::Slot(s) => {
-                let mut out = frame.attribute_out(s);
-                if [p.entity, p.value].contains(&Term::Slot(s)) {
-                    let again = self.fresh();
-                    same.push((out.register, again));
-                    out.register = again;
-                }
-                Err(Some(out))
-            }
-            AttributeTerm::Blank => Err(None),
-        };
-        match attribute {
-            Ok(a) => self.named(a, &e, &v, p, scan, frame),
-            Err(a) => {
-                let step = match (&e, &v) {
-                    (Operand::Bound(e), v) => Step::OfEntity {
-                        e: *e,
-                        a,
-                        v: place(v),
-                    },
-                    (e, Operand::Bound(v)) => Step::OfValue {
-                        v: *v,
-                        e: place(e),
-                        a,
-                    },
-                    (e, v) => Step::All {
-                        e: place(e),
-                        a,
-                        v: place(v),
-                    },
-                };
-                self.step(step);
-            }
-        }
-        for (a, b) in same {
-            self.step(Step::Same { a, b });
-        }
-    }
-
-    fn named(
-        &mut self,
-        a: Attribute,
-        e: &Operand,
-        v: &Operand,
-        p: &Pattern,
-        scan: Option<ScanOrder>,
-        frame: &Frame<'q>,
-    ) {
-        let free = |o: &Operand| {
-            if let Operand::Free(r) = o {
-                Some(*r)
-            } else {
-                None
-            }
-        };
-        let step = match (e, v) {
-            (Operand::Bound(e), Operand::Bound(v)) => {
-                self.program.filters += 1;
-                Step::Tuple {
-                    e: *e,
-                    a,
-                    v: *v,
-                    filter: (self.program.filters - 1) as u16,
-                }
-            }
-            (Operand::Bound(e), v) => Step::Values {
-                e: *e,
-                a,
-                v: free(v),
-            },
-            (e, Operand::Bound(v)) => Step::Entities {
-                a,
-                v: *v,
-                e: free(e),
-            },
-            (e, v) => {
-                let bounds: Box<[Bound]> = match p.value {
-                    Term::Slot(slot) => frame
-                        .ahead
-                        .iter()
-                        .filter(|(s, _)| *s == slot)
-                        .map(|(_, b)| b.clone())
-                        .collect(),
-                    _ => Box::default(),
-                };
-                let by_value = !bounds.is_empty() || matches!(e, Operand::Blank);
-                let order = scan.unwrap_or(if by_value {
-                    ScanOrder::Ascending
-                } else {
-                    ScanOrder::Entity
-                });
-                Step::Scan {
-                    a,
-                    e: free(e),
-                    v: free(v),
-                    order,
-                    bounds,
-                }
-            }
-        };
-        self.step(step);
-    }
-
-    /// Whether rows cannot repeat: every slot that a loop binds is part of the row, and no loop visits the same values twice.
-    pub fn is_unique(&self, ordered: &Ordered<'q>, frame: &Frame<'q>, output: &[Slot]) -> bool {
-        let ambiguous = |t: Term| matches!(t, Term::Constant(c) if self.is_ambiguous(c));
-        ordered.nodes.iter().all(|node| match node {
-            Node::Exists(_)
-            | Node::Item(Item::Clause(
-                Clause::Compare { .. } | Clause::Not { .. } | Clause::Function { .. },
-            )) => true,
-            Node::Item(Item::Input(_, slots)) => {
-                slots.iter().all(|s| s.is_some_and(|s| output.contains(&s)))
-            }
-            Node::Item(
-                Item::Clause(Clause::Or { .. } | Clause::Rows { .. }) | Item::Goals { .. },
-            ) => false,
-            Node::Item(Item::Clause(c @ Clause::Call { arguments, .. })) => {
-                let whole = |t: &Term| !ambiguous(*t) && *t != Term::Blank;
-                arguments.iter().all(whole)
-                    && Item::Clause(c)
-                        .slots()
-                        .iter()
-                        .all(|s| output.contains(s) || frame.given.contains(*s))
-            }
-            Node::Item(Item::Clause(c @ Clause::GetElse { .. })) => {
-                Item::Clause(c).slots().iter().all(|s| output.contains(s))
-            }
-            Node::Item(Item::Clause(c @ Clause::Pattern(p))) => {
-                let bound_attribute = match p.attribute {
-                    AttributeTerm::Named(_) => true,
-                    AttributeTerm::Slot(_) => !(p.entity == Term::Blank || p.value == Term::Blank),
-                    AttributeTerm::Blank => false,
-                };
-                bound_attribute
-                    && !ambiguous(p.value)
-                    && Item::Clause(c)
-                        .slots()
-                        .iter()
-                        .all(|s| output.contains(s) || frame.given.contains(*s))
-            }
-        })
-    }
-}
-
-fn place(operand: &Operand) -> Place {
-    match operand {
-        Operand::Blank => Place::Blank,
-        Operand::Bound(r) => Place::Equal(*r),
-        Operand::Free(r) => Place::Bind(*r),
     }
 }
 

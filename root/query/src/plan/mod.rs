@@ -3,14 +3,17 @@
 mod emit;
 mod item;
 mod order;
+mod pattern;
 mod rules;
+mod shape;
 mod slots;
 pub mod statistics;
 mod step;
+mod unique;
 
 use std::collections::HashMap;
 
-pub use rules::{Shape, shape};
+pub use shape::{Shape, shape};
 pub use statistics::Statistics;
 pub use step::{
     Attribute, AttributeOut, Bound, Closure, ConstantLoad, Counted, Edge, Entry, Fixpoint, Method,

@@ -100,7 +100,7 @@ impl Machine<'_> {
             let range = self.snapshot.aev().range(lo, hi);
             return self.each(range, false, key::un_aev, e, v, next);
         }
-        if matches!(self.stop, Stop::Ordered(..)) && self.mixes_numbers(a) {
+        if matches!(self.stop, Stop::Ordered(..)) && self.disordered(a) {
             self.stop = Stop::Never;
         }
         let spans = spans::of_bounds(bounds, &|r| self.get(r), &self.words);
@@ -117,25 +117,25 @@ impl Machine<'_> {
         Flow::More
     }
 
-    /// Whether an attribute has numbers of more than one type: the index keeps them apart, `:order` does not.
-    fn mixes_numbers(&self, a: Aid) -> bool {
+    /// Whether the index has the values of an attribute in another order than `:order`: references (by number, not by id), and numbers
+    /// of more than one type (kept apart).
+    fn disordered(&self, a: Aid) -> bool {
         let (lo, hi) = key::ave_a(a);
         let mut all = self.snapshot.ave().range(lo, hi);
-        let ends = (
-            all.next().map(|k| key::un_ave(k).v.tag),
-            all.next_back().map(|k| key::un_ave(k).v.tag),
-        );
-        if ends.1.is_none() || ends.0 == ends.1 {
-            return false;
+        let tag_of = |k| key::un_ave(k).v.tag;
+        let Some(first) = all.next().map(tag_of) else { return false };
+        let last = all.next_back().map_or(first, tag_of);
+        if first == last {
+            return first == tag::REF;
         }
-        let any = |tag: &&u8| {
+        let has = |tag: &&u8| {
             let word = |bits| Word { tag: **tag, bits };
             let (lo, _) = key::ave_av(a, word(0));
             let (_, hi) = key::ave_av(a, word(u64::MAX));
             self.snapshot.ave().range(lo, hi).next().is_some()
         };
-        let types = [tag::INTEGER, tag::FLOAT, tag::TIME];
-        types.iter().filter(any).count() > 1
+        let numbers = [tag::INTEGER, tag::FLOAT, tag::TIME];
+        has(&&tag::REF) || numbers.iter().filter(has).count() > 1
     }
 
     /// Runs the rest for each fact of a range; where one place is not wanted, once for each different other place, which lie

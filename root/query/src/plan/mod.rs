@@ -11,6 +11,7 @@ pub mod statistics;
 mod step;
 mod unique;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 pub use shape::{Shape, shape};
@@ -37,7 +38,12 @@ pub struct Planner<'q> {
     /// Tuples with a constant value, by attribute and constant.
     exact: HashMap<(AttributeIndex, ConstantIndex), f64>,
     program: Program,
+    /// Estimates that may still be made in search of a better order; without any left, the first one found is taken.
+    effort: Cell<u32>,
 }
+
+/// Enough to look at every order of first clauses of any query a person writes; a millisecond or so.
+const EFFORT: u32 = 50_000;
 
 /// Plans a query for a pod of these sizes.
 pub fn plan(query: &Query, statistics: &Statistics, snapshot: &Snapshot) -> Program {
@@ -58,6 +64,7 @@ pub fn plan(query: &Query, statistics: &Statistics, snapshot: &Snapshot) -> Prog
         statistics,
         exact,
         program,
+        effort: Cell::new(EFFORT),
     }
     .query()
 }

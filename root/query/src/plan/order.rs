@@ -3,6 +3,8 @@
 //! Clauses that bind nothing anybody needs are put into an *exists* group, which stops at its first success. That makes a join whose
 //! far end is not asked for a filter instead of a source of equal rows.
 
+use std::collections::HashMap;
+
 use super::Planner;
 use super::item::Item;
 use super::slots::SlotSet;
@@ -57,7 +59,7 @@ impl<'q> Planner<'q> {
     /// The best order found.
     pub fn order(&self, items: &[Item<'q>], bound: &SlotSet, goal: Goal<'_>) -> Ordered<'q> {
         let mut best = self.greedy(items, bound, goal, None);
-        if items.len() <= 32 {
+        if items.len() <= 32 && self.effort.get() > 0 {
             for (i, item) in items.iter().enumerate() {
                 if bound.contains_all(&item.needs(&self.query.rules)) && !item.is_filter(bound) {
                     let other = self.greedy(items, bound, goal, Some(i));
@@ -163,6 +165,9 @@ impl<'q> Planner<'q> {
         goal: Goal<'_>,
         out: &mut Ordered<'q>,
     ) -> bool {
+        if self.effort.get() == 0 {
+            return false;
+        }
         let groups = groups(left, bound);
         let count = groups.iter().max().map_or(0, |g| g + 1);
         let wanted = |group: usize| {
@@ -197,6 +202,7 @@ impl<'q> Planner<'q> {
     }
 
     fn estimate(&self, item: Item<'q>, bound: &SlotSet) -> Estimate {
+        self.effort.set(self.effort.get().saturating_sub(1));
         let share = |slots: &[Slot]| {
             0.1f64.powi(slots.iter().filter(|s| bound.contains(**s)).count() as i32)
         };
@@ -264,6 +270,10 @@ impl<'q> Planner<'q> {
                     cost: n * SCANNED,
                 }
             }
+            Clause::Not { .. } | Clause::Or { .. } if self.effort.get() == 0 => Estimate {
+                rows: 10.0,
+                cost: 20.0,
+            },
             Clause::Not { body, .. } => {
                 let inner = self.order(&items(body), bound, Goal::Exists);
                 Estimate {
@@ -401,43 +411,30 @@ pub fn items(body: &[Clause]) -> Vec<Item<'_>> {
 
 /// Numbers items by connected component over unbound slots.
 fn groups(items: &[Item<'_>], bound: &SlotSet) -> Vec<usize> {
-    let slots: Vec<Vec<Slot>> = items
-        .iter()
-        .map(|i| {
-            i.slots()
-                .into_iter()
-                .filter(|s| !bound.contains(*s))
-                .collect()
-        })
-        .collect();
-    let mut group: Vec<usize> = (0..items.len()).collect();
-    loop {
-        let mut changed = false;
-        for i in 0..items.len() {
-            for j in 0..i {
-                if group[i] != group[j] && slots[i].iter().any(|s| slots[j].contains(s)) {
-                    let (low, high) = (group[i].min(group[j]), group[i].max(group[j]));
-                    group
-                        .iter_mut()
-                        .filter(|g| **g == high)
-                        .for_each(|g| *g = low);
-                    changed = true;
-                }
-            }
+    fn root(parents: &[usize], mut i: usize) -> usize {
+        while parents[i] != i {
+            i = parents[i];
         }
-        if !changed {
-            break;
+        i
+    }
+    let mut parents: Vec<usize> = (0..items.len()).collect();
+    let mut owner: HashMap<Slot, usize> = HashMap::new();
+    for (i, item) in items.iter().enumerate() {
+        for slot in item.slots() {
+            if bound.contains(slot) {
+                continue;
+            }
+            let other = *owner.entry(slot).or_insert(i);
+            let (a, b) = (root(&parents, i), root(&parents, other));
+            parents[a.max(b)] = a.min(b);
         }
     }
     // dense numbers in order of first member
-    let mut names: Vec<usize> = Vec::new();
-    group
-        .into_iter()
-        .map(|g| {
-            names.iter().position(|n| *n == g).unwrap_or_else(|| {
-                names.push(g);
-                names.len() - 1
-            })
+    let mut names: HashMap<usize, usize> = HashMap::new();
+    (0..items.len())
+        .map(|i| {
+            let next = names.len();
+            *names.entry(root(&parents, i)).or_insert(next)
         })
         .collect()
 }

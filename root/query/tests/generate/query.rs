@@ -58,8 +58,9 @@ impl Case {
         }
         let (find, with) = find(&mut body, portable);
         let percent = if signatures.is_empty() { "" } else { " %" };
+        let order = if portable { String::new() } else { order(&mut body, &find) };
         let text = format!(
-            "[:find {find}{with} :in ${percent}{in_text} :where {}]",
+            "[:find {find}{with} :in ${percent}{in_text} :where {}{order}]",
             body.text()
         );
         let rules = (!signatures.is_empty()).then_some(rule_text);
@@ -69,6 +70,26 @@ impl Case {
             inputs,
         }
     }
+}
+
+/// `:order`, `:limit` and `:offset`, which DataScript does not have.
+fn order(body: &mut Body<'_>, find: &str) -> String {
+    let random = &mut *body.random;
+    if find.starts_with('[') || random.chance(60) {
+        return String::new();
+    }
+    let columns = find.matches('?').count();
+    let keys: Vec<String> = (0..1 + random.below(2))
+        .map(|_| format!("[{} {}]", random.below(columns), random.pick(&[":asc", ":desc"])))
+        .collect();
+    let mut out = format!(" :order [{}]", keys.join(" "));
+    if random.chance(70) {
+        out.push_str(&format!(" :limit {}", random.below(6)));
+    }
+    if random.chance(20) {
+        out.push_str(&format!(" :offset {}", random.below(4)));
+    }
+    out
 }
 
 fn variable(body: &mut Body<'_>, of: Type) -> String {

@@ -110,3 +110,20 @@ export function useEntity(id: EntityId | null): Known | undefined {
   const subscribe = useCallback((watcher: () => void) => (id ? entities.watch(id, watcher) : () => {}), [id])
   return useSyncExternalStore(subscribe, () => (id ? entities.get(id) : undefined))
 }
+
+/** Several at once, in the order asked for. */
+export function useEntities(ids: readonly EntityId[]): (Known | undefined)[] {
+  const key = ids.join(' ')
+  const subscribe = useCallback(
+    (watcher: () => void) => {
+      const stops = key.split(' ').map((id) => entities.watch(id, watcher))
+      return () => {
+        for (const stop of stops) stop()
+      }
+    },
+    [key],
+  )
+  // A snapshot must be the same value as long as nothing changed: the revisions are.
+  useSyncExternalStore(subscribe, () => ids.map((id) => entities.get(id)?.revision ?? '').join())
+  return ids.map((id) => entities.get(id))
+}

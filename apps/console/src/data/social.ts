@@ -14,6 +14,8 @@ export interface Profile {
   avatar: string | null
   header: string | null
   url: string | null
+  /** Lines of the profile's table, `name: value`. */
+  fields: string[]
 }
 
 export interface Post {
@@ -33,7 +35,15 @@ export interface Post {
   boostOf: EntityId | null
   boostOfUrl: string | null
   media: EntityId[]
+  /** The answers of a poll, in order. */
+  poll: EntityId[]
   source: string | null
+}
+
+export interface PollOption {
+  id: EntityId
+  name: string
+  votes: number
 }
 
 export interface Media {
@@ -44,6 +54,8 @@ export interface Media {
   width: number | null
   height: number | null
   blurhash: string | null
+  /** The point to keep when the picture is cropped, as CSS understands it. */
+  focus: string | null
 }
 
 export function readProfile(id: EntityId, state: EntityState): Profile {
@@ -56,6 +68,7 @@ export function readProfile(id: EntityId, state: EntityState): Profile {
     avatar: blob(state['social/avatar']),
     header: blob(state['social/header']),
     url: webUrl(state['social/url']),
+    fields: all(state['social/field']).filter((each) => typeof each === 'string'),
   }
 }
 
@@ -78,7 +91,8 @@ export function readPost(id: EntityId, state: EntityState): Post {
     replyToUrl: webUrl(state['social/reply-to-url']),
     boostOf: ref(state['social/boost-of']),
     boostOfUrl: webUrl(state['social/boost-of-url']),
-    media: all(state['social/media']).flatMap((each) => (isObject(each) && 'ref' in each ? [each.ref] : [])),
+    media: refs(state['social/media']),
+    poll: refs(state['social/poll']),
     source: text(state['import/source']),
   }
 }
@@ -92,12 +106,17 @@ export function readMedia(id: EntityId, state: EntityState): Media {
     width: count(state['social/width']),
     height: count(state['social/height']),
     blurhash: text(state['social/blurhash']),
+    focus: focus(state['social/focal-x'], state['social/focal-y']),
   }
+}
+
+export function readPollOption(id: EntityId, state: EntityState): PollOption {
+  return { id, name: text(state['social/name']) ?? '', votes: count(state['social/votes']) ?? 0 }
 }
 
 /** What an entity is, in one word, by the schemas this console knows. */
 export function kindOf(state: EntityState): string | null {
-  return text(state['social/type'])
+  return text(state['social/type']) ?? (text(state['import/type']) ? `import ${text(state['import/type'])}` : null)
 }
 
 /** A short name for any entity: what a person would call it. `null` when its tuples offer none. */
@@ -147,6 +166,17 @@ function time(slot: Slot): number | null {
 function ref(slot: Slot): EntityId | null {
   const value = first(slot)
   return isObject(value) && 'ref' in value ? value.ref : null
+}
+
+function refs(slot: Slot): EntityId[] {
+  return all(slot).flatMap((each) => (isObject(each) && 'ref' in each ? [each.ref] : []))
+}
+
+/** From -1 (left, bottom) to 1 (right, top) to percentages from the top left. */
+function focus(x: Slot, y: Slot): string | null {
+  const [across, up] = [first(x), first(y)]
+  if (typeof across !== 'number' || typeof up !== 'number' || Math.abs(across) > 1 || Math.abs(up) > 1) return null
+  return `${Math.round((across + 1) * 50)}% ${Math.round((1 - up) * 50)}%`
 }
 
 function blob(slot: Slot): string | null {

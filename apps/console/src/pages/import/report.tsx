@@ -60,9 +60,17 @@ export function Report({ job, onRun, onAgain }: { job: ImportJob; onRun: () => v
   )
 }
 
+/** What people look for first comes first. */
+const ORDER = ['profile', 'post', 'reply', 'boost', 'media', 'like', 'bookmark', 'poll-option', 'emoji']
+
+function place(kind: string): number {
+  const at = ORDER.indexOf(kind)
+  return at < 0 ? ORDER.length : at
+}
+
 function Kinds({ report }: { report: ImportReport }) {
   const kinds = Object.entries(report.kinds).map(([kind, { added, changed, unchanged }]) => [kind, added + changed + unchanged] as const)
-  const some = kinds.filter(([, count]) => count > 0)
+  const some = kinds.filter(([, count]) => count > 0).sort(([a], [b]) => place(a) - place(b))
   if (some.length === 0) return null
   return (
     <ul className="kinds" aria-label="By kind">
@@ -85,7 +93,7 @@ function Audiences({ report }: { report: ImportReport }) {
     <div className="audiences">
       <h3>Who could see them</h3>
       <div className="audience-bar" aria-hidden="true">
-        {AUDIENCES.map((each) => (
+        {AUDIENCES.filter((each) => count(each) > 0).map((each) => (
           <span key={each} className={each} style={{ flexGrow: count(each) }} />
         ))}
       </div>

@@ -8,6 +8,7 @@ const KINDS: Record<string, [one: string, many: string]> = {
   like: ['like', 'likes'],
   bookmark: ['bookmark', 'bookmarks'],
   emoji: ['emoji', 'emoji'],
+  'poll-option': ['poll answer', 'poll answers'],
   row: ['row', 'rows'],
   file: ['file', 'files'],
 }

@@ -51,7 +51,7 @@ function Tile({ id, covered, alone, more, onOpen }: TileProps) {
   if (!media) return <div className="tile" style={box} aria-busy="true" />
   const isVideo = media.mime.startsWith('video/') || media.mime.startsWith('audio/')
   return (
-    <div className={`tile ${alone ? 'alone' : ''}`} style={box}>
+    <div className={`tile ${alone ? 'alone' : ''} ${media.blob ? '' : 'gone'}`} style={media.blob ? box : undefined}>
       {media.blurhash && <Blur hash={media.blurhash} />}
       {src && !isVideo && media.mime.startsWith('image/') && <Picture media={media} src={src} more={more} onOpen={onOpen} />}
       {src && isVideo && <video className="clip" src={src} controls preload="metadata" aria-label={media.alt ?? 'Video without a description'} />}
@@ -76,6 +76,7 @@ function Picture({ media, src, more, onOpen }: { media: Media; src: string; more
         alt={media.alt ?? 'Picture without a description'}
         loading="lazy"
         decoding="async"
+        style={media.focus ? { objectPosition: media.focus } : undefined}
         className={loaded ? 'loaded' : undefined}
         onLoad={() => setLoaded(true)}
         onError={() => setBroken(true)}

@@ -9,6 +9,7 @@ import { Time } from '../../parts/time'
 import { entityPath, Link } from '../../router'
 import { AudienceBadge } from './audience'
 import { MediaGrid } from './media-grid'
+import { Poll } from './poll'
 import { PostEditor } from './post-editor'
 import { useProfile } from './profile-header'
 
@@ -142,6 +143,7 @@ function Content({ post }: { post: Post }) {
         {!covered && (
           <>
             {post.text && <PostText text={post.text} />}
+            {post.poll.length > 0 && <Poll ids={post.poll} />}
             {post.kind === 'boost' && <Boosted post={post} />}
             {post.media.length > 0 && <MediaGrid ids={post.media} sensitive={post.sensitive && post.summary === null} />}
           </>

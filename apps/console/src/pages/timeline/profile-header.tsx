@@ -44,6 +44,13 @@ export function ProfileHeader(props: {
             <Text text={profile.bio} />
           </p>
         )}
+        {profile.fields.length > 0 && (
+          <dl className="profile-fields">
+            {profile.fields.map((field, at) => (
+              <Field key={at} field={field} />
+            ))}
+          </dl>
+        )}
         {props.others.length > 0 && (
           <div className="people" role="group" aria-label="Whose posts">
             <button type="button" className="chip" aria-pressed={props.chosen === null} onClick={() => props.onChoose(null)}>
@@ -56,6 +63,18 @@ export function ProfileHeader(props: {
         )}
       </div>
     </header>
+  )
+}
+
+function Field({ field }: { field: string }) {
+  const [name, ...value] = field.split(': ')
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>
+        <Text text={value.join(': ')} />
+      </dd>
+    </div>
   )
 }
 

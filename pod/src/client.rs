@@ -4,7 +4,10 @@ use std::{io::BufReader, path::Path, time::Duration};
 
 use serde_json::{Value as Json, json};
 
-use crate::{PodError, PodHome, Running};
+use crate::{
+    PodError, PodHome, Running,
+    http::{MAX_QUERY_BODY, MAX_TX_BODY},
+};
 
 /// Bytes of an answer.
 const MAX_ANSWER: u64 = 4 << 30;
@@ -57,9 +60,16 @@ impl Client {
         self.get("/status")
     }
 
-    /// A query: its text, or IQL as an object.
+    /// A query: its text, or IQL as an object. The answer is that of [`crate::Pod::query`].
     pub fn query(&self, q: &Json, inputs: &[Json]) -> Result<Json, PodError> {
-        self.post("/query", &json!({ "q": q, "inputs": inputs }))
+        let mut answer = self.post("/query", &json!({ "q": q, "inputs": inputs }))?;
+        if let Some(members) = answer.as_object_mut() {
+            members.shift_remove("took_us");
+            if let Some(nested) = members.shift_remove("result") {
+                return Ok(nested);
+            }
+        }
+        Ok(answer)
     }
 
     /// A transaction: `{"commit", "entities", "added", "removed"}`.
@@ -139,12 +149,26 @@ impl Client {
     }
 
     fn post(&self, path: &str, body: &Json) -> Result<Json, PodError> {
+        let text = body.to_string();
+        let most = if path == "/tx" {
+            MAX_TX_BODY
+        } else {
+            MAX_QUERY_BODY
+        };
+        if text.len() > most {
+            // the node would hang up in the middle of it
+            return Err(PodError::Remote {
+                code: "too-large".into(),
+                message: format!("a running pod takes at most {most} bytes at once: split it"),
+                position: None,
+            });
+        }
         let request = self
             .agent
             .post(self.url(path))
             .header("authorization", self.bearer())
             .header("content-type", "application/json");
-        self.answer(request.send(body.to_string()))
+        self.answer(request.send(text))
     }
 
     fn answer(

@@ -2,66 +2,89 @@
 
 use std::sync::atomic::Ordering;
 
-use rhizome_query::{Limits, Prepared, iql};
+use rhizome_query::{
+    Input, Limits, Prepared,
+    iql::{self, Names},
+};
+use rhizome_replica::Snapshot;
 use serde_json::Value as Json;
 
 use crate::{Pod, PodError, Stop};
 
 /// Rows of a result: what a client can still use, and well below what the engine can hold.
-pub(crate) fn limits() -> Limits {
+fn limits() -> Limits {
     Limits {
         result_rows: 1_000_000,
-        intermediate_rows: 20_000_000,
         ..Limits::default()
     }
 }
 
-/// A query in either language.
-pub(crate) enum Asked {
-    /// Datalog.
-    Datalog(Box<Prepared>),
-    /// Nested JSON.
-    Nested(Box<iql::Query>),
-}
-
 impl Pod {
     /// Runs a query: Datalog as text, or a nested JSON query (IQL) as an object or as its text. Datalog gives
-    /// `{"columns": […], "rows": [[…]]}`, IQL nested objects. Sets of `stop` are seen every few thousand steps.
+    /// `{"columns": […], "rows": [[…]]}`, IQL an object with an array of objects for each namespace asked for. `stop` is looked at every
+    /// few thousand steps.
     pub fn query(&self, q: &Json, inputs: &[Json], stop: &Stop) -> Result<Json, PodError> {
         let now = self.replica().snapshot();
-        let go_on = || !stop.load(Ordering::Relaxed);
-        match prepare(q)? {
-            Asked::Datalog(prepared) => {
-                let inputs = prepared.inputs(inputs)?;
-                Ok(prepared.run_while(&now, &inputs, &go_on)?.to_json()?)
+        Compiled::new(q, inputs)?.json(&now, &|| !stop.load(Ordering::Relaxed))
+    }
+}
+
+/// A query that was read, with its inputs.
+pub(crate) enum Compiled {
+    Datalog {
+        query: Box<Prepared>,
+        inputs: Vec<Input>,
+    },
+    Iql(iql::Query),
+}
+
+impl Compiled {
+    pub fn new(q: &Json, inputs: &[Json]) -> Result<Self, PodError> {
+        match q {
+            Json::String(text) if !is_iql(text) => {
+                let query = Box::new(Prepared::with(text, None, &limits())?);
+                let inputs = query.inputs(inputs)?;
+                Ok(Self::Datalog { query, inputs })
             }
-            Asked::Nested(_) if !inputs.is_empty() => Err(PodError::Request(
-                "a nested JSON query takes no inputs: write the values into it".to_owned(),
+            _ if !inputs.is_empty() => Err(PodError::Request(
+                "a nested query takes no inputs: write the values into it".into(),
             )),
-            Asked::Nested(query) => {
-                Ok(query.run_while(&now, &iql::Names::default(), &limits(), &go_on)?)
+            Json::String(text) => Ok(Self::Iql(iql::Query::parse(text, &limits())?)),
+            Json::Object(_) => Ok(Self::Iql(iql::Query::from_json(q, &limits())?)),
+            _ => Err(PodError::Request(
+                "`q` is a text (Datalog or JSON) or an object (IQL)".into(),
+            )),
+        }
+    }
+
+    /// The whole answer.
+    pub fn json(&self, now: &Snapshot, check: &dyn Fn() -> bool) -> Result<Json, PodError> {
+        match self {
+            Self::Datalog { query, inputs } => {
+                Ok(query.run_while(now, inputs, check)?.to_json()?)
             }
+            Self::Iql(query) => Ok(query.run_while(now, &Names::default(), &limits(), check)?),
         }
     }
 }
 
-/// Compiles a query. Text that starts as a JSON object is IQL: the map form of Datalog (`{:find …}`) never does.
-pub(crate) fn prepare(q: &Json) -> Result<Asked, PodError> {
-    let nested = |text: &str| {
-        let mut rest = text.trim_start().chars();
-        rest.next() == Some('{')
-            && matches!(rest.as_str().trim_start().chars().next(), Some('"' | '}'))
-    };
-    Ok(match q {
-        Json::String(text) if nested(text) => {
-            Asked::Nested(Box::new(iql::Query::parse(text, &limits())?))
+/// JSON begins with an object that is empty or whose first member is a text; Datalog's map form begins with a keyword.
+pub(crate) fn is_iql(text: &str) -> bool {
+    let inside = text.trim_start().strip_prefix('{').map(str::trim_start);
+    inside.is_some_and(|rest| rest.starts_with(['"', '}']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_iql;
+
+    #[test]
+    fn the_languages_are_told_apart() {
+        for iql in ["{}", " {\n \"post\": {}}", "{\"\": 1"] {
+            assert!(is_iql(iql), "{iql}");
         }
-        Json::String(text) => Asked::Datalog(Box::new(Prepared::with(text, None, &limits())?)),
-        Json::Object(_) => Asked::Nested(Box::new(iql::Query::from_json(q, &limits())?)),
-        _ => {
-            return Err(PodError::Request(
-                "`q` is a text (Datalog or JSON) or an object (IQL)".to_owned(),
-            ));
+        for datalog in ["[:find ?e]", "{:find [?e]}", "", "{", "{ ; \"x\"\n :find"] {
+            assert!(!is_iql(datalog), "{datalog}");
         }
-    })
+    }
 }

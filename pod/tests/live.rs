@@ -298,6 +298,63 @@ fn a_query_is_told_as_differences_with_stable_keys() {
 }
 
 #[test]
+fn an_ordered_query_is_told_whole_in_its_order() {
+    let node = node::start();
+    tx(
+        &node,
+        &json!([{ "assert": { "entity": "_:b", "attribute": "x/name", "value": "b" } }]),
+    );
+    block_on(async {
+        let mut socket = connect(&node).await;
+        let names = |message: &Json| -> Vec<Json> {
+            message["rows"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|r| r[1][0].clone())
+                .collect()
+        };
+        say(
+            &mut socket,
+            json!({ "subscribe": 1, "q": "[:find ?name :where [_ :x/name ?name] :order [[?name :desc]] :limit 2]" }),
+        )
+        .await;
+        assert_eq!(names(&hear(&mut socket).await), ["b"]);
+        say(
+            &mut socket,
+            json!({ "subscribe": 2, "q": { "x": { "$": { "order": { "name": "asc" } } } } }),
+        )
+        .await;
+        let nested = hear(&mut socket).await;
+        assert_eq!(nested["columns"], json!(["namespace", "entity"]));
+        assert_eq!(
+            (&nested["rows"][0][1][0], &nested["rows"][0][1][1]["name"]),
+            (&json!("x"), &json!("b"))
+        );
+
+        tx(
+            &node,
+            &json!([
+                { "assert": { "entity": "_:a", "attribute": "x/name", "value": "a" } },
+                { "assert": { "entity": "_:c", "attribute": "x/name", "value": "c" } },
+            ]),
+        );
+        for _ in 0..2 {
+            let message = hear(&mut socket).await;
+            assert_eq!(message["reset"], true);
+            if message["id"] == 1 {
+                assert_eq!(names(&message), ["c", "b"]);
+            } else {
+                let rows = message["rows"].as_array().unwrap();
+                let names: Vec<&Json> = rows.iter().map(|r| &r[1][1]["name"]).collect();
+                assert_eq!(names, ["a", "b", "c"]);
+                assert_eq!(rows[1][0], nested["rows"][0][0], "the key stays");
+            }
+        }
+    });
+}
+
+#[test]
 fn a_large_result_comes_in_bounded_messages() {
     let node = node::start();
     let many: Vec<Json> = (0..2_500)

@@ -24,6 +24,7 @@ use super::{
 use crate::{
     PodError, Stop,
     json::{ChangeError, parse_changes},
+    query::is_iql,
 };
 
 /// The pod in figures.
@@ -73,18 +74,24 @@ pub(super) async fn query(State(app): State<App>, Payload(body): Payload) -> Ans
     let guard = StopOnDrop(Arc::clone(&stop));
     let answer = blocking(move || {
         let started = Instant::now();
-        let mut answer = app.pod.query(&q, &inputs, &stop)?;
-        if let Some(members) = answer.as_object_mut() {
-            members.insert(
-                "took_us".into(),
-                json!(started.elapsed().as_micros() as u64),
-            );
-        }
-        Ok(answer)
+        let answer = app.pod.query(&q, &inputs, &stop)?;
+        let took = json!(started.elapsed().as_micros() as u64);
+        Ok(match answer {
+            Json::Object(mut members) if members.contains_key("columns") && is_datalog(&q) => {
+                members.insert("took_us".into(), took);
+                Json::Object(members)
+            }
+            // its members are namespaces of any name: a level of its own
+            nested => json!({ "result": nested, "took_us": took }),
+        })
     })
     .await;
     drop(guard);
     answer.map(JsonBody)
+}
+
+fn is_datalog(q: &Json) -> bool {
+    q.as_str().is_some_and(|text| !is_iql(text))
 }
 
 /// One transaction: all of it, durably, or nothing.

@@ -34,9 +34,9 @@ pub(crate) use reply::error_json;
 pub use serve::{Serving, serve};
 
 /// Bytes of a query with its inputs.
-const MAX_QUERY_BODY: usize = 16 << 20;
+pub(crate) const MAX_QUERY_BODY: usize = 16 << 20;
 /// Bytes of a transaction.
-const MAX_TX_BODY: usize = 256 << 20;
+pub(crate) const MAX_TX_BODY: usize = 256 << 20;
 
 /// What all handlers share.
 #[derive(Clone)]

@@ -2,13 +2,10 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::atomic::Ordering,
+    sync::{Arc, atomic::Ordering},
 };
 
-use rhizome_query::{
-    Input, LiveLimits, LiveSet, Prepared, Update, iql,
-    live::{Diff, Row as LiveRow, SubscriptionId},
-};
+use rhizome_query::Rows;
 use rhizome_replica::{Change, Snapshot};
 use serde_json::Value as Json;
 
@@ -16,289 +13,217 @@ use super::{
     hub::Key,
     outbox::{Event, Row},
 };
-use crate::{
-    PodError, Stop,
-    http::error_json,
-    query::{Asked, limits, prepare},
-};
+use crate::{PodError, Stop, http::error_json, query::Compiled};
 
 /// Rows of a live result.
 const MAX_ROWS: usize = 200_000;
 
-/// All live queries of a pod: Datalog is kept up to date incrementally, nested JSON is run again when a change may concern it.
+/// All live queries of a pod.
+#[derive(Default)]
 pub(super) struct Queries {
     waiting: HashSet<Key>,
-    live: LiveSet,
-    owners: HashMap<SubscriptionId, Key>,
-    results: HashMap<Key, Kept>,
-    nested: HashMap<Key, Nested>,
+    running: HashMap<Key, Live>,
 }
 
-/// A query that was compiled, and run once if it is to be run again with every change.
-pub(super) enum Started {
-    Datalog(Box<Prepared>, Vec<Input>),
-    /// With the moment of its result, as the number of its commits.
-    Nested(Nested, u32),
+/// A query that was evaluated once.
+pub(super) struct Started {
+    live: Live,
+    /// The moment of that evaluation, as the number of its commits.
+    at: u32,
 }
 
-type Rows = HashMap<String, Vec<Json>>;
-
-/// The result of a Datalog query as its subscriber has it.
-struct Kept {
-    subscription: SubscriptionId,
+struct Live {
+    query: Compiled,
     columns: Vec<String>,
-    rows: Rows,
-}
-
-/// A nested JSON query and its result.
-pub(super) struct Nested {
-    query: Box<iql::Query>,
-    rows: Rows,
+    rows: Vec<Row>,
 }
 
 impl Started {
-    /// Compiles a query.
+    /// Evaluates a query for the first time.
     pub fn new(q: &Json, inputs: &[Json], now: &Snapshot, stop: &Stop) -> Result<Self, PodError> {
-        Ok(match prepare(q)? {
-            Asked::Datalog(prepared) => {
-                let inputs = prepared.inputs(inputs)?;
-                Self::Datalog(prepared, inputs)
-            }
-            Asked::Nested(query) => {
-                let rows = nested(&query, now, &|| !stop.load(Ordering::Relaxed))?;
-                Self::Nested(Nested { query, rows }, now.commit_count())
-            }
+        let query = Compiled::new(q, inputs)?;
+        let mut live = Live {
+            query,
+            columns: Vec::new(),
+            rows: Vec::new(),
+        };
+        live.rows = live.evaluate(now, &|| !stop.load(Ordering::Relaxed))?;
+        Ok(Self {
+            live,
+            at: now.commit_count(),
         })
     }
 }
 
-fn whole(id: u64, columns: &[String], rows: &Rows) -> Event {
-    let row = |(key, cells): (&String, &Vec<Json>)| Row {
-        key: key.clone(),
-        cells: cells.clone(),
-    };
-    Event::Reset {
-        id,
-        columns: columns.to_vec(),
-        rows: rows.iter().map(row).collect(),
+impl Live {
+    fn evaluate(&mut self, now: &Snapshot, check: &dyn Fn() -> bool) -> Result<Vec<Row>, PodError> {
+        let rows = match &self.query {
+            Compiled::Datalog { query, inputs } => {
+                let rows = query.run_while(now, inputs, check)?;
+                self.columns = rows.columns();
+                bounded(rows.len())?;
+                datalog_rows(&rows)?
+            }
+            nested @ Compiled::Iql(_) => {
+                self.columns = vec!["namespace".into(), "entity".into()];
+                nested_rows(nested.json(now, check)?)
+            }
+        };
+        bounded(rows.len())?;
+        Ok(rows)
     }
-}
 
-fn failed(id: u64, error: &PodError) -> Event {
-    Event::Failed {
-        id,
-        error: error_json(error),
-    }
-}
-
-fn key_and_cells(row: &LiveRow) -> (String, Vec<Json>) {
-    (row.id().0.to_string(), row.cells())
-}
-
-impl Nested {
-    fn columns() -> Vec<String> {
-        ["namespace", "place", "object"].map(str::to_owned).to_vec()
+    /// Whether the places of the rows mean something: then a change is told as a whole result in its new order.
+    fn is_ordered(&self) -> bool {
+        match &self.query {
+            Compiled::Datalog { query, .. } => !query.query().order.is_empty(),
+            Compiled::Iql(_) => true,
+        }
     }
 
     fn reset(&self, id: u64) -> Event {
-        whole(id, &Self::columns(), &self.rows)
+        Event::Reset {
+            id,
+            columns: self.columns.clone(),
+            rows: self.rows.clone(),
+        }
     }
 
     /// The difference to the result as it is now.
     fn renew(&mut self, id: u64, now: &Snapshot) -> Option<Event> {
-        let fresh = match nested(&self.query, now, &|| true) {
+        let fresh = match self.evaluate(now, &|| true) {
             Ok(rows) => rows,
-            Err(error) => return Some(failed(id, &error)),
+            Err(error) => {
+                return Some(Event::Failed {
+                    id,
+                    error: error_json(&error),
+                });
+            }
         };
+        if self.is_ordered() {
+            let same = fresh == self.rows;
+            self.rows = fresh;
+            return (!same).then(|| self.reset(id));
+        }
+        let before: HashSet<&str> = self.rows.iter().map(|row| row.key.as_str()).collect();
+        let after: HashSet<&str> = fresh.iter().map(|row| row.key.as_str()).collect();
         let added: Vec<Row> = fresh
             .iter()
-            .filter(|(key, _)| !self.rows.contains_key(*key))
-            .map(|(key, cells)| Row {
-                key: key.clone(),
-                cells: cells.clone(),
-            })
+            .filter(|row| !before.contains(row.key.as_str()))
+            .cloned()
             .collect();
         let removed: Vec<String> = self
             .rows
-            .keys()
-            .filter(|key| !fresh.contains_key(*key))
-            .cloned()
+            .iter()
+            .filter(|row| !after.contains(row.key.as_str()))
+            .map(|row| row.key.clone())
             .collect();
         self.rows = fresh;
         (!added.is_empty() || !removed.is_empty()).then_some(Event::Changed { id, added, removed })
     }
 }
 
-/// A nested result as rows of namespace, place in it, and object.
-fn nested(query: &iql::Query, now: &Snapshot, check: &dyn Fn() -> bool) -> Result<Rows, PodError> {
-    let result = query.run_while(now, &iql::Names::default(), &limits(), check)?;
-    let mut out = HashMap::new();
-    for (namespace, objects) in result.as_object().into_iter().flatten() {
-        for (place, object) in objects.as_array().into_iter().flatten().enumerate() {
-            let cells = vec![
-                Json::String(namespace.clone()),
-                Json::from(place),
-                object.clone(),
-            ];
-            out.insert(key_of(&cells), cells);
-        }
+fn bounded(rows: usize) -> Result<(), PodError> {
+    if rows <= MAX_ROWS {
+        return Ok(());
     }
-    Ok(out)
+    Err(PodError::Request(format!(
+        "a live result has at most {MAX_ROWS} rows, this one has {rows}: add a :limit"
+    )))
 }
 
 /// The identity of a row is its cells.
-fn key_of(cells: &[Json]) -> String {
-    let mut hasher = blake3::Hasher::new();
-    for cell in cells {
-        let text = cell.to_string();
-        hasher
-            .update(&(text.len() as u64).to_be_bytes())
-            .update(text.as_bytes());
+fn datalog_rows(rows: &Rows) -> Result<Vec<Row>, PodError> {
+    (0..rows.len())
+        .map(|row| {
+            let cells = (0..rows.width())
+                .map(|column| rows.json(row, column))
+                .collect::<Result<Vec<_>, _>>()?;
+            let mut hasher = blake3::Hasher::new();
+            for cell in &cells {
+                let text = cell.to_string();
+                hasher
+                    .update(&(text.len() as u64).to_be_bytes())
+                    .update(text.as_bytes());
+            }
+            let key = data_encoding::BASE64URL_NOPAD.encode(&hasher.finalize().as_bytes()[..12]);
+            Ok(Row { key, cells })
+        })
+        .collect()
+}
+
+/// The identity of an object of a nested result is its namespace and its entity.
+fn nested_rows(answer: Json) -> Vec<Row> {
+    let Json::Object(namespaces) = answer else {
+        return Vec::new();
+    };
+    let mut out = Vec::new();
+    for (namespace, objects) in namespaces {
+        let Json::Array(objects) = objects else {
+            continue;
+        };
+        for object in objects {
+            let id = object.get("id").and_then(Json::as_str).unwrap_or_default();
+            out.push(Row {
+                key: format!("{namespace} {id}"),
+                cells: vec![Json::from(namespace.as_str()), object],
+            });
+        }
     }
-    data_encoding::BASE64URL_NOPAD.encode(&hasher.finalize().as_bytes()[..12])
+    out
 }
 
 impl Queries {
-    /// None yet, at this moment.
-    pub fn new(now: &Snapshot) -> Self {
-        let limits = LiveLimits {
-            subscription_rows: MAX_ROWS,
-            ..LiveLimits::default()
-        };
-        Self {
-            waiting: HashSet::new(),
-            live: LiveSet::new(now, limits),
-            owners: HashMap::new(),
-            results: HashMap::new(),
-            nested: HashMap::new(),
-        }
-    }
-
-    /// A query is being compiled.
+    /// A query is being evaluated for the first time.
     pub fn expect(&mut self, key: Key) {
         self.waiting.insert(key);
     }
 
-    /// It was: the whole result as it is now. None if its subscriber is gone already.
-    pub fn begin(
-        &mut self,
-        key: Key,
-        started: Started,
-        now: &Snapshot,
-    ) -> Result<Option<Event>, PodError> {
+    /// It was: the whole result as it is now.
+    pub fn begin(&mut self, key: Key, started: Started, now: &Snapshot) -> Option<Event> {
         if !self.waiting.remove(&key) {
-            return Ok(None);
+            return None;
         }
-        match started {
-            Started::Datalog(prepared, inputs) => {
-                let subscribed = self.live.subscribe(&prepared, &inputs)?;
-                let kept = Kept {
-                    subscription: subscribed.id,
-                    columns: subscribed.columns,
-                    rows: subscribed.rows.iter().map(key_and_cells).collect(),
-                };
-                let event = whole(key.1, &kept.columns, &kept.rows);
-                self.owners.insert(kept.subscription, key);
-                self.results.insert(key, kept);
-                Ok(Some(event))
-            }
-            Started::Nested(mut nested, at) => {
-                if at != now.commit_count()
-                    && let Some(failed @ Event::Failed { .. }) = nested.renew(key.1, now)
-                {
-                    return Ok(Some(failed));
-                }
-                let event = nested.reset(key.1);
-                self.nested.insert(key, nested);
-                Ok(Some(event))
-            }
+        let Started { mut live, at } = started;
+        if at != now.commit_count()
+            && let Some(failed @ Event::Failed { .. }) = live.renew(key.1, now)
+        {
+            return Some(failed);
         }
+        let event = live.reset(key.1);
+        self.running.insert(key, live);
+        Some(event)
     }
 
     pub fn remove(&mut self, key: Key) {
         self.waiting.remove(&key);
-        self.nested.remove(&key);
-        if let Some(kept) = self.results.remove(&key) {
-            self.owners.remove(&kept.subscription);
-            self.live.unsubscribe(kept.subscription);
-        }
+        self.running.remove(&key);
     }
 
     /// What a change means for whom.
-    pub fn apply(&mut self, change: &Change) -> Vec<(Key, Event)> {
-        let mut events = Vec::new();
-        for (subscription, update) in self.live.apply(change) {
-            let Some(key) = self.owners.get(&subscription).copied() else {
-                continue;
-            };
-            match update {
-                Update::Rows(diff) => events.extend(self.follow(key, &diff)),
-                Update::Ended(error) => {
-                    self.owners.remove(&subscription);
-                    self.results.remove(&key);
-                    events.push((key, failed(key.1, &error.into())));
-                }
-            }
+    pub fn apply(&mut self, change: &Arc<Change>) -> Vec<(Key, Event)> {
+        if change.added.is_empty() && change.removed.is_empty() {
+            return Vec::new();
         }
-        for (key, nested) in &mut self.nested {
-            if let Some(event) = nested.renew(key.1, &change.after) {
-                events.push((*key, event));
-            }
-        }
-        events
+        self.running
+            .iter_mut()
+            .filter_map(|(key, live)| Some((*key, live.renew(key.1, &change.after)?)))
+            .collect()
     }
 
-    /// Brings what a subscriber has up to date. A row that changed keeps its key: its new cells replace the old ones.
-    fn follow(&mut self, key: Key, diff: &Diff) -> Option<(Key, Event)> {
-        let kept = self.results.get_mut(&key)?;
-        let removed: Vec<String> = diff.removed.iter().map(|id| id.0.to_string()).collect();
-        for row in &removed {
-            kept.rows.remove(row);
-        }
-        let mut added = Vec::with_capacity(diff.added.len() + diff.changed.len());
-        for row in diff.added.iter().chain(&diff.changed) {
-            let (name, cells) = key_and_cells(row);
-            kept.rows.insert(name.clone(), cells.clone());
-            added.push(Row { key: name, cells });
-        }
-        let id = key.1;
-        Some((key, Event::Changed { id, added, removed }))
-    }
-
-    /// Changes were lost: everything anew.
+    /// Everything anew.
     pub fn start_over(&mut self, now: &Snapshot) -> Vec<(Key, Event)> {
-        let change = Change {
-            before: self.live.snapshot().clone(),
-            after: now.clone(),
-            added: Vec::new(),
-            removed: Vec::new(),
-            lists: Vec::new(),
-            reset: true,
-        };
-        let mut events: Vec<_> = self
-            .apply(&change)
-            .into_iter()
-            .filter(|(_, event)| matches!(event, Event::Failed { .. }))
-            .collect();
-        events.extend(
-            self.results
-                .iter()
-                .map(|(key, kept)| (*key, whole(key.1, &kept.columns, &kept.rows))),
-        );
-        events.extend(
-            self.nested
-                .iter()
-                .map(|(key, nested)| (*key, nested.reset(key.1))),
-        );
-        events
+        self.running
+            .iter_mut()
+            .map(|(key, live)| match live.renew(key.1, now) {
+                Some(failed @ Event::Failed { .. }) => (*key, failed),
+                _ => (*key, live.reset(key.1)),
+            })
+            .collect()
     }
 
     /// The whole result of one.
     pub fn whole(&self, key: Key) -> Option<Event> {
-        let kept = self
-            .results
-            .get(&key)
-            .map(|k| whole(key.1, &k.columns, &k.rows));
-        kept.or_else(|| self.nested.get(&key).map(|nested| nested.reset(key.1)))
+        self.running.get(&key).map(|live| live.reset(key.1))
     }
 }

@@ -46,4 +46,20 @@ export const EXAMPLES: { name: string; about: string; q: string }[] = [
  :where [?post "social/media" _]
  :limit 10]`,
   },
+  {
+    name: 'Nested (IQL)',
+    about: 'In JSON: the shape you ask is the shape you get.',
+    q: `{
+  "post": {
+    "$": {
+      "where": { "audience": "public" },
+      "order": { "created": "desc" },
+      "limit": 10,
+      "fields": ["text", "created"]
+    },
+    "author": { "$": { "fields": ["name"] } },
+    "media": {}
+  }
+}`,
+  },
 ]

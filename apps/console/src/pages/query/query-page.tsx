@@ -7,6 +7,7 @@ import { navigate } from '../../router'
 import { toCsv } from './csv'
 import { Editor } from './editor'
 import { EXAMPLES } from './examples'
+import { isIql } from './language'
 import { JsonView, ResultTable, type Row } from './results'
 
 interface Ran {
@@ -66,6 +67,10 @@ export function QueryPage({ search }: { search: URLSearchParams }) {
   const shownError = error ?? (live && watched.state === 'failed' ? watched.error : null)
   const once = ran?.result
   const table = useMemo(() => tableOf(once), [once])
+  const nested = useMemo(() => {
+    if (isLive && asked !== null && isIql(asked)) return nestedOf(watched.rows)
+    return once && 'result' in once ? once.result : null
+  }, [isLive, asked, watched.rows, once])
   const columns = isLive ? watched.columns : table?.columns
   const rows: readonly Row[] | undefined = isLive ? watched.rows : table?.rows
 
@@ -136,7 +141,7 @@ export function QueryPage({ search }: { search: URLSearchParams }) {
           {isLive && <span className="live-note"> · kept up to date</span>}
         </span>
         <span className="spring" />
-        {rows && columns && (
+        {nested === null && rows && columns && (
           <>
             <div className="segmented" role="group" aria-label="View">
               <button type="button" aria-pressed={view === 'table'} onClick={() => setView('table')}>
@@ -153,11 +158,11 @@ export function QueryPage({ search }: { search: URLSearchParams }) {
         )}
       </div>
       <section aria-label="Result" className={running ? 'outcome running' : 'outcome'}>
-        {rows && columns && view === 'table' && (
+        {nested !== null && <JsonView value={nested} />}
+        {nested === null && rows && columns && view === 'table' && (
           <ResultTable columns={columns} rows={rows} fresh={isLive ? watched.fresh : NOTHING_FRESH} />
         )}
-        {rows && columns && view === 'json' && <JsonView value={{ columns, rows: rows.map((row) => [...row.cells]) }} />}
-        {once && 'result' in once && !isLive && <JsonView value={once.result} />}
+        {nested === null && rows && columns && view === 'json' && <JsonView value={{ columns, rows: rows.map((row) => [...row.cells]) }} />}
       </section>
     </div>
   )
@@ -180,6 +185,13 @@ function duration(ms: number): string {
 function tableOf(result: QueryResult | undefined): { columns: string[]; rows: Row[] } | null {
   if (!result || !('rows' in result)) return null
   return { columns: result.columns, rows: result.rows.map((cells, at) => ({ key: String(at), cells })) }
+}
+
+/** A nested result from its rows of namespace and object. */
+function nestedOf(rows: readonly Row[]): Cell {
+  const out: Record<string, Cell[]> = {}
+  for (const { cells } of rows) (out[String(cells[0])] ??= []).push(cells[1] ?? null)
+  return out
 }
 
 function download(columns: string[], rows: readonly Row[]): void {

@@ -21,10 +21,7 @@ use super::{
     guard::same_secret,
     reply::{error_json, subscribe_error_json},
 };
-use crate::{
-    Stop,
-    live::{Event, Next, Row, Session, SubscribeError},
-};
+use crate::live::{Event, Next, Row, Session, SubscribeError};
 
 /// Bytes of a message from a client.
 const MAX_MESSAGE: usize = 1 << 20;
@@ -38,8 +35,6 @@ const MAX_CONNECTIONS: usize = 128;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How often an idle connection is asked whether it still lives.
 const PING_EVERY: Duration = Duration::from_secs(30);
-/// First evaluations of one connection that run at one time.
-const MAX_STARTING: usize = 8;
 /// The close code for a wrong token, from the range for applications.
 const UNAUTHORISED: u16 = 4401;
 
@@ -99,8 +94,6 @@ async fn converse(mut app: App, mut socket: WebSocket) {
     // what is said directly, beside the outbox: refusals
     let (say, said) = mpsc::channel::<Json>(64);
     let writer = tokio::spawn(write(app.clone(), Arc::clone(&session), sink, said));
-    let starting = Arc::new(Semaphore::new(MAX_STARTING));
-    let stop = Arc::new(Stop::new(false));
     let mut closing = app.closing.clone();
     loop {
         let message = tokio::select! {
@@ -115,18 +108,18 @@ async fn converse(mut app: App, mut socket: WebSocket) {
         };
         match serde_json::from_str::<Wish>(&text) {
             Ok(wish) => {
-                // a client that starts many queries waits here, and is not read meanwhile
-                let Ok(permit) = Arc::clone(&starting).acquire_owned().await else {
-                    break;
-                };
-                let (session, say, stop) = (Arc::clone(&session), say.clone(), Arc::clone(&stop));
-                let work = tokio::task::spawn_blocking(move || {
-                    if let Some(refusal) = grant(&session, wish, &stop) {
-                        let _ = say.blocking_send(refusal);
+                // one after the other: an `unsubscribe` must not overtake its `subscribe`
+                let session = Arc::clone(&session);
+                let granted = tokio::task::spawn_blocking(move || grant(&session, wish)).await;
+                match granted {
+                    Ok(None) => {}
+                    Ok(Some(refusal)) => {
+                        if say.send(refusal).await.is_err() {
+                            break;
+                        }
                     }
-                    drop(permit);
-                });
-                drop(work);
+                    Err(_) => break,
+                }
             }
             Err(error) => {
                 let message = json!({ "error": { "code": "request", "message": format!("this message is not understood: {error}") } });
@@ -136,7 +129,6 @@ async fn converse(mut app: App, mut socket: WebSocket) {
             }
         }
     }
-    stop.store(true, std::sync::atomic::Ordering::Relaxed);
     app.closing.mark_unchanged();
     drop(say);
     writer.abort();
@@ -150,7 +142,7 @@ fn is_token(text: &str, wanted: &str) -> bool {
 }
 
 /// Does what a client wishes; answers only what goes wrong.
-fn grant(session: &Session, wish: Wish, stop: &Stop) -> Option<Json> {
+fn grant(session: &Session, wish: Wish) -> Option<Json> {
     if let Some(id) = wish.unsubscribe {
         session.unsubscribe(id);
         return None;
@@ -161,7 +153,7 @@ fn grant(session: &Session, wish: Wish, stop: &Stop) -> Option<Json> {
         );
     };
     let done = match (wish.q, wish.entities, wish.status) {
-        (Some(q), None, None) => session.subscribe(id, &q, &wish.inputs, stop),
+        (Some(q), None, None) => session.subscribe(id, &q, &wish.inputs),
         (None, Some(entities), None) => match ids(&entities) {
             Ok(entities) => session.watch(id, entities),
             Err(message) => {
@@ -270,11 +262,16 @@ async fn tell(app: &App, sink: &mut Sink, event: Event) -> Result<(), Gone> {
                 }
             }
         }
-        Event::Changed { id, added, removed } => {
-            let added: Vec<Json> = added.into_iter().map(row).collect();
+        Event::Changed {
+            id,
+            added,
+            changed,
+            removed,
+        } => {
+            let rows = |rows: Vec<Row>| rows.into_iter().map(row).collect::<Vec<Json>>();
             send(
                 sink,
-                json!({ "id": id, "added": added, "removed": removed }),
+                json!({ "id": id, "added": rows(added), "changed": rows(changed), "removed": removed }),
             )
             .await
         }
@@ -296,5 +293,7 @@ async fn tell(app: &App, sink: &mut Sink, event: Event) -> Result<(), Gone> {
 }
 
 fn row(row: Row) -> Json {
-    Json::Array(vec![Json::from(row.key), Json::from(row.cells)])
+    let mut parts = vec![Json::from(row.key), Json::from(row.cells)];
+    parts.extend(row.index.map(Json::from));
+    Json::Array(parts)
 }

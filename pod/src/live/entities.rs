@@ -42,11 +42,12 @@ impl Watched {
             return out;
         }
         let mut seen = HashSet::new();
-        for fact in change.added.iter().chain(&change.removed) {
-            if !seen.insert(fact.e) {
+        let facts = change.added.iter().chain(&change.removed).map(|f| f.e);
+        for e in facts.chain(change.lists.iter().map(|(e, _)| *e)) {
+            if !seen.insert(e) {
                 continue;
             }
-            let Some(id) = change.after.entity_id(fact.e) else {
+            let Some(id) = change.after.entity_id(e) else {
                 continue;
             };
             for key in self.by_entity.get(&id).into_iter().flatten() {

@@ -16,9 +16,9 @@ use serde_json::Value as Json;
 use super::{
     entities::{Watched, states},
     outbox::{Event, Outbox},
-    queries::{Queries, Started},
+    queries::Queries,
 };
-use crate::{PodError, Stop};
+use crate::{PodError, query::Compiled};
 
 /// Subscriptions of one session.
 const MAX_SUBSCRIPTIONS: usize = 256;
@@ -87,14 +87,15 @@ struct State {
 
 impl Hub {
     pub(crate) fn start(replica: Arc<Replica>) -> Result<Self, PodError> {
+        let now = replica.snapshot();
         let shared = Arc::new(Shared {
             pending: Mutex::default(),
             wake: Condvar::new(),
             state: Mutex::new(State {
-                now: replica.snapshot(),
+                now: now.clone(),
                 outboxes: HashMap::new(),
                 watched: Watched::default(),
-                queries: Queries::new(&replica.snapshot()),
+                queries: Queries::new(&now),
                 figures: BTreeSet::new(),
                 numbers: HashMap::new(),
             }),
@@ -207,7 +208,7 @@ impl Shared {
             for change in changes {
                 let mut state = self.state.lock();
                 if change.reset || std::mem::take(&mut lost) {
-                    state.start_over(change.after.clone());
+                    state.start_over(&change);
                 } else {
                     state.tell(&change);
                 }
@@ -240,12 +241,12 @@ impl State {
     }
 
     /// Changes were lost: every result as it is now.
-    fn start_over(&mut self, now: Snapshot) {
-        self.now = now;
+    fn start_over(&mut self, change: &Change) {
+        self.now = change.after.clone();
         for key in self.watched.keys().collect::<Vec<_>>() {
             self.send_all_states(key);
         }
-        for (key, event) in self.queries.start_over(&self.now) {
+        for (key, event) in self.queries.start_over(change) {
             self.push(key, event);
         }
     }
@@ -309,39 +310,16 @@ impl Session {
         &self.outbox
     }
 
-    /// Subscribes to a query. The whole result comes as the first event. The first evaluation runs on the calling thread; what changes
-    /// meanwhile is kept and added.
-    pub fn subscribe(
-        &self,
-        id: u64,
-        q: &Json,
-        inputs: &[Json],
-        stop: &Stop,
-    ) -> Result<(), SubscribeError> {
+    /// Subscribes to a query. The whole result comes as the first event. Its first evaluation holds up what others hear, never a write.
+    pub fn subscribe(&self, id: u64, q: &Json, inputs: &[Json]) -> Result<(), SubscribeError> {
         let key = (self.number, id);
-        let now = {
-            let mut state = self.shared.state.lock();
-            state.claim(key)?;
-            state.queries.expect(key);
-            state.now.clone()
-        };
-        let started = Started::new(q, inputs, &now, stop);
+        let query = Compiled::new(q, inputs)?;
         let mut state = self.shared.state.lock();
-        match started {
-            Ok(started) => {
-                let now = state.now.clone();
-                match state.queries.begin(key, started, &now) {
-                    Ok(event) => {
-                        if let Some(event) = event {
-                            state.push(key, event);
-                        }
-                        Ok(())
-                    }
-                    Err(error) => {
-                        state.end(key);
-                        Err(error.into())
-                    }
-                }
+        state.claim(key)?;
+        match state.queries.subscribe(key, query) {
+            Ok(event) => {
+                state.push(key, event);
+                Ok(())
             }
             Err(error) => {
                 state.end(key);
@@ -380,7 +358,7 @@ impl Session {
 
     /// Queues whole results for subscriptions that missed changes.
     pub fn reset(&self, stale: &BTreeSet<u64>) {
-        let state = self.shared.state.lock();
+        let mut state = self.shared.state.lock();
         for id in stale {
             let key = (self.number, *id);
             if let Some(event) = state.queries.whole(key) {

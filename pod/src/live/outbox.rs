@@ -19,6 +19,8 @@ pub struct Row {
     pub key: String,
     /// Its cells.
     pub cells: Vec<Json>,
+    /// Its place in the result, from 0; `None` if the result has no order.
+    pub index: Option<usize>,
 }
 
 impl Row {
@@ -46,6 +48,8 @@ pub enum Event {
         id: u64,
         /// New rows.
         added: Vec<Row>,
+        /// Rows whose cells or place changed.
+        changed: Vec<Row>,
         /// Keys of rows that are gone.
         removed: Vec<String>,
     },
@@ -87,9 +91,12 @@ impl Event {
         let rows = |rows: &[Row]| rows.iter().map(Row::weight).sum::<usize>();
         64 + match self {
             Self::Reset { .. } | Self::Figures { .. } => 0,
-            Self::Changed { added, removed, .. } => {
-                rows(added) + removed.iter().map(String::len).sum::<usize>()
-            }
+            Self::Changed {
+                added,
+                changed,
+                removed,
+                ..
+            } => rows(added) + rows(changed) + removed.iter().map(String::len).sum::<usize>(),
             Self::Entities { states, .. } => states
                 .iter()
                 .map(|(id, state)| id.len() + size(state))
@@ -117,6 +124,13 @@ struct Queue {
     closed: bool,
 }
 
+impl Queue {
+    fn drop_events_of(&mut self, id: u64) {
+        self.events.retain(|event| event.id() != id);
+        self.bytes = self.events.iter().map(Event::weight).sum();
+    }
+}
+
 /// The queue of one session.
 #[derive(Clone, Default)]
 pub struct Outbox(Arc<(Mutex<Queue>, Notify)>);
@@ -139,7 +153,9 @@ impl Outbox {
         let id = event.id();
         match &event {
             Event::Reset { .. } => {
+                // what came before it is of no interest any more
                 queue.stale.remove(&id);
+                queue.drop_events_of(id);
             }
             Event::Failed { .. } => {}
             _ if queue.stale.contains(&id) => return,
@@ -168,9 +184,8 @@ impl Outbox {
     /// Forgets what waits for a subscription that has ended.
     pub fn forget(&self, id: u64) {
         let mut queue = self.0.0.lock();
-        queue.events.retain(|event| event.id() != id);
+        queue.drop_events_of(id);
         queue.stale.remove(&id);
-        queue.bytes = queue.events.iter().map(Event::weight).sum();
     }
 
     /// Says that nothing more will come.
@@ -214,7 +229,9 @@ mod tests {
             added: vec![Row {
                 key: "k".into(),
                 cells: vec![Json::from("x".repeat(bytes))],
+                index: None,
             }],
+            changed: Vec::new(),
             removed: Vec::new(),
         }
     }
@@ -265,6 +282,18 @@ mod tests {
         assert_eq!(outbox.try_next(), Some(Next::Event(changed(2, 100))));
         outbox.close();
         assert_eq!(outbox.try_next(), Some(Next::Closed));
+    }
+
+    #[test]
+    fn whole_results_do_not_pile_up() {
+        let outbox = Outbox::default();
+        outbox.push(changed(1, 100));
+        outbox.push(reset(1));
+        outbox.push(changed(2, 100));
+        outbox.push(reset(1));
+        assert_eq!(outbox.try_next(), Some(Next::Event(changed(2, 100))));
+        assert_eq!(outbox.try_next(), Some(Next::Event(reset(1))));
+        assert_eq!(outbox.try_next(), None);
     }
 
     #[test]

@@ -1,11 +1,14 @@
-//! Live queries: their results, and what a change does to them.
+//! Live queries: who asked what, and what a change says to whom.
+//!
+//! Datalog goes to the query crate's [`LiveSet`], where a commit costs what it changes. A nested query (IQL) is run anew after each
+//! commit and compared: its results are a page that somebody looks at.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::{Arc, atomic::Ordering},
+use std::collections::HashMap;
+
+use rhizome_query::{
+    LiveLimits, LiveSet, Update,
+    live::{self, Diff, SubscriptionId},
 };
-
-use rhizome_query::Rows;
 use rhizome_replica::{Change, Snapshot};
 use serde_json::Value as Json;
 
@@ -13,149 +16,198 @@ use super::{
     hub::Key,
     outbox::{Event, Row},
 };
-use crate::{PodError, Stop, http::error_json, query::Compiled};
+use crate::{PodError, http::error_json, query::Compiled};
 
 /// Rows of a live result.
 const MAX_ROWS: usize = 200_000;
 
-/// All live queries of a pod.
-#[derive(Default)]
+/// All live queries of a pod, at one moment.
 pub(super) struct Queries {
-    waiting: HashSet<Key>,
-    running: HashMap<Key, Live>,
+    live: LiveSet,
+    by_subscription: HashMap<SubscriptionId, Key>,
+    by_key: HashMap<Key, Asked>,
 }
 
-/// A query that was evaluated once.
-pub(super) struct Started {
-    live: Live,
-    /// The moment of that evaluation, as the number of its commits.
-    at: u32,
-}
-
-struct Live {
+/// What somebody subscribed to.
+struct Asked {
     query: Compiled,
-    columns: Vec<String>,
-    rows: Vec<Row>,
+    kept: Kept,
 }
 
-impl Started {
-    /// Evaluates a query for the first time.
-    pub fn new(q: &Json, inputs: &[Json], now: &Snapshot, stop: &Stop) -> Result<Self, PodError> {
-        let query = Compiled::new(q, inputs)?;
-        let mut live = Live {
-            query,
-            columns: Vec::new(),
-            rows: Vec::new(),
+/// How its result is kept.
+enum Kept {
+    Set(SubscriptionId),
+    Here(Vec<Row>),
+}
+
+impl Queries {
+    /// None yet; the first change is the one after `now`.
+    pub fn new(now: &Snapshot) -> Self {
+        let limits = LiveLimits {
+            subscription_rows: MAX_ROWS,
+            ..LiveLimits::default()
         };
-        live.rows = live.evaluate(now, &|| !stop.load(Ordering::Relaxed))?;
-        Ok(Self {
-            live,
-            at: now.commit_count(),
-        })
+        Self {
+            live: LiveSet::new(now, limits),
+            by_subscription: HashMap::new(),
+            by_key: HashMap::new(),
+        }
     }
-}
 
-impl Live {
-    fn evaluate(&mut self, now: &Snapshot, check: &dyn Fn() -> bool) -> Result<Vec<Row>, PodError> {
-        let rows = match &self.query {
+    /// Runs a query and keeps its result: the whole of it.
+    pub fn subscribe(&mut self, key: Key, query: Compiled) -> Result<Event, PodError> {
+        let (event, kept) = self.run(key, &query)?;
+        self.by_key.insert(key, Asked { query, kept });
+        Ok(event)
+    }
+
+    fn run(&mut self, key: Key, query: &Compiled) -> Result<(Event, Kept), PodError> {
+        match query {
             Compiled::Datalog { query, inputs } => {
-                let rows = query.run_while(now, inputs, check)?;
-                self.columns = rows.columns();
-                bounded(rows.len())?;
-                datalog_rows(&rows)?
+                let subscribed = self.live.subscribe(query, inputs)?;
+                self.by_subscription.insert(subscribed.id, key);
+                let rows = subscribed.rows.iter().map(row).collect();
+                let event = reset(key, subscribed.columns, rows);
+                Ok((event, Kept::Set(subscribed.id)))
             }
             nested @ Compiled::Iql(_) => {
-                self.columns = vec!["namespace".into(), "entity".into()];
-                nested_rows(nested.json(now, check)?)
+                let rows = nested_rows(nested.json(self.live.snapshot(), &|| true)?)?;
+                let event = reset(key, nested_columns(), rows.clone());
+                Ok((event, Kept::Here(rows)))
             }
-        };
-        bounded(rows.len())?;
-        Ok(rows)
-    }
-
-    /// Whether the places of the rows mean something: then a change is told as a whole result in its new order.
-    fn is_ordered(&self) -> bool {
-        match &self.query {
-            Compiled::Datalog { query, .. } => !query.query().order.is_empty(),
-            Compiled::Iql(_) => true,
         }
     }
 
-    fn reset(&self, id: u64) -> Event {
-        Event::Reset {
-            id,
-            columns: self.columns.clone(),
-            rows: self.rows.clone(),
+    /// Ends one.
+    pub fn remove(&mut self, key: Key) {
+        if let Some(asked) = self.by_key.remove(&key) {
+            self.forget(&asked.kept);
         }
     }
 
-    /// The difference to the result as it is now.
-    fn renew(&mut self, id: u64, now: &Snapshot) -> Option<Event> {
-        let fresh = match self.evaluate(now, &|| true) {
-            Ok(rows) => rows,
-            Err(error) => {
-                return Some(Event::Failed {
-                    id,
-                    error: error_json(&error),
-                });
+    fn forget(&mut self, kept: &Kept) {
+        if let Kept::Set(id) = kept {
+            self.live.unsubscribe(*id);
+            self.by_subscription.remove(id);
+        }
+    }
+
+    /// Brings every result to the moment after a change, and says what that means for whom.
+    pub fn apply(&mut self, change: &Change) -> Vec<(Key, Event)> {
+        let mut events = Vec::new();
+        let mut ended = Vec::new();
+        for (subscription, update) in self.live.apply(change) {
+            let Some(key) = self.by_subscription.get(&subscription) else {
+                continue;
+            };
+            let event = match update {
+                Update::Rows(diff) => changed(*key, diff),
+                Update::Ended(error) => {
+                    ended.push(*key);
+                    failed(*key, &error.into())
+                }
+            };
+            events.push((*key, event));
+        }
+        for (key, asked) in &mut self.by_key {
+            let (Kept::Here(rows), false) = (&mut asked.kept, change.is_empty()) else {
+                continue;
+            };
+            match asked
+                .query
+                .json(self.live.snapshot(), &|| true)
+                .and_then(nested_rows)
+            {
+                Ok(fresh) if fresh == *rows => {}
+                Ok(fresh) => {
+                    rows.clone_from(&fresh);
+                    events.push((*key, reset(*key, nested_columns(), fresh)));
+                }
+                Err(error) => {
+                    ended.push(*key);
+                    events.push((*key, failed(*key, &error)));
+                }
             }
-        };
-        if self.is_ordered() {
-            let same = fresh == self.rows;
-            self.rows = fresh;
-            return (!same).then(|| self.reset(id));
         }
-        let before: HashSet<&str> = self.rows.iter().map(|row| row.key.as_str()).collect();
-        let after: HashSet<&str> = fresh.iter().map(|row| row.key.as_str()).collect();
-        let added: Vec<Row> = fresh
-            .iter()
-            .filter(|row| !before.contains(row.key.as_str()))
-            .cloned()
-            .collect();
-        let removed: Vec<String> = self
-            .rows
-            .iter()
-            .filter(|row| !after.contains(row.key.as_str()))
-            .map(|row| row.key.clone())
-            .collect();
-        self.rows = fresh;
-        (!added.is_empty() || !removed.is_empty()).then_some(Event::Changed { id, added, removed })
+        for key in ended {
+            self.remove(key);
+        }
+        events
+    }
+
+    /// Changes were lost: everything anew, at the moment after the last of them.
+    pub fn start_over(&mut self, change: &Change) -> Vec<(Key, Event)> {
+        let reset = Change {
+            before: self.live.snapshot().clone(),
+            after: change.after.clone(),
+            added: Vec::new(),
+            removed: Vec::new(),
+            lists: Vec::new(),
+            reset: true,
+        };
+        self.apply(&reset)
+    }
+
+    /// The whole result of one, for a subscriber that missed changes; `None` if there is none of this key.
+    pub fn whole(&mut self, key: Key) -> Option<Event> {
+        let Asked { query, kept } = self.by_key.remove(&key)?;
+        // the old one ends after the new one has begun, so that they share what is computed
+        let fresh = self.run(key, &query);
+        self.forget(&kept);
+        match fresh {
+            Ok((event, kept)) => {
+                self.by_key.insert(key, Asked { query, kept });
+                Some(event)
+            }
+            Err(error) => Some(failed(key, &error)),
+        }
     }
 }
 
-fn bounded(rows: usize) -> Result<(), PodError> {
-    if rows <= MAX_ROWS {
-        return Ok(());
+fn reset(key: Key, columns: Vec<String>, rows: Vec<Row>) -> Event {
+    Event::Reset {
+        id: key.1,
+        columns,
+        rows,
     }
-    Err(PodError::Request(format!(
-        "a live result has at most {MAX_ROWS} rows, this one has {rows}: add a :limit"
-    )))
 }
 
-/// The identity of a row is its cells.
-fn datalog_rows(rows: &Rows) -> Result<Vec<Row>, PodError> {
-    (0..rows.len())
-        .map(|row| {
-            let cells = (0..rows.width())
-                .map(|column| rows.json(row, column))
-                .collect::<Result<Vec<_>, _>>()?;
-            let mut hasher = blake3::Hasher::new();
-            for cell in &cells {
-                let text = cell.to_string();
-                hasher
-                    .update(&(text.len() as u64).to_be_bytes())
-                    .update(text.as_bytes());
-            }
-            let key = data_encoding::BASE64URL_NOPAD.encode(&hasher.finalize().as_bytes()[..12]);
-            Ok(Row { key, cells })
-        })
-        .collect()
+fn changed(key: Key, diff: Diff) -> Event {
+    Event::Changed {
+        id: key.1,
+        added: diff.added.iter().map(row).collect(),
+        changed: diff.changed.iter().map(row).collect(),
+        removed: diff
+            .removed
+            .into_iter()
+            .map(|id| id.0.to_string())
+            .collect(),
+    }
+}
+
+fn failed(key: Key, error: &PodError) -> Event {
+    Event::Failed {
+        id: key.1,
+        error: error_json(error),
+    }
+}
+
+fn row(row: &live::Row) -> Row {
+    Row {
+        key: row.id().0.to_string(),
+        cells: row.cells(),
+        index: row.index(),
+    }
+}
+
+fn nested_columns() -> Vec<String> {
+    vec!["namespace".into(), "entity".into()]
 }
 
 /// The identity of an object of a nested result is its namespace and its entity.
-fn nested_rows(answer: Json) -> Vec<Row> {
+fn nested_rows(answer: Json) -> Result<Vec<Row>, PodError> {
     let Json::Object(namespaces) = answer else {
-        return Vec::new();
+        return Ok(Vec::new());
     };
     let mut out = Vec::new();
     for (namespace, objects) in namespaces {
@@ -167,63 +219,15 @@ fn nested_rows(answer: Json) -> Vec<Row> {
             out.push(Row {
                 key: format!("{namespace} {id}"),
                 cells: vec![Json::from(namespace.as_str()), object],
+                index: None,
             });
         }
     }
-    out
-}
-
-impl Queries {
-    /// A query is being evaluated for the first time.
-    pub fn expect(&mut self, key: Key) {
-        self.waiting.insert(key);
+    if out.len() <= MAX_ROWS {
+        return Ok(out);
     }
-
-    /// It was: the whole result as it is now.
-    pub fn begin(&mut self, key: Key, started: Started, now: &Snapshot) -> Option<Event> {
-        if !self.waiting.remove(&key) {
-            return None;
-        }
-        let Started { mut live, at } = started;
-        if at != now.commit_count()
-            && let Some(failed @ Event::Failed { .. }) = live.renew(key.1, now)
-        {
-            return Some(failed);
-        }
-        let event = live.reset(key.1);
-        self.running.insert(key, live);
-        Some(event)
-    }
-
-    pub fn remove(&mut self, key: Key) {
-        self.waiting.remove(&key);
-        self.running.remove(&key);
-    }
-
-    /// What a change means for whom.
-    pub fn apply(&mut self, change: &Arc<Change>) -> Vec<(Key, Event)> {
-        if change.added.is_empty() && change.removed.is_empty() {
-            return Vec::new();
-        }
-        self.running
-            .iter_mut()
-            .filter_map(|(key, live)| Some((*key, live.renew(key.1, &change.after)?)))
-            .collect()
-    }
-
-    /// Everything anew.
-    pub fn start_over(&mut self, now: &Snapshot) -> Vec<(Key, Event)> {
-        self.running
-            .iter_mut()
-            .map(|(key, live)| match live.renew(key.1, now) {
-                Some(failed @ Event::Failed { .. }) => (*key, failed),
-                _ => (*key, live.reset(key.1)),
-            })
-            .collect()
-    }
-
-    /// The whole result of one.
-    pub fn whole(&self, key: Key) -> Option<Event> {
-        self.running.get(&key).map(|live| live.reset(key.1))
-    }
+    Err(PodError::Request(format!(
+        "a live result has at most {MAX_ROWS} rows, this one has {}: add a limit",
+        out.len()
+    )))
 }

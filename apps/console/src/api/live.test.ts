@@ -60,15 +60,16 @@ describe('Live', () => {
       { q: 'q', inputs: [] },
       {
         reset: (columns, rows) => seen.push(`${columns.join()}=${rows.map((row: LiveRow) => row.key).join()}`),
-        changed: (added, removed) => seen.push(`+${added.map((row) => row.key).join()}-${removed.join()}`),
+        changed: ({ added, changed, removed }) =>
+          seen.push(`+${added.map((row) => row.key).join()}~${changed.map((row) => row.key).join()}-${removed.join()}`),
       },
     )
     last().open()
     last().say({ id: 1, reset: true, columns: ['?x'], rows: [['r1', [1]]] })
     expect(seen).toEqual([])
     last().say({ id: 1, rows: [['r2', [2]]], done: true })
-    last().say({ id: 1, added: [['r3', [3]]], removed: ['r1'] })
-    expect(seen).toEqual(['?x=r1,r2', '+r3-r1'])
+    last().say({ id: 1, added: [['r3', [3]]], changed: [['r2', [5], 0]], removed: ['r1'] })
+    expect(seen).toEqual(['?x=r1,r2', '+r3~r2-r1'])
   })
 
   it('subscribes again after a loss, with growing pauses', () => {

@@ -4,13 +4,23 @@ import type { ApiErrorBody, Cell, EntityId, Status, Value } from './types'
 export interface LiveRow {
   key: string
   cells: Cell[]
+  /** Its place in the result, from 0; absent if the result has no order. */
+  index?: number
+}
+
+/** What a commit did to a result. */
+export interface Difference {
+  added: LiveRow[]
+  /** Rows whose cells or place changed; their keys did not. */
+  changed: LiveRow[]
+  removed: string[]
 }
 
 /** What a subscription hears. All members are optional to implement. */
 export interface Listener {
   /** The whole result: at first, after a reconnection, and when this client was too slow to be sent every change. */
   reset?(columns: string[], rows: LiveRow[]): void
-  changed?(added: LiveRow[], removed: string[]): void
+  changed?(difference: Difference): void
   entities?(states: Record<EntityId, EntityState | null>, first: boolean): void
   status?(status: Status): void
   failed?(error: ApiErrorBody['error']): void
@@ -23,7 +33,7 @@ export type Subject = { q: string; inputs: unknown[] } | { entities: EntityId[] 
 
 export type Connection = 'connecting' | 'open' | 'lost' | 'refused'
 
-type WireRow = [key: string, cells: Cell[]]
+type WireRow = [key: string, cells: Cell[], index?: number]
 
 interface Message {
   ready?: boolean
@@ -33,6 +43,7 @@ interface Message {
   reset?: boolean
   done?: boolean
   added?: WireRow[]
+  changed?: WireRow[]
   removed?: string[]
   entities?: Record<EntityId, EntityState | null>
   status?: Status
@@ -167,11 +178,12 @@ function deliver(subscription: Subscription, message: Message): void {
       listener.reset?.(subscription.columns, rows)
     }
   }
-  if (message.added || message.removed) {
-    listener.changed?.((message.added ?? []).map(fromWire), message.removed ?? [])
+  if (message.added || message.changed || message.removed) {
+    const { added = [], changed = [], removed = [] } = message
+    listener.changed?.({ added: added.map(fromWire), changed: changed.map(fromWire), removed })
   }
 }
 
-function fromWire([key, cells]: WireRow): LiveRow {
-  return { key, cells }
+function fromWire([key, cells, index]: WireRow): LiveRow {
+  return index === undefined ? { key, cells } : { key, cells, index }
 }

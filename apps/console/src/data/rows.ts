@@ -1,5 +1,6 @@
 import { useMemo, useSyncExternalStore } from 'react'
 import type { Live, LiveRow } from '../api/live'
+import { merge } from './merge'
 import { live } from '../api/pod'
 import type { ApiErrorBody } from '../api/types'
 
@@ -15,7 +16,7 @@ export interface Rows {
 const LOADING: Rows = { state: 'loading', columns: [], rows: [], fresh: new Set(), error: null }
 
 /**
- * A live query as an external store. Changes are folded into a map by row key and published at most once per
+ * A live query as an external store. Changes are merged by row key and published at most once per
  * animation frame: a burst of commits costs one render.
  */
 export class LiveRows {
@@ -23,7 +24,7 @@ export class LiveRows {
   readonly #q: string
   readonly #inputs: unknown[]
   readonly #listeners = new Set<() => void>()
-  readonly #byKey = new Map<string, LiveRow>()
+  #rows: LiveRow[] = []
   #fresh = new Set<string>()
   #snapshot: Rows = LOADING
   #stop: (() => void) | null = null
@@ -56,23 +57,17 @@ export class LiveRows {
       {
         reset: (columns, rows) => {
           // After a reconnection only what was not there before counts as fresh.
-          const known = this.#snapshot.state === 'ready' ? new Set(this.#byKey.keys()) : null
-          this.#byKey.clear()
-          for (const row of rows) {
-            this.#byKey.set(row.key, row)
-            if (known && !known.has(row.key)) this.#fresh.add(row.key)
+          const known = this.#snapshot.state === 'ready' ? new Set(this.#rows.map((row) => row.key)) : null
+          this.#rows = rows
+          if (known) {
+            for (const row of rows) if (!known.has(row.key)) this.#fresh.add(row.key)
           }
           this.#publish({ columns })
         },
-        changed: (added, removed) => {
-          for (const key of removed) {
-            this.#byKey.delete(key)
-            this.#fresh.delete(key)
-          }
-          for (const row of added) {
-            this.#byKey.set(row.key, row)
-            this.#fresh.add(row.key)
-          }
+        changed: (difference) => {
+          this.#rows = merge(this.#rows, difference)
+          for (const key of difference.removed) this.#fresh.delete(key)
+          for (const { key } of [...difference.added, ...difference.changed]) this.#fresh.add(key)
           this.#frame ||= requestAnimationFrame(() => {
             this.#frame = 0
             this.#publish({})
@@ -90,7 +85,7 @@ export class LiveRows {
     this.#snapshot = {
       state: 'ready',
       columns: change.columns ?? this.#snapshot.columns,
-      rows: [...this.#byKey.values()],
+      rows: this.#rows,
       fresh: new Set(this.#fresh),
       error: null,
     }

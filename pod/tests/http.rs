@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use crate::node;
 
-/// One request, byte for byte as given, and the whole answer.
+/// One request, byte for byte as given, and the whole answer. A connection cut before an answer has the status 0.
 fn raw(address: &str, request: &str) -> (u16, String, Vec<u8>) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream
@@ -16,7 +16,9 @@ fn raw(address: &str, request: &str) -> (u16, String, Vec<u8>) {
         .unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
-    let end = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
+    let Some(end) = answer.windows(4).position(|w| w == b"\r\n\r\n") else {
+        return (0, String::new(), answer);
+    };
     let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     (status, head, answer[end + 4..].to_vec())

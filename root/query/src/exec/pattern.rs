@@ -123,7 +123,9 @@ impl Machine<'_> {
         let (lo, hi) = key::ave_a(a);
         let mut all = self.snapshot.ave().range(lo, hi);
         let tag_of = |k| key::un_ave(k).v.tag;
-        let Some(first) = all.next().map(tag_of) else { return false };
+        let Some(first) = all.next().map(tag_of) else {
+            return false;
+        };
         let last = all.next_back().map_or(first, tag_of);
         if first == last {
             return first == tag::REF;

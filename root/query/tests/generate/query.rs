@@ -58,7 +58,11 @@ impl Case {
         }
         let (find, with) = find(&mut body, portable);
         let percent = if signatures.is_empty() { "" } else { " %" };
-        let order = if portable { String::new() } else { order(&mut body, &find) };
+        let order = if portable {
+            String::new()
+        } else {
+            order(&mut body, &find)
+        };
         let text = format!(
             "[:find {find}{with} :in ${percent}{in_text} :where {}{order}]",
             body.text()
@@ -80,7 +84,13 @@ fn order(body: &mut Body<'_>, find: &str) -> String {
     }
     let columns = find.matches('?').count();
     let keys: Vec<String> = (0..1 + random.below(2))
-        .map(|_| format!("[{} {}]", random.below(columns), random.pick(&[":asc", ":desc"])))
+        .map(|_| {
+            format!(
+                "[{} {}]",
+                random.below(columns),
+                random.pick(&[":asc", ":desc"])
+            )
+        })
         .collect();
     let mut out = format!(" :order [{}]", keys.join(" "));
     if random.chance(70) {

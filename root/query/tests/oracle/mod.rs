@@ -7,7 +7,7 @@ mod eval;
 mod value;
 
 pub use eval::evaluate;
-pub use value::V;
+pub use value::{V, select};
 
 use std::collections::{BTreeMap, BTreeSet};
 

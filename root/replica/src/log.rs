@@ -1,11 +1,12 @@
 //! The log: commits and their sealed leaves, in the store and, until they are flushed, in memory.
 //!
-//! A commit lies in one or more parts under (commit number, first leaf of the part), both u32 big-endian. A part is
-//! `count: u16`, `count` ends as u32 big-endian, then that many items; the first item of part 0 is the signed envelope, every other
-//! one a leaf: `0 ‖ sealed bytes`, or `1 ‖ hash` where the bytes were erased.
+//! A commit lies in one or more parts under (commit number, first leaf of the part), both u32 big-endian: see [`part`].
+
+mod part;
 
 use crate::{ReplicaError, store::keyspace};
 use parking_lot::RwLock;
+use part::Part;
 use rhizome_ipld::{Payload, Signed, codec};
 use rhizome_storage::{Batch, Kv, fitting_value_len};
 use rhizome_tuple::{
@@ -75,62 +76,27 @@ impl Record {
 
     pub(crate) fn write(&self, number: u32, batch: &mut Batch) {
         const ROOM: usize = fitting_value_len(8, 4);
-        let mut items: Vec<u8> = Vec::new();
-        let mut ends: Vec<u32> = Vec::new();
+        let mut part = Part::new();
         let mut first = 0u32;
-        items.extend_from_slice(&self.envelope);
-        ends.push(items.len() as u32);
+        part.push(&self.envelope);
         for (i, leaf) in self.leaves.iter().enumerate() {
-            let (kind, bytes): (u8, &[u8]) = match leaf {
-                LeafBytes::Sealed(b) => (0, b),
-                LeafBytes::Erased(h) => (1, h),
-            };
-            if i > 0 && 2 + 4 * (ends.len() + 1) + items.len() + 1 + bytes.len() > ROOM {
-                put_part(number, first, &ends, &items, batch);
-                (items, ends, first) = (Vec::with_capacity(ROOM), Vec::new(), i as u32);
+            let item = part.item(leaf);
+            if i > 0 && part.len_with(item.len()) > ROOM {
+                batch.put(keyspace::LOG, log_key(number, first), part.finish());
+                (part, first) = (Part::new(), i as u32);
+                // the part before may have held leaves of another epoch
+                let item = part.item(leaf);
+                part.push(&item);
+            } else {
+                part.push(&item);
             }
-            items.push(kind);
-            items.extend_from_slice(bytes);
-            ends.push(items.len() as u32);
         }
-        put_part(number, first, &ends, &items, batch);
+        batch.put(keyspace::LOG, log_key(number, first), part.finish());
     }
 }
 
 fn log_key(number: u32, first: u32) -> [u8; 8] {
     ((number as u64) << 32 | first as u64).to_be_bytes()
-}
-
-fn put_part(number: u32, first: u32, ends: &[u32], items: &[u8], batch: &mut Batch) {
-    let mut value = Vec::with_capacity(2 + 4 * ends.len() + items.len());
-    value.extend_from_slice(&(ends.len() as u16).to_be_bytes());
-    for end in ends {
-        value.extend_from_slice(&end.to_be_bytes());
-    }
-    value.extend_from_slice(items);
-    batch.put(keyspace::LOG, log_key(number, first), value);
-}
-
-fn items(part: &[u8]) -> Option<Vec<&[u8]>> {
-    let (count, rest) = part.split_first_chunk::<2>()?;
-    let count = u16::from_be_bytes(*count) as usize;
-    let (ends, bytes) = rest.split_at_checked(4 * count)?;
-    let mut start = 0;
-    let mut out = Vec::with_capacity(count);
-    for end in ends.chunks_exact(4) {
-        let end = u32::from_be_bytes(end.try_into().ok()?) as usize;
-        out.push(bytes.get(start..end)?);
-        start = end;
-    }
-    (start == bytes.len()).then_some(out)
-}
-
-fn leaf_bytes(item: &[u8]) -> Option<LeafBytes> {
-    match item.split_first()? {
-        (0, b) => Some(LeafBytes::Sealed(b.to_vec())),
-        (1, h) => Some(LeafBytes::Erased(h.try_into().ok()?)),
-        _ => None,
-    }
 }
 
 /// In the store while the log was rewritten and the indexes are still those of before: they must be made anew.
@@ -279,7 +245,7 @@ impl Log {
             Some(&log_key(number.saturating_add(1), 0)),
             false,
             &mut |_, part| {
-                let Some(all) = items(part) else {
+                let Some((epoch, all)) = part::items(part) else {
                     good = false;
                     return ControlFlow::Break(());
                 };
@@ -288,7 +254,7 @@ impl Log {
                     envelope = all.next().unwrap_or_default().to_vec();
                 }
                 for item in all {
-                    match leaf_bytes(item) {
+                    match part::leaf(epoch, item) {
                         Some(l) => leaves.push(l),
                         None => good = false,
                     }
@@ -315,7 +281,8 @@ impl Log {
             .snapshot()?
             .get(keyspace::LOG, &log_key(number, 0))?
             .ok_or(BAD)?;
-        header_of(items(&part).and_then(|i| i.first().copied()).ok_or(BAD)?)
+        let (_, items) = part::items(&part).ok_or(BAD)?;
+        header_of(items.first().ok_or(BAD)?)
     }
 
     /// Opens one leaf: `None` if it is void.
@@ -348,11 +315,11 @@ impl Log {
                     .get(4..8)
                     .and_then(|b| b.try_into().ok())
                     .map_or(0, u32::from_be_bytes);
-                if let Some(all) = items(part) {
+                if let Some((epoch, all)) = part::items(part) {
                     let skip = usize::from(first == 0);
                     found = all
                         .get((index - first) as usize + skip)
-                        .and_then(|i| leaf_bytes(i));
+                        .and_then(|i| part::leaf(epoch, i));
                     head = (first == 0)
                         .then(|| all.first().map(|b| b.to_vec()))
                         .flatten();

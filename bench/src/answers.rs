@@ -9,6 +9,7 @@ use crate::digest::sha256;
 use crate::error::{Error, Result};
 use crate::params::Param;
 use crate::queries::{Cell, Query, Store};
+use crate::sheet::Sheet;
 
 /// What is compared of the answer to one call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,25 +35,25 @@ impl Answer {
 /// Rows of an ordered query must come latest first. Engines order equal times by their own names of entities, so those
 /// are put in the order of the data's names here.
 pub fn canonical(store: &mut dyn Store, query: Query, param: &Param) -> Result<Vec<String>> {
-    let mut raw: Vec<Vec<Canonical>> = Vec::new();
-    store.run(query, param, &mut |cells| {
-        raw.push(cells.iter().map(Canonical::of).collect());
-    })?;
-    let mut rows = Vec::with_capacity(raw.len());
-    for cells in &raw {
+    let mut sheet = Sheet::default();
+    store.run(query, param, &mut |cells| sheet.push(cells))?;
+    let mut rows = Vec::new();
+    for cells in sheet.rows() {
         let mut line = String::new();
         for (i, cell) in cells.iter().enumerate() {
             if i > 0 {
                 line.push('\t');
             }
-            match cell {
-                Canonical::Text(text) => line.push_str(text),
-                Canonical::Entity(id) => match store.number(*id) {
-                    // Writing to a string cannot fail.
-                    Some(number) => drop(write!(line, "{number}")),
-                    None => line.push_str("an entity that is not in the data"),
+            // Writing to a string cannot fail.
+            let _ = match *cell {
+                Cell::Text(text) => write!(line, "{text}"),
+                Cell::Number(number) => write!(line, "{number}"),
+                Cell::Iri(iri) => write!(line, "{}", local_name(iri)),
+                Cell::Entity(id) => match store.number(id) {
+                    Some(number) => write!(line, "{number}"),
+                    None => write!(line, "an entity that is not in the data"),
                 },
-            }
+            };
         }
         rows.push(line);
     }
@@ -64,25 +65,10 @@ pub fn canonical(store: &mut dyn Store, query: Query, param: &Param) -> Result<V
     Ok(rows)
 }
 
-enum Canonical {
-    Text(String),
-    Entity([u8; 24]),
-}
-
-impl Canonical {
-    fn of(cell: &Cell<'_>) -> Self {
-        match *cell {
-            Cell::Text(text) => Self::Text(text.to_owned()),
-            Cell::Number(number) => Self::Text(number.to_string()),
-            Cell::Iri(iri) => Self::Text(
-                iri.strip_prefix("urn:")
-                    .and_then(|i| i.get(2..))
-                    .unwrap_or(iri)
-                    .to_owned(),
-            ),
-            Cell::Entity(id) => Self::Entity(id),
-        }
-    }
+/// `17` of `urn:e:17`, `name` of `urn:a:name`.
+fn local_name(iri: &str) -> &str {
+    let name = iri.strip_prefix("urn:").and_then(|rest| rest.get(2..));
+    name.unwrap_or(iri)
 }
 
 fn order_ties(query: Query, rows: &mut [String]) -> Result<()> {
@@ -120,12 +106,6 @@ mod tests {
                 row(&[Cell::Number(*entity), Cell::Number(*time)]);
             }
             Ok(())
-        }
-        fn number(&self, _: [u8; 24]) -> Option<u32> {
-            None
-        }
-        fn live(&mut self, _: usize, _: usize) -> Result<crate::live::Latency> {
-            Err(Error::engine("fixed")(&"has no live queries"))
         }
     }
 

@@ -12,14 +12,14 @@ pub struct Load {
     pub tuples: usize,
     /// Process CPU seconds, all threads, until the data is durable (or complete, for an engine in memory).
     pub cpu_s: f64,
-    /// Length of the engine's files, for an engine on disk.
+    /// Blocks that the engine's closed files take up, for an engine on disk.
     pub disk_bytes: Option<u64>,
     /// Growth of the process, for an engine in memory.
     pub memory_bytes: Option<u64>,
     pub version: String,
 }
 
-/// The length of all files under a directory.
+/// What all files under a directory take up, as `du` counts: allocated blocks, which may be more or less than their length.
 pub fn directory_bytes(directory: &Path) -> Result<u64> {
     let fault = |source| Error::File {
         path: directory.into(),
@@ -32,10 +32,21 @@ pub fn directory_bytes(directory: &Path) -> Result<u64> {
         bytes += if kind.is_dir() {
             directory_bytes(&entry.path())?
         } else {
-            kind.len()
+            allocated(&kind)
         };
     }
     Ok(bytes)
+}
+
+#[cfg(unix)]
+fn allocated(file: &std::fs::Metadata) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    file.blocks() * 512
+}
+
+#[cfg(not(unix))]
+fn allocated(file: &std::fs::Metadata) -> u64 {
+    file.len()
 }
 
 /// Resident memory of this process, where the system says it.

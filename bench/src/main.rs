@@ -21,9 +21,12 @@ mod params;
 mod process;
 mod protocol;
 mod queries;
+mod readers;
 mod report;
 mod rhizome;
+mod rhizome_live;
 mod run;
+mod sheet;
 #[cfg(feature = "peers")]
 mod sqlite;
 mod tuples;

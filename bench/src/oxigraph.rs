@@ -10,7 +10,6 @@ use rustc_hash::FxHashMap;
 
 use crate::clock;
 use crate::error::{Error, Result};
-use crate::live::Latency;
 use crate::load::{Load, resident_bytes};
 use crate::params::Param;
 use crate::queries::{Cell, Query, Store};
@@ -156,13 +155,5 @@ impl Store for Oxigraph {
             row(&cells[..columns]);
         }
         Ok(())
-    }
-
-    fn number(&self, _: [u8; 24]) -> Option<u32> {
-        None
-    }
-
-    fn live(&mut self, _: usize, _: usize) -> Result<Latency> {
-        Err(Error::engine(NAME)(&"has no live queries"))
     }
 }

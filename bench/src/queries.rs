@@ -1,8 +1,9 @@
 //! The fourteen queries: what they ask, and the shape of a row that every engine must give.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::live::Latency;
 use crate::params::Param;
+use crate::tuples::Tuples;
 
 /// A query of the suite. Each engine has its own text for it in its own language; the columns are the same everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -84,7 +85,7 @@ impl Query {
     }
 }
 
-/// One cell of a row, as the engine hands it out: nothing is converted or copied for the benchmark's sake while the clock runs.
+/// One cell of a row, as the engine hands it out; [`crate::sheet::Sheet`] keeps it.
 #[derive(Clone, Copy, Debug)]
 pub enum Cell<'a> {
     Text(&'a str),
@@ -103,12 +104,16 @@ pub trait Store {
     /// Those of the engine.
     fn run(&mut self, query: Query, param: &Param, row: &mut dyn FnMut(&[Cell<'_>])) -> Result<()>;
 
-    /// The number by which the data names one of this engine's own entities.
-    fn number(&self, entity: [u8; 24]) -> Option<u32>;
+    /// The number by which the data names one of this engine's own entities, if it does not call them by that number itself.
+    fn number(&self, _entity: [u8; 24]) -> Option<u32> {
+        None
+    }
 
     /// Opens live queries, commits, and measures how long a subscriber waits.
     ///
     /// # Errors
     /// Those of the engine; also when it has no live queries.
-    fn live(&mut self, subscribers: usize, commits: usize) -> Result<Latency>;
+    fn live(&mut self, _: &Tuples, _subscribers: usize, _commits: usize) -> Result<Latency> {
+        Err(Error::engine("this engine")(&"has no live queries"))
+    }
 }

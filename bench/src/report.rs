@@ -90,10 +90,23 @@ fn write_table(out: &mut String, figures: &Figures, small: Option<&Latency>) -> 
         writeln!(out, ", version {}", load.version)?;
     }
     for live in figures.live.iter().chain(small) {
+        write_live(out, live)?;
+    }
+    Ok(())
+}
+
+fn write_live(out: &mut String, live: &Latency) -> std::fmt::Result {
+    writeln!(
+        out,
+        "live        {} queries open over {} tuples: from the start of a commit to its subscriber p50 {:.1} us, p99 {:.1} us \
+         (CPU {:.1} and {:.1})",
+        live.subscribers, live.tuples, live.p50_us, live.p99_us, live.cpu_p50_us, live.cpu_p99_us
+    )?;
+    for kind in &live.kinds {
         writeln!(
             out,
-            "live: {} open queries over {} tuples, a commit reaches its subscriber in {:.1} us (p50), {:.1} us (p99)",
-            live.subscribers, live.tuples, live.p50_us, live.p99_us
+            "              {:10} p50 {:>7.1} us, p99 {:>7.1} us (CPU p50 {:.1})",
+            kind.name, kind.p50_us, kind.p99_us, kind.cpu_p50_us
         )?;
     }
     Ok(())
@@ -162,16 +175,12 @@ pub fn json(figures: &Figures, small: Option<&Latency>, command: &str) -> Value 
         }
         versions.insert(name, json!(loaded.version));
     }
-    let live = |latency: &Latency| {
-        json!({"p50_us": latency.p50_us, "p99_us": latency.p99_us, "subscribers": latency.subscribers,
-               "commits": latency.commits, "tuples": latency.tuples})
-    };
     let mut report = json!({
         "queries": queries,
         "load": load,
-        "live": figures.live.as_ref().map(live),
+        "live": figures.live,
         "bytes_per_tuple": disk,
-        "live_at_a_tenth": small.map(live),
+        "live_at_a_tenth": small,
         "memory_bytes_per_tuple": memory,
         "times_faster_geometric_mean": ratios,
         "details": details,

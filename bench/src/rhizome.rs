@@ -18,6 +18,7 @@ use crate::live::Latency;
 use crate::load::{Load, directory_bytes};
 use crate::params::Param;
 use crate::queries::{Cell, Query, Store};
+use crate::rhizome_live;
 use crate::tuples::{Tuples, Value};
 
 pub const NAME: &str = "rhizome";
@@ -26,7 +27,7 @@ const POD: &str = "did:key:z6MkBenchmark";
 const SETS: [&str; 3] = ["follows", "likes", "tag"];
 /// Tuples that one transaction of the import brings.
 const TRANSACTION: usize = 100_000;
-const NOW_MS: i64 = 1_700_000_000_000;
+pub const NOW_MS: i64 = 1_700_000_000_000;
 
 struct Rhizome {
     replica: Replica,
@@ -36,13 +37,34 @@ struct Rhizome {
     numbers: FxHashMap<EntityId, u32>,
 }
 
-fn fault(error: impl std::fmt::Display) -> Error {
+pub fn fault(error: impl std::fmt::Display) -> Error {
     Error::engine(NAME)(&error)
 }
 
 fn author() -> Author {
     Author {
         key: SigningKey::from_seed([1; 32]),
+    }
+}
+
+/// The entity of a number in the data.
+pub fn entity(number: u32) -> EntityId {
+    EntityId::derive(POD, &number.to_be_bytes())
+}
+
+/// Whether an attribute has several values an entity.
+pub fn is_set(attribute: &str) -> bool {
+    SETS.contains(&attribute)
+}
+
+/// A value of the data as the store takes it.
+pub fn datum(value: Value) -> Datum {
+    match value {
+        Value::Text(text) => Datum::Text(text.into()),
+        Value::Integer(i) => Datum::Integer(i),
+        Value::Time(ms) => Datum::Time(ms),
+        Value::Boolean(b) => Datum::Boolean(b),
+        Value::Reference(other) => Datum::Ref(entity(other)),
     }
 }
 
@@ -73,17 +95,9 @@ pub fn load(tuples: &Tuples, directory: &Path) -> Result<(Box<dyn Store>, Load)>
         .map(|name| Attribute::new(name))
         .collect::<std::result::Result<Vec<_>, _>>()
         .map_err(fault)?;
-    let sets: Vec<bool> = tuples
-        .attributes
-        .iter()
-        .map(|name| SETS.contains(name))
-        .collect();
+    let sets: Vec<bool> = tuples.attributes.iter().map(|name| is_set(name)).collect();
     let mut known: FxHashMap<u32, EntityId> = FxHashMap::default();
-    let mut entity = |number: u32| {
-        *known
-            .entry(number)
-            .or_insert_with(|| EntityId::derive(POD, &number.to_be_bytes()))
-    };
+    let mut entity = |number: u32| *known.entry(number).or_insert_with(|| entity(number));
     let mut created = rustc_hash::FxHashSet::default();
     for part in tuples.rows.chunks(TRANSACTION) {
         let mut edits = Vec::with_capacity(part.len() + part.len() / 4);
@@ -94,11 +108,8 @@ pub fn load(tuples: &Tuples, directory: &Path) -> Result<(Box<dyn Store>, Load)>
             }
             let attribute = attributes[tuple.attribute as usize].clone();
             let value = match tuple.value {
-                Value::Text(text) => Datum::Text(text.into()),
-                Value::Integer(i) => Datum::Integer(i),
-                Value::Time(ms) => Datum::Time(ms),
-                Value::Boolean(b) => Datum::Boolean(b),
                 Value::Reference(other) => Datum::Ref(entity(other)),
+                other => datum(other),
             };
             edits.push(if sets[tuple.attribute as usize] {
                 Edit::Insert(e, attribute, value)
@@ -269,7 +280,7 @@ impl Store for Rhizome {
         self.numbers.get(&EntityId::from_bytes(entity)).copied()
     }
 
-    fn live(&mut self, _: usize, _: usize) -> Result<Latency> {
-        Err(fault("no live queries yet"))
+    fn live(&mut self, tuples: &Tuples, subscribers: usize, commits: usize) -> Result<Latency> {
+        rhizome_live::measure(&self.replica, &author(), tuples, subscribers, commits)
     }
 }

@@ -65,7 +65,7 @@ pub struct Commit {
 
 /// What the commits are drawn from.
 pub struct Readers {
-    pub readers: Vec<Reader>,
+    pub all: Vec<Reader>,
     random: Random,
     people: Vec<u32>,
     /// The people and folders whose new things exactly one reader of a kind sees, with that reader.
@@ -133,7 +133,7 @@ impl Readers {
             }
         }
         Self {
-            readers,
+            all: readers,
             random,
             people: world.people,
             seen_once,
@@ -283,7 +283,7 @@ mod tests {
         let tuples = Tuples::read(&path).unwrap();
         let world = World::of(&tuples);
         let readers = Readers::new(&tuples, 100);
-        let all = readers.readers.clone();
+        let all = readers.all.clone();
         assert_eq!(all.len(), 100);
         let mut posts = 0;
         for commit in readers.take(200) {
@@ -297,7 +297,7 @@ mod tests {
             };
             let who: Vec<usize> = (0..all.len()).filter(|i| follow(&all[*i])).collect();
             if all[commit.reader].kind == Kind::Replies {
-                assert_eq!(who, []);
+                assert!(who.is_empty());
             } else {
                 assert_eq!(who, [commit.reader]);
                 posts += 1;

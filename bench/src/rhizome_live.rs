@@ -50,7 +50,7 @@ pub fn measure(
         &replica.snapshot(),
         LiveLimits::default(),
     )));
-    let ids = subscribe(&mut *lock(&live)?, &readers.readers)?;
+    let ids = subscribe(&mut *lock(&live)?, &readers.all)?;
     let (sender, arrivals) = channel();
     let set = live.clone();
     let (listener, _) = replica.listen(move |change| {
@@ -61,7 +61,7 @@ pub fn measure(
     });
 
     let warm = commits / 10;
-    let kinds: Vec<Kind> = readers.readers.iter().map(|reader| reader.kind).collect();
+    let kinds: Vec<Kind> = readers.all.iter().map(|reader| reader.kind).collect();
     let mut samples = Vec::with_capacity(commits);
     for (i, commit) in readers.take(commits + warm).enumerate() {
         let sample = one(replica, author, &commit, i, &arrivals, &ids, &kinds)?;

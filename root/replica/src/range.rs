@@ -1,12 +1,12 @@
-use crate::Tree;
+use crate::{Tree, tree::Spot};
 
 /// Keys of a [`Tree`] in order, from both ends.
 #[derive(Clone)]
 pub struct Range<'a> {
     pub(crate) tree: &'a Tree,
     /// The leaf `head` is in, and the leaf `tail` is in; equal when the rest lies in `head` alone.
-    pub(crate) front: (usize, usize),
-    pub(crate) back: (usize, usize),
+    pub(crate) front: Spot,
+    pub(crate) back: Spot,
     pub(crate) head: &'a [u128],
     pub(crate) tail: &'a [u128],
 }

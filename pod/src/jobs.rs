@@ -312,13 +312,19 @@ fn new_id() -> Result<String, PodError> {
 }
 
 /// The last part of a name from outside, without anything that means something to a file system.
-fn plain_name(name: &str) -> String {
+pub(crate) fn plain_name(name: &str) -> String {
+    // file systems count bytes: none takes more than 255 of them
+    const MOST: usize = 200;
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let plain: String = last
-        .chars()
-        .filter(|c| !c.is_control() && !"<>:\"|?*".contains(*c))
-        .take(100)
-        .collect();
+    let mut plain = String::new();
+    for c in last.chars() {
+        if plain.len() + c.len_utf8() > MOST {
+            break;
+        }
+        if !c.is_control() && !"<>:\"|?*".contains(c) {
+            plain.push(c);
+        }
+    }
     let plain = plain.trim_matches(['.', ' ']).to_owned();
     if plain.is_empty() {
         "upload".to_owned()
@@ -352,6 +358,7 @@ mod tests {
         ] {
             assert_eq!(plain_name(from), to);
         }
-        assert_eq!(plain_name(&"é".repeat(1000)).chars().count(), 100);
+        assert_eq!(plain_name(&"é".repeat(1000)), "é".repeat(100));
+        assert_eq!(plain_name(&"🌱".repeat(1000)).len(), 200);
     }
 }

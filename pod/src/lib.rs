@@ -33,6 +33,9 @@ mod query;
 mod running;
 mod transact;
 
+#[cfg(fuzzing)]
+pub use http::fuzzing;
+
 pub use client::Client;
 pub use doctor::{Diagnosis, DoctorProgress};
 pub use entity::EntityDetail;

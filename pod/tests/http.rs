@@ -431,3 +431,29 @@ fn recovery_words_go_by_post_only() {
     );
     assert_eq!(node.client.status().unwrap()["recovery"]["confirmed"], true);
 }
+
+#[test]
+fn every_refusal_has_a_code() {
+    let node = node::start();
+    let bearer = format!("authorization: Bearer {}\n", node.running.token);
+    for (path, status, code) in [
+        ("/api/1", 404, "missing"),
+        ("/api/1/", 404, "missing"),
+        ("/api/1/none", 404, "missing"),
+        ("/api/1/query", 405, "method"),
+        ("/api/1/entity/%ff", 400, "request"),
+        ("/api/1/import/%ff", 400, "request"),
+        ("/api/1/blob/%ff", 400, "request"),
+        ("/api/1/blob/x?t=1&t=2", 400, "request"),
+        ("/api/1/blob/x?t=%ff", 401, "unauthorised"),
+    ] {
+        let (got, head, body) = get(
+            &node,
+            path,
+            &bearer.replace("Bearer", if status == 401 { "Basic" } else { "Bearer" }),
+        );
+        assert_eq!(got, status, "{path}: {head}");
+        let error: Json = serde_json::from_slice(&body).unwrap();
+        assert_eq!(error["error"]["code"], code, "{path}");
+    }
+}

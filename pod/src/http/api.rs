@@ -7,19 +7,14 @@ use std::{
     time::Instant,
 };
 
-use axum::{
-    Json as JsonBody,
-    body::Bytes,
-    extract::{Path, State},
-    http::HeaderMap,
-};
+use axum::{Json as JsonBody, body::Bytes, extract::State, http::HeaderMap};
 use rhizome_tuple::EntityId;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::{
     App, blocking,
-    reply::{Answer, Payload, Refusal},
+    reply::{Answer, Named, Payload, Refusal},
 };
 use crate::{
     PodError, Stop,
@@ -115,7 +110,7 @@ pub(super) async fn transact(
 }
 
 /// All about one entity.
-pub(super) async fn entity(State(app): State<App>, Path(id): Path<String>) -> Answer {
+pub(super) async fn entity(State(app): State<App>, Named(id): Named) -> Answer {
     let id = EntityId::from_str(&id).map_err(|e| Refusal::request(&e.to_string()))?;
     blocking(move || {
         let found = app.pod.entity(&id)?;

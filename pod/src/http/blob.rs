@@ -2,7 +2,7 @@
 
 use axum::{
     body::{Body, Bytes},
-    extract::{Path, Query, State},
+    extract::State,
     http::{HeaderMap, HeaderValue, Response, StatusCode, header},
     response::IntoResponse,
 };
@@ -13,7 +13,7 @@ use super::{
     App, blocking,
     guard::same_secret,
     range::{self, Wanted},
-    reply::Refusal,
+    reply::{Asked, Named, Refusal},
     sniff,
 };
 use crate::{PodError, json::blob_cid};
@@ -31,8 +31,8 @@ pub(super) struct Token {
 /// A blob, or a range of it.
 pub(super) async fn blob(
     State(app): State<App>,
-    Path(cid): Path<String>,
-    Query(token): Query<Token>,
+    Named(cid): Named,
+    Asked(token): Asked<Token>,
     headers: HeaderMap,
 ) -> Result<axum::response::Response, Refusal> {
     let opened = token.t.is_some_and(|t| same_secret(&t, &app.tokens.blob))

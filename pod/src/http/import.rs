@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use axum::{
     Json as JsonBody,
     body::Body,
-    extract::{Path, Query, State},
+    extract::State,
     http::{HeaderMap, StatusCode, header},
 };
 use futures_util::StreamExt;
@@ -14,7 +14,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::{
     App, api, blocking,
-    reply::{Answer, Refusal},
+    reply::{Answer, Asked, Named, Refusal},
 };
 use crate::{
     ImportOptions, PodError,
@@ -45,7 +45,7 @@ struct PathBody {
 /// Starts a job: `{"path": …}` as JSON, or the export itself as any other content type.
 pub(super) async fn receive(
     State(app): State<App>,
-    Query(how): Query<How>,
+    Asked(how): Asked<How>,
     headers: HeaderMap,
     body: Body,
 ) -> Answer {
@@ -128,12 +128,12 @@ fn find(app: &App, id: &str) -> Result<Arc<Job>, Refusal> {
 }
 
 /// How far a job is.
-pub(super) async fn look(State(app): State<App>, Path(id): Path<String>) -> Answer {
+pub(super) async fn look(State(app): State<App>, Named(id): Named) -> Answer {
     Ok(JsonBody(find(&app, &id)?.to_json()))
 }
 
 /// Runs what was looked at.
-pub(super) async fn run(State(app): State<App>, Path(id): Path<String>) -> Answer {
+pub(super) async fn run(State(app): State<App>, Named(id): Named) -> Answer {
     let job = find(&app, &id)?;
     if !job.claim(&[JobState::Ready, JobState::Failed, JobState::Cancelled]) {
         return Err(Refusal::new(
@@ -149,7 +149,7 @@ pub(super) async fn run(State(app): State<App>, Path(id): Path<String>) -> Answe
 }
 
 /// Stops and forgets a job. What it wrote stays.
-pub(super) async fn remove(State(app): State<App>, Path(id): Path<String>) -> Answer {
+pub(super) async fn remove(State(app): State<App>, Named(id): Named) -> Answer {
     let job = app
         .jobs
         .remove(&id)

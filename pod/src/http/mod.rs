@@ -3,6 +3,8 @@
 mod api;
 mod assets;
 mod blob;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod guard;
 mod import;
 mod range;
@@ -19,7 +21,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use tokio::sync::watch;
 use tower_http::compression::{
@@ -80,7 +82,14 @@ fn router(app: App) -> Router {
         .route("/live", get(websocket::live))
         // the token comes in the query
         .route("/blob/{cid}", get(blob::blob))
-        .fallback(|| async { Refusal::not_found("there is no such path in the API") });
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(|| async {
+            Refusal::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method",
+                "this path takes another method",
+            )
+        });
     // pictures and films are compressed already, and ranges of them must stay ranges
     let small = SizeAbove::new(1024)
         .and(NotForContentType::IMAGES)
@@ -89,10 +98,16 @@ fn router(app: App) -> Router {
         .and(NotForContentType::const_new("application/octet-stream"));
     Router::new()
         .nest("/api/1", api)
+        // not part of what is nested, and no page of the console either
+        .route("/api/1/", any(no_such_path))
         .fallback(get(assets::serve))
         .layer(CompressionLayer::new().gzip(true).compress_when(small))
         .layer(middleware::from_fn_with_state(app.clone(), admit))
         .with_state(app)
+}
+
+async fn no_such_path() -> Refusal {
+    Refusal::not_found("there is no such path in the API")
 }
 
 /// Refuses other sites and wrong names, and puts on every answer what keeps it from being misread.

@@ -3,11 +3,12 @@
 use axum::{
     Json as JsonBody,
     body::Bytes,
-    extract::{FromRequest, Request},
-    http::StatusCode,
+    extract::{FromRequest, FromRequestParts, Path, Query, Request},
+    http::{StatusCode, request::Parts},
     response::{IntoResponse, Response},
 };
 use rhizome_blob::BlobError;
+use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 
 use crate::{PodError, live::SubscribeError};
@@ -65,6 +66,34 @@ impl<S: Send + Sync> FromRequest<S> for Payload {
                 ))
             }
             Err(_) => Err(Refusal::request("the request broke off")),
+        }
+    }
+}
+
+/// The changing part of a path.
+pub struct Named(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(name)) => Ok(Self(name)),
+            Err(rejection) => Err(Refusal::request(&rejection.body_text())),
+        }
+    }
+}
+
+/// What comes after the question mark.
+pub struct Asked<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        match Query::from_request_parts(parts, state).await {
+            Ok(Query(asked)) => Ok(Self(asked)),
+            Err(rejection) => Err(Refusal::request(&rejection.body_text())),
         }
     }
 }

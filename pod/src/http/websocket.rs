@@ -106,27 +106,16 @@ async fn converse(mut app: App, mut socket: WebSocket) {
             Message::Close(_) => break,
             _ => continue,
         };
-        match serde_json::from_str::<Wish>(&text) {
-            Ok(wish) => {
-                // one after the other: an `unsubscribe` must not overtake its `subscribe`
-                let session = Arc::clone(&session);
-                let granted = tokio::task::spawn_blocking(move || grant(&session, wish)).await;
-                match granted {
-                    Ok(None) => {}
-                    Ok(Some(refusal)) => {
-                        if say.send(refusal).await.is_err() {
-                            break;
-                        }
-                    }
-                    Err(_) => break,
-                }
-            }
-            Err(error) => {
-                let message = json!({ "error": { "code": "request", "message": format!("this message is not understood: {error}") } });
-                if say.send(message).await.is_err() {
+        // one after the other: an `unsubscribe` must not overtake its `subscribe`
+        let hearer = Arc::clone(&session);
+        match tokio::task::spawn_blocking(move || hear(&hearer, &text)).await {
+            Ok(None) => {}
+            Ok(Some(refusal)) => {
+                if say.send(refusal).await.is_err() {
                     break;
                 }
             }
+            Err(_) => break,
         }
     }
     app.closing.mark_unchanged();
@@ -134,14 +123,23 @@ async fn converse(mut app: App, mut socket: WebSocket) {
     writer.abort();
 }
 
-fn is_token(text: &str, wanted: &str) -> bool {
+/// Does what a message asks for; answers only what goes wrong.
+pub(super) fn hear(session: &Session, text: &str) -> Option<Json> {
+    match serde_json::from_str::<Wish>(text) {
+        Ok(wish) => grant(session, wish),
+        Err(error) => Some(
+            json!({ "error": { "code": "request", "message": format!("this message is not understood: {error}") } }),
+        ),
+    }
+}
+
+pub(super) fn is_token(text: &str, wanted: &str) -> bool {
     serde_json::from_str::<Wish>(text)
         .ok()
         .and_then(|w| w.auth)
         .is_some_and(|token| same_secret(&token, wanted))
 }
 
-/// Does what a client wishes; answers only what goes wrong.
 fn grant(session: &Session, wish: Wish) -> Option<Json> {
     if let Some(id) = wish.unsubscribe {
         session.unsubscribe(id);

@@ -188,7 +188,17 @@ impl Checkpointer {
             &mut part,
         )?;
         if mark.is_empty() {
-            return Ok((me, state));
+            // a new store has no directory either; one that only lost its mark would be written over block by block
+            let mut directory = false;
+            snap.scan(keyspace::DIRECTORY, &[], None, false, &mut |_, _| {
+                directory = true;
+                ControlFlow::Break(())
+            })?;
+            return if directory {
+                Err(ReplicaError::Corrupt("the checkpoint record is missing"))
+            } else {
+                Ok((me, state))
+            };
         }
         let mark: Mark = codec::decode(&mark, usize::MAX)
             .map_err(|_| ReplicaError::Corrupt("the checkpoint record"))?;

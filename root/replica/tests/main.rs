@@ -2,6 +2,7 @@
 
 mod attacks;
 mod basics;
+mod damaged;
 mod edits;
 mod erasure;
 mod forge;

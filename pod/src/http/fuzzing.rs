@@ -1,0 +1,48 @@
+//! The API without sockets, for the fuzz targets.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::Router;
+use serde_json::Value as Json;
+use tokio::sync::watch;
+
+use super::{App, guard::Hosts, guard::Tokens, websocket};
+use crate::{Pod, jobs::Jobs, live::Session};
+
+pub use super::range::{Wanted, parse as parse_range};
+pub use super::sniff::kind;
+
+/// The bearer token of [`api`].
+pub const TOKEN: &str = "token-of-the-api";
+/// The token for blobs of [`api`].
+pub const BLOB_TOKEN: &str = "token-for-blobs";
+
+/// Everything that a node answers which listens on `address`.
+pub fn api(pod: &Arc<Pod>, address: SocketAddr) -> Router {
+    let (_, closing) = watch::channel(false);
+    super::router(App {
+        pod: Arc::clone(pod),
+        jobs: Arc::new(Jobs::new(Arc::clone(pod))),
+        tokens: Tokens {
+            api: TOKEN.into(),
+            blob: BLOB_TOKEN.into(),
+        },
+        hosts: Hosts::of(address),
+        closing,
+    })
+}
+
+/// The name under which an upload is kept.
+pub fn upload_name(name: &str) -> String {
+    crate::jobs::plain_name(name)
+}
+
+/// A message over the WebSocket: what it is refused with, if it is.
+pub fn hear(session: &Session, text: &str) -> Option<Json> {
+    websocket::hear(session, text)
+}
+
+/// Whether a first message shows the token.
+pub fn opens(text: &str) -> bool {
+    websocket::is_token(text, TOKEN)
+}

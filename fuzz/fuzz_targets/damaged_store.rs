@@ -12,7 +12,8 @@ use rhizome_fuzz::{
     Input, forge,
     world::{attr, author, authors, entity, epochs, fresh, nonce, write},
 };
-use rhizome_ipld::PublicKey;
+use ipld_core::ipld::Ipld;
+use rhizome_ipld::{PublicKey, codec};
 use rhizome_query::{Limits, Prepared};
 use rhizome_replica::{Cut, Edit, LeafBytes, Replica, ReplicaError, Report, Snapshot, key};
 use rhizome_storage::{Batch, Durability, Kv, MemoryKv};
@@ -103,7 +104,8 @@ fn damage(entries: &mut Vec<Entry>, input: &mut Input<'_>) {
     }
     let i = from + input.word() % (to - from);
     let j = from + input.byte() as usize % (to - from);
-    match input.below(9) {
+    match input.below(12) {
+        9.. => meddle(input, &mut entries[i].2),
         0..=2 => flip(input, &mut entries[i].2),
         3 => {
             let n = input.word();
@@ -129,6 +131,43 @@ fn damage(entries: &mut Vec<Entry>, input: &mut Input<'_>) {
                 }
             }
         }
+    }
+}
+
+/// Changes one thing in a record that is still canonical afterwards.
+fn meddle(input: &mut Input<'_>, bytes: &mut Vec<u8>) {
+    fn change(input: &mut Input<'_>, value: &mut Ipld) {
+        match value {
+            Ipld::Map(map) if !map.is_empty() => {
+                let field = input.below(map.len());
+                change(input, map.values_mut().nth(field).expect("it is one of them"));
+            }
+            Ipld::List(list) => match (input.below(4), list.len()) {
+                (0, _) => drop(list.pop()),
+                (1, 1..) => list.push(list[input.byte() as usize % list.len()].clone()),
+                (2, 2..) => list.swap(0, 1),
+                (_, 1..) => {
+                    let i = input.word() % list.len();
+                    change(input, &mut list[i]);
+                }
+                _ => {}
+            },
+            Ipld::Integer(n) => {
+                *n = match input.below(4) {
+                    0 => n.saturating_add(1),
+                    1 => n.saturating_sub(1).max(0),
+                    2 => i128::from(u32::MAX),
+                    _ => i128::from(input.long()),
+                }
+            }
+            Ipld::String(text) => text.push('x'),
+            Ipld::Bytes(bytes) => flip(input, bytes),
+            _ => {}
+        }
+    }
+    if let Ok(mut value) = codec::decode::<Ipld>(bytes, bytes.len()) {
+        change(input, &mut value);
+        *bytes = codec::encode(&value).expect("it was read");
     }
 }
 

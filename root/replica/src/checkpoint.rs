@@ -14,7 +14,7 @@ use crate::{
 use rhizome_ipld::{PublicKey, codec};
 use rhizome_storage::{Batch, Kv};
 use rhizome_tuple::Hlc;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
@@ -209,12 +209,10 @@ impl Checkpointer {
                 let (kind, first) = k.split_first()?;
                 let (id, count) = v.split_first_chunk::<8>()?;
                 let first = u128::from_be_bytes(first.try_into().ok()?);
-                Some((
-                    *kind,
-                    first,
-                    u64::from_be_bytes(*id),
-                    u32::from_be_bytes(count.try_into().ok()?),
-                ))
+                let count = u32::from_be_bytes(count.try_into().ok()?);
+                // a packed block counts its entries with 16 bits
+                (count <= u32::from(u16::MAX)).then_some(())?;
+                Some((*kind, first, u64::from_be_bytes(*id), count))
             };
             match entry() {
                 Some((kind, first, id, count)) => {
@@ -224,7 +222,8 @@ impl Checkpointer {
             }
             ControlFlow::Continue(())
         })?;
-        if !good {
+        let blocks = lists.values().flatten().map(|(_, id, _)| *id);
+        if !good || !numbered(blocks, &mark) {
             return Err(ReplicaError::Corrupt("the directory of index blocks"));
         }
         let list = |kind: u8| lists.get(&kind).map_or(&[][..], |l| l);
@@ -460,6 +459,16 @@ impl Checkpointer {
         state.store.refresh();
         Ok(())
     }
+}
+
+/// Whether every block has a number of its own, below those that are given next, and none that goes is still in use. Otherwise the next
+/// checkpoint would write over blocks, or delete them.
+fn numbered(blocks: impl Iterator<Item = u64>, mark: &Mark) -> bool {
+    let mut seen = FxHashSet::default();
+    mark.next_block < 1 << 63
+        && blocks
+            .chain(mark.retired.iter().copied())
+            .all(|id| (1..mark.next_block).contains(&id) && seen.insert(id))
 }
 
 impl Tree {

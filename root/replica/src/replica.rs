@@ -147,7 +147,7 @@ impl Replica {
                 last = k.first_chunk::<4>().map(|b| u32::from_be_bytes(*b));
                 ControlFlow::Break(())
             })?;
-        let end = last.map_or(0, |l| l + 1);
+        let end = last.map_or(0, |l| l.saturating_add(1));
         if end < state.commits.len() {
             return Err(ReplicaError::Corrupt("the log ends before the checkpoint"));
         }

@@ -104,10 +104,14 @@ impl Table {
         store: Arc<BlockStore>,
         directory: &[(u128, u64, u32)],
     ) -> Result<Self, ReplicaError> {
+        const BAD: ReplicaError = ReplicaError::Corrupt("the directory of a table");
         let mut table = Self::new(store);
         let Some(((last, id, _), before)) = directory.split_last() else {
             return Ok(table);
         };
+        // ascending as they are, they begin at 0 and end at what 32 bits count
+        let begins = directory.first().is_some_and(|(first, _, _)| *first == 0);
+        let last = u32::try_from(*last).ok().filter(|_| begins).ok_or(BAD)?;
         let cell = |id: u64| {
             Arc::new(Cell {
                 data: OnceLock::new(),
@@ -123,7 +127,9 @@ impl Table {
         let tail = table.store.read(*id, Records::unpack);
         table.store.fault()?;
         table.tail = Arc::new(tail.unwrap_or_default());
-        table.tail_first = *last as u32;
+        table.tail_first = last;
+        let records = table.tail.ends.len() as u32;
+        last.checked_add(records).ok_or(BAD)?;
         Ok(table)
     }
 

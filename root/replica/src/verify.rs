@@ -169,6 +169,18 @@ impl Snapshot {
                 });
             }
         }
+        let small = [
+            ("names of attributes", a.names.list == b.names.list),
+            ("authors", a.devices == b.devices),
+            ("heads of chains", a.heads == b.heads),
+            ("clocks", a.clock == b.clock),
+        ];
+        for (name, _) in small.iter().filter(|(_, same)| !same) {
+            report.findings.push(Finding {
+                commit: None,
+                what: format!("the {name} differ from the log"),
+            });
+        }
         if *a.distinct != *b.distinct {
             report.findings.push(Finding {
                 commit: None,

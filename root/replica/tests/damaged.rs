@@ -1,6 +1,8 @@
 //! Stores whose bytes were changed, found by the fuzz target `damaged_store`.
 
 use crate::world::*;
+use ipld_core::ipld::Ipld;
+use rhizome_ipld::codec;
 use rhizome_replica::{Edit, Replica, ReplicaError};
 use rhizome_storage::{Batch, Durability, Kv};
 use rhizome_tuple::Value;
@@ -31,6 +33,27 @@ fn keys(kv: &Arc<dyn Kv>, keyspace: u8) -> Vec<Vec<u8>> {
     keys
 }
 
+/// A store whose mark was changed.
+fn marked(change: impl Fn(&mut Ipld)) -> Arc<dyn Kv> {
+    let kv = stored();
+    let key = keys(&kv, META).into_iter().find(|k| k.starts_with(b"mark"));
+    let key = key.unwrap();
+    let bytes = kv.snapshot().unwrap().get(META, &key).unwrap().unwrap();
+    let mut mark: Ipld = codec::decode(&bytes, bytes.len()).unwrap();
+    change(&mut mark);
+    let mut batch = Batch::new();
+    batch.put(META, key, codec::encode(&mark).unwrap());
+    kv.commit(batch, Durability::Durable).unwrap();
+    kv
+}
+
+fn field<'m>(mark: &'m mut Ipld, name: &str) -> &'m mut Ipld {
+    match mark {
+        Ipld::Map(fields) => fields.get_mut(name).unwrap(),
+        _ => panic!("the mark is no map"),
+    }
+}
+
 fn corrupt(kv: &Arc<dyn Kv>) {
     match Replica::open(kv.clone(), epochs(), authors()) {
         Err(ReplicaError::Corrupt(_)) => {}
@@ -52,4 +75,74 @@ fn a_store_that_lost_its_mark_is_not_taken_for_a_new_one() {
     assert_eq!(batch.len(), 1);
     kv.commit(batch, Durability::Durable).unwrap();
     corrupt(&kv);
+}
+
+#[test]
+fn directories_that_claim_too_much_are_refused() {
+    // more entries than a packed block can count: nothing may be allocated for them
+    let kv = stored();
+    let key = keys(&kv, DIRECTORY).swap_remove(0);
+    let value = kv
+        .snapshot()
+        .unwrap()
+        .get(DIRECTORY, &key)
+        .unwrap()
+        .unwrap();
+    let mut value = value.to_vec();
+    value[8..].copy_from_slice(&u32::MAX.to_be_bytes());
+    let mut batch = Batch::new();
+    batch.put(DIRECTORY, key, value);
+    kv.commit(batch, Durability::Durable).unwrap();
+    corrupt(&kv);
+
+    // tables whose first record has another number than 0, or one of more than 32 bits
+    for first in [1u128, u128::from(u32::MAX), 1 << 32, u128::MAX] {
+        let kv = stored();
+        let table = keys(&kv, DIRECTORY).pop().unwrap();
+        let value = kv.snapshot().unwrap().get(DIRECTORY, &table).unwrap();
+        let mut moved = table.clone();
+        moved[1..].copy_from_slice(&first.to_be_bytes());
+        let mut batch = Batch::new();
+        batch.delete(DIRECTORY, table);
+        batch.put(DIRECTORY, moved, value.unwrap());
+        kv.commit(batch, Durability::Durable).unwrap();
+        corrupt(&kv);
+    }
+}
+
+#[test]
+fn marks_that_would_make_a_checkpoint_write_over_blocks_are_refused() {
+    for next in [0, 1, 1 << 63] {
+        corrupt(&marked(|mark| {
+            *field(mark, "next_block") = Ipld::Integer(next);
+        }));
+    }
+    // a block that is in use is said to be going
+    corrupt(&marked(|mark| {
+        *field(mark, "retired") = Ipld::List(vec![Ipld::Integer(1)]);
+    }));
+}
+
+#[test]
+fn the_doctor_looks_at_what_the_mark_says() {
+    let rename: fn(&mut Ipld) = |mark| {
+        *field(mark, "names") = Ipld::List(vec![Ipld::String("other".into())]);
+    };
+    let clock: fn(&mut Ipld) = |mark| *field(mark, "clock") = Ipld::Integer(1);
+    let heads: fn(&mut Ipld) = |mark| *field(mark, "heads") = Ipld::List(Vec::new());
+    for (change, what) in [
+        (rename, "names of attributes"),
+        (clock, "clocks"),
+        (heads, "heads of chains"),
+    ] {
+        let r = open(&marked(change));
+        let findings = r.snapshot().verify(&mut |_, _| ()).unwrap().findings;
+        assert!(
+            findings.iter().any(|f| f.what.contains(what)),
+            "{what}: {findings:?}"
+        );
+    }
+    let sound = open(&marked(|_| ()));
+    let report = sound.snapshot().verify(&mut |_, _| ()).unwrap();
+    assert_eq!(report.findings, []);
 }

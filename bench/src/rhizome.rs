@@ -121,7 +121,8 @@ pub fn load(tuples: &Tuples, directory: &Path) -> Result<(Box<dyn Store>, Load)>
             .import(&author, edits, NOW_MS, &mut fill)
             .map_err(fault)?;
     }
-    replica.checkpoint().map_err(fault)?;
+    // as a pod does after a large import
+    replica.compact().map_err(fault)?;
     let cpu_s = (clock::process() - started) / 1e6;
     drop(replica);
     let bytes = directory_bytes(directory)?;

@@ -71,6 +71,7 @@ impl Pod {
         // one import at a time: two of one account would both find its records new
         let _alone = self.importing();
         let author = self.author(App::Importer(importer.name()))?;
+        let before = self.replica().snapshot().len();
         let mut random = random_bytes()?;
         let import = Import {
             source: &source,
@@ -91,6 +92,10 @@ impl Pod {
             })?;
         if !options.dry_run {
             self.replica().flush()?;
+            // much was written, and rewritten in the course of it
+            if self.replica().snapshot().len() / 4 * 3 > before {
+                self.replica().compact()?;
+            }
         }
         Ok(report)
     }

@@ -85,7 +85,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     total += edits.len();
     let mut random = |b: &mut [u8]| b.fill(9);
     replica.import(&author, edits, 1_700_000_000_000, &mut random)?;
-    replica.checkpoint()?;
+    replica.compact()?;
     let (c, w) = (cpu() - c0, w0.elapsed().as_secs_f64());
     let size = std::fs::metadata(db)?.len();
     println!(
@@ -98,6 +98,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         kv.size_on_disk()
     );
     drop(replica);
+    let blocks = std::os::unix::fs::MetadataExt::blocks(&std::fs::metadata(db)?);
+    println!("{} KB of blocks", blocks / 2);
     for keyspace in 0..4 {
         let (mut n, mut bytes, mut pages) = (0u64, 0, 0);
         let mut kinds: HashMap<(u8, u64), (u64, u64)> = HashMap::new();
@@ -120,12 +122,5 @@ fn main() -> Result<(), Box<dyn Error>> {
             println!("  kind {kind}: {blocks} blocks, {keys} keys");
         }
     }
-    let w0 = Instant::now();
-    kv.compact()?;
-    println!(
-        "compacted to {} bytes in {:.2} s",
-        std::fs::metadata(db)?.len(),
-        w0.elapsed().as_secs_f64()
-    );
     Ok(())
 }

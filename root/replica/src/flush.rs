@@ -38,6 +38,19 @@ impl Replica {
         self.save_indexes(&mut flushed, &mut writer)
     }
 
+    /// Writes the indexes out and gives the free space of the store back. Commits wait meanwhile, some hundred milliseconds for a
+    /// million tuples. Returns false if a reader kept the store from it, which may be tried again at any time.
+    pub fn compact(&self) -> Result<bool, ReplicaError> {
+        self.checkpoint()?;
+        let _flushing = self.flushed.lock();
+        self.snapshot().state().store.refresh();
+        match self.kv()?.compact() {
+            Ok(_) => Ok(true),
+            Err(StorageError::Busy) => Ok(false),
+            Err(e) => Err(e.into()),
+        }
+    }
+
     /// Writes the indexes out if that many operations came since they were written or if the log was rewritten. Otherwise sees to it
     /// that not too many commits wait in memory.
     pub(crate) fn checkpoint_if_due(&self, operations: u64) -> Result<(), ReplicaError> {

@@ -134,10 +134,13 @@ fn readers_see_whole_transactions_of_many_writers() {
             })
             .collect();
         let housekeeper = scope.spawn(move || {
+            let mut compacted = 0;
             while !done.load(Ordering::SeqCst) {
                 replica.checkpoint().unwrap();
                 thread::sleep(Duration::from_millis(20));
+                compacted += u64::from(replica.compact().unwrap());
             }
+            compacted
         });
         let writers: Vec<_> = (1..=WRITERS)
             .map(|who| {
@@ -167,7 +170,7 @@ fn readers_see_whole_transactions_of_many_writers() {
             writer.join().unwrap();
         }
         done.store(true, Ordering::SeqCst);
-        housekeeper.join().unwrap();
+        assert!(housekeeper.join().unwrap() > 0);
         readers.into_iter().map(|r| r.join().unwrap()).sum::<u64>()
     });
     let writes = u64::from(WRITERS) * WRITES as u64;

@@ -22,4 +22,4 @@ pub use input::Input;
 pub use limits::Limits;
 pub use live::{LiveLimits, LiveSet, Update};
 pub use prepared::Prepared;
-pub use rows::Rows;
+pub use rows::{EntityIds, Rows};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rhizome_replica::{Eid, Snapshot, Word};
-use rhizome_tuple::Value;
+use rhizome_tuple::{EntityId, Value};
 use serde_json::{Value as Json, json};
 
 use crate::error::QueryError;
@@ -85,6 +85,14 @@ impl Rows {
         self.words(row).get(column)?.as_eid()
     }
 
+    /// Reads entity ids row by row: quicker than [`Self::value`] for each cell.
+    pub fn entity_ids(&self) -> EntityIds<'_> {
+        EntityIds {
+            rows: self,
+            last: vec![None; self.width()],
+        }
+    }
+
     /// The value in a cell; `None` for lists and outside the result.
     pub fn value(&self, row: usize, column: usize) -> Option<Value> {
         words::decode(&self.snapshot, &self.unseen, *self.words(row).get(column)?)
@@ -127,6 +135,28 @@ impl Rows {
             .fault()
             .map_err(|e| QueryError::Storage(e.to_string()))?;
         Ok(json!({ "columns": self.columns(), "rows": rows }))
+    }
+}
+
+/// The ids of entities in a result. It remembers the last one of each column, because a join gives the same entity in many rows running.
+pub struct EntityIds<'r> {
+    rows: &'r Rows,
+    last: Vec<Option<(Eid, EntityId)>>,
+}
+
+impl EntityIds<'_> {
+    /// The id of the entity in a cell; `None` if it holds something else, or is outside the result.
+    pub fn get(&mut self, row: usize, column: usize) -> Option<EntityId> {
+        let e = self.rows.entity(row, column)?;
+        let last = self.last.get_mut(column)?;
+        if let Some((known, id)) = last
+            && *known == e
+        {
+            return Some(*id);
+        }
+        let id = self.rows.snapshot.entity_id(e)?;
+        *last = Some((e, id));
+        Some(id)
     }
 }
 

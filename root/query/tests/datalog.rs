@@ -302,3 +302,32 @@ fn a_sum_that_does_not_fit_is_an_error() {
     let text = format!("[:find ?y :where [(ground {}) ?x] [(+ ?x 1) ?y]]", i64::MAX);
     assert_eq!(rows(&text, &[]), Ok(vec![]));
 }
+
+#[test]
+fn ids_of_entities_are_those_of_the_values() {
+    let id = |n: u8| EntityId::derive("did:key:test", &[n]);
+    let facts = (0..40).flat_map(|n| {
+        [
+            (id(n), "to", Value::Ref(id(n / 4))),
+            (id(n), "number", Value::Integer(i64::from(n))),
+        ]
+    });
+    let snapshot = Snapshot::from_facts(facts).expect("a snapshot");
+    let query = Prepared::new("[:find ?a ?n ?b :where [?a :to ?b] [?a :number ?n]]");
+    let rows = query
+        .and_then(|q| q.run(&snapshot, &[]))
+        .expect("forty rows");
+    assert_eq!(rows.len(), 40);
+    let mut ids = rows.entity_ids();
+    // forwards, and then back over rows that were read before
+    for row in (0..40).chain((0..40).rev()) {
+        for column in 0..4 {
+            let expected = match rows.value(row, column) {
+                Some(Value::Ref(id)) => Some(id),
+                _ => None,
+            };
+            assert_eq!(ids.get(row, column), expected, "{row} {column}");
+        }
+    }
+    assert_eq!(ids.get(40, 0), None);
+}

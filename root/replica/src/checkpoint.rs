@@ -211,7 +211,7 @@ impl Checkpointer {
                 let first = u128::from_be_bytes(first.try_into().ok()?);
                 let count = u32::from_be_bytes(count.try_into().ok()?);
                 // a packed block counts its entries with 16 bits
-                (count <= u32::from(u16::MAX)).then_some(())?;
+                u16::try_from(count).ok()?;
                 Some((*kind, first, u64::from_be_bytes(*id), count))
             };
             match entry() {

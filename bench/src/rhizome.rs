@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rhizome_ipld::SigningKey;
-use rhizome_query::{Input, Prepared, Rows};
+use rhizome_query::{EntityIds, Input, Prepared, Rows};
 use rhizome_replica::{Author, Edit, Epochs, Replica, Snapshot, tag};
 use rhizome_storage::{Kv, RedbKv};
 use rhizome_tuple::{Attribute, EntityId, EpochSecret, Value as Datum};
@@ -219,6 +219,7 @@ impl Rhizome {
 fn hand_out(
     snapshot: &Snapshot,
     rows: &Rows,
+    ids: &mut EntityIds<'_>,
     at: usize,
     next: usize,
     mut cells: [Cell<'_>; 3],
@@ -232,10 +233,7 @@ fn hand_out(
     };
     match word.tag {
         tag::REF => {
-            let id = rows
-                .entity(at, next)
-                .and_then(|e| snapshot.entity_id(e))
-                .ok_or_else(lost)?;
+            let id = ids.get(at, next).ok_or_else(lost)?;
             cells[next] = Cell::Entity(*id.as_bytes());
         }
         tag::INTEGER | tag::TIME => cells[next] = Cell::Number(word.as_i64()),
@@ -244,7 +242,7 @@ fn hand_out(
                 .text_with(*word, |text| {
                     let mut cells = cells;
                     cells[next] = Cell::Text(text);
-                    hand_out(snapshot, rows, at, next + 1, cells, row)
+                    hand_out(snapshot, rows, ids, at, next + 1, cells, row)
                 })
                 .ok_or_else(lost)?;
         }
@@ -253,13 +251,13 @@ fn hand_out(
             Some(Datum::Text(name)) => {
                 let mut cells = cells;
                 cells[next] = Cell::Text(&name);
-                return hand_out(snapshot, rows, at, next + 1, cells, row);
+                return hand_out(snapshot, rows, ids, at, next + 1, cells, row);
             }
             Some(Datum::Integer(n)) => cells[next] = Cell::Number(n),
             _ => return Err(lost()),
         },
     }
-    hand_out(snapshot, rows, at, next + 1, cells, row)
+    hand_out(snapshot, rows, ids, at, next + 1, cells, row)
 }
 
 impl Store for Rhizome {
@@ -271,8 +269,9 @@ impl Store for Rhizome {
             .ok_or_else(|| fault("a query is missing"))?;
         let snapshot = self.replica.snapshot();
         let rows = prepared.run(&snapshot, &inputs).map_err(fault)?;
+        let mut ids = rows.entity_ids();
         for at in 0..rows.len() {
-            hand_out(&snapshot, &rows, at, 0, [Cell::Number(0); 3], row)?;
+            hand_out(&snapshot, &rows, &mut ids, at, 0, [Cell::Number(0); 3], row)?;
         }
         Ok(())
     }

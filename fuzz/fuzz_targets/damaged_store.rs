@@ -210,7 +210,7 @@ fn look(s: &Snapshot) {
     let _ = (s.heads(), s.forks());
     for (a, _) in s.attributes().take(8) {
         let stats = s.attribute_stats(a);
-        assert!(stats.tuples <= s.len());
+        assert!(stats.tuples <= s.aev().len());
     }
     let mut entities: Vec<_> = s.entities().take(4).collect();
     entities.extend((0..8).filter_map(|n| s.eid(&entity(n))));

@@ -234,6 +234,19 @@ impl Checkpointer {
         state.texts = Table::from_directory(store.clone(), list(TEXTS))?;
         state.entities = Table::from_directory(store.clone(), list(ENTITIES))?;
         state.commits = Table::from_directory(store, list(COMMITS))?;
+        // a leaf that the directory lost would be an answer that lacks tuples
+        let pairs = [
+            (state.eav.len(), state.aev.len()),
+            (state.eav.len(), state.ave.len()),
+            (state.text_ids.len(), u64::from(state.texts.len())),
+            (state.entity_ids.len(), u64::from(state.entities.len())),
+            (state.commit_ids.len(), u64::from(state.commits.len())),
+        ];
+        if pairs.iter().any(|(a, b)| a != b) {
+            return Err(ReplicaError::Corrupt(
+                "two indexes of the same things do not hold equally many",
+            ));
+        }
         if state.commits.len() != mark.commits {
             return Err(ReplicaError::Corrupt(
                 "the table of commits does not reach the checkpoint's mark",

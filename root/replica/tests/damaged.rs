@@ -95,6 +95,16 @@ fn directories_that_claim_too_much_are_refused() {
     kv.commit(batch, Durability::Durable).unwrap();
     corrupt(&kv);
 
+    // a directory that lost a leaf of an index (EAV, AEV, AVE, those of entities and of commits)
+    for kind in [0, 1, 2, 8, 9] {
+        let kv = stored();
+        let lost = keys(&kv, DIRECTORY).into_iter().find(|k| k[0] == kind);
+        let mut batch = Batch::new();
+        batch.delete(DIRECTORY, lost.unwrap());
+        kv.commit(batch, Durability::Durable).unwrap();
+        corrupt(&kv);
+    }
+
     // tables whose first record has another number than 0, or one of more than 32 bits
     for first in [1u128, u128::from(u32::MAX), 1 << 32, u128::MAX] {
         let kv = stored();

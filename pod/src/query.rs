@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use crate::{Pod, PodError, Stop};
 
 /// Rows of a result: what a client can still use, and well below what the engine can hold.
-fn limits() -> Limits {
+pub(crate) fn limits() -> Limits {
     Limits {
         result_rows: 1_000_000,
         ..Limits::default()

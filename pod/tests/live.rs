@@ -347,11 +347,31 @@ fn an_ordered_query_keeps_its_order() {
                     .collect();
                 assert_eq!(rows, [(&json!("c"), &json!(0))]);
             } else {
-                assert_eq!(message["reset"], true);
-                let rows = message["rows"].as_array().unwrap();
-                let names: Vec<&Json> = rows.iter().map(|r| &r[1][1]["name"]).collect();
-                assert_eq!(names, ["a", "b", "c"]);
-                assert_eq!(rows[1][0], nested["rows"][0][0], "the key stays");
+                let rows: Vec<(&Json, &Json)> = message["added"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|r| (&r[1][1]["name"], &r[2]))
+                    .collect();
+                assert_eq!(
+                    rows,
+                    [(&json!("a"), &json!(0)), (&json!("c"), &json!(2))],
+                    "{message}"
+                );
+            }
+        }
+        // the object keeps its key when it changes and moves
+        let b = nested["rows"][0][1][1]["id"].clone();
+        tx(
+            &node,
+            &json!([{ "assert": { "entity": b, "attribute": "x/name", "value": "d" } }]),
+        );
+        for _ in 0..2 {
+            let message = hear(&mut socket).await;
+            if message["id"] == 2 {
+                assert_eq!(message["changed"][0][0], nested["rows"][0][0]);
+                assert_eq!(message["changed"][0][1][1]["name"], "d");
+                assert_eq!(message["changed"][0][2], 2);
             }
         }
     });
@@ -385,5 +405,114 @@ fn a_large_result_comes_in_bounded_messages() {
             }
         }
         assert_eq!((rows, messages), (2_500, 3));
+    });
+}
+
+/// Takes a message about an ordered result in, as the protocol says.
+fn follow(rows: &mut Vec<Json>, message: &Json) {
+    let part = |name: &str| message[name].as_array().cloned().unwrap_or_default();
+    if message["reset"] == true {
+        rows.clear();
+    }
+    rows.extend(part("rows"));
+    let mut out = part("removed");
+    out.extend(part("changed").iter().map(|r| r[0].clone()));
+    rows.retain(|r| !out.contains(&r[0]));
+    let mut back = part("added");
+    back.extend(part("changed"));
+    back.sort_by_key(|r| r[2].as_u64());
+    for row in back {
+        let at = usize::try_from(row[2].as_u64().unwrap()).unwrap();
+        rows.insert(at, row);
+    }
+}
+
+#[test]
+fn who_subscribes_while_others_write_misses_nothing() {
+    const COMMITS: usize = 100;
+    let node = node::start();
+    let many: Vec<Json> = (0..3_000)
+        .flat_map(|n| {
+            let entity = format!("_:{n}");
+            let number = json!({ "assert": { "entity": entity, "attribute": "x/n", "value": n % 7 } });
+            let named = n % 20 == 0;
+            let name = json!({ "assert": { "entity": entity, "attribute": "x/name", "value": format!("-{n}") } });
+            std::iter::once(number).chain(named.then_some(name))
+        })
+        .collect();
+    tx(&node, &json!(many));
+    let write = || {
+        for n in 0..COMMITS {
+            let change = json!([
+                { "assert": { "entity": "_:new", "attribute": "x/n", "value": n % 7 } },
+                { "assert": { "entity": "_:new", "attribute": "x/name", "value": format!("{n:03}") } },
+            ]);
+            node.client.transact(&change).unwrap();
+        }
+    };
+    let read = async {
+        let mut socket = connect(&node).await;
+        let queries: Vec<Json> = (0..24)
+            .map(|i| match i % 4 {
+                // takes some time at first
+                3 => json!(format!("[:find ?name (count ?b) :where [?a :x/name ?name] [?a :x/n ?n] [?b :x/n ?n] :order [[0 :desc]] :limit {}]", 10 + i)),
+                0 => json!({ "x": { "$": { "where": { "n": i % 7 }, "order": { "name": "desc" }, "limit": 40 } } }),
+                1 => json!(format!("[:find ?e ?name :where [?e :x/n {}] [?e :x/name ?name] :order [[1 :desc] [0 :asc]]]", i % 7)),
+                _ => json!({ "x": { "$": { "where": { "name": { "$gt": format!("{:03}", i) } }, "order": { "name": "asc" } } } }),
+            })
+            .collect();
+        for (i, q) in queries.iter().enumerate() {
+            say(&mut socket, json!({ "subscribe": i, "q": q })).await;
+        }
+        let mut results = vec![Vec::new(); queries.len()];
+        let mut last = Json::Null;
+        say(&mut socket, json!({ "subscribe": 99, "q": "[:find ?name :where [_ :x/name ?name] :order [[0 :desc]] :limit 1]" })).await;
+        let end = format!("{:03}", COMMITS - 1);
+        while last != end {
+            let message = hear(&mut socket).await;
+            assert_eq!(message["error"], Json::Null);
+            let id = usize::try_from(message["id"].as_u64().unwrap()).unwrap();
+            if id == 99 {
+                for part in ["rows", "added"] {
+                    if let Some(row) = message[part].get(0) {
+                        last = row[1][0].clone();
+                    }
+                }
+            } else {
+                follow(&mut results[id], &message);
+            }
+        }
+        // what was queued after the last commit is heard before the answer to something new
+        say(
+            &mut socket,
+            json!({ "subscribe": 100, "q": "[:find ?e :where [?e :x/none _]]" }),
+        )
+        .await;
+        loop {
+            let message = hear(&mut socket).await;
+            let id = usize::try_from(message["id"].as_u64().unwrap()).unwrap();
+            if id == 100 {
+                break;
+            }
+            if id != 99 {
+                follow(&mut results[id], &message);
+            }
+        }
+        for (q, rows) in queries.iter().zip(results) {
+            let fresh = node.client.query(q, &[]).unwrap();
+            let shown: Vec<Json> = match q {
+                Json::String(_) => rows.iter().map(|r| r[1].clone()).collect(),
+                _ => rows.iter().map(|r| r[1][1].clone()).collect(),
+            };
+            let wanted = match q {
+                Json::String(_) => &fresh["rows"],
+                _ => &fresh["x"],
+            };
+            assert_eq!(&Json::from(shown), wanted, "{q}");
+        }
+    };
+    std::thread::scope(|threads| {
+        threads.spawn(write);
+        block_on(read);
     });
 }

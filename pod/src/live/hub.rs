@@ -26,6 +26,8 @@ const MAX_SUBSCRIPTIONS: usize = 256;
 pub(crate) const MAX_ENTITIES: usize = 1_000;
 /// Changes that may wait for the hub; beyond that it computes everything anew.
 const MAX_PENDING: usize = 256;
+/// So often does a new subscription catch up apart; what changed after that it catches up with while the hub waits.
+const CATCH_UPS: usize = 8;
 /// At most so often is a session told that figures changed.
 const FIGURES_EVERY: Duration = Duration::from_millis(250);
 
@@ -81,6 +83,8 @@ struct State {
     outboxes: HashMap<u64, Outbox>,
     watched: Watched,
     queries: Queries,
+    /// Changes since the moment at which queries are evaluated that will be subscribed to.
+    joining: HashMap<Key, Vec<Arc<Change>>>,
     figures: BTreeSet<Key>,
     numbers: HashMap<u64, BTreeSet<u64>>,
 }
@@ -96,6 +100,7 @@ impl Hub {
                 outboxes: HashMap::new(),
                 watched: Watched::default(),
                 queries: Queries::new(&now),
+                joining: HashMap::new(),
                 figures: BTreeSet::new(),
                 numbers: HashMap::new(),
             }),
@@ -229,8 +234,28 @@ impl State {
         }
     }
 
+    /// Keeps a change for those who are not here yet. `lost`: there were others before it.
+    fn remember(&mut self, change: &Arc<Change>, lost: bool) {
+        for missed in self.joining.values_mut() {
+            if lost || change.reset || missed.len() >= MAX_PENDING {
+                missed.clear();
+                missed.push(Arc::new(Change {
+                    before: change.before.clone(),
+                    after: change.after.clone(),
+                    added: Vec::new(),
+                    removed: Vec::new(),
+                    lists: Vec::new(),
+                    reset: true,
+                }));
+            } else {
+                missed.push(Arc::clone(change));
+            }
+        }
+    }
+
     /// One change, to those whom it concerns.
     fn tell(&mut self, change: &Arc<Change>) {
+        self.remember(change, false);
         self.now = change.after.clone();
         for (key, entities) in self.watched.touched(change) {
             self.send_states(key, &entities);
@@ -241,7 +266,8 @@ impl State {
     }
 
     /// Changes were lost: every result as it is now.
-    fn start_over(&mut self, change: &Change) {
+    fn start_over(&mut self, change: &Arc<Change>) {
+        self.remember(change, true);
         self.now = change.after.clone();
         for key in self.watched.keys().collect::<Vec<_>>() {
             self.send_all_states(key);
@@ -284,9 +310,22 @@ impl State {
         Ok(())
     }
 
+    /// Sends the first result, or gives the number back.
+    fn begin(&mut self, key: Key, subscribed: Result<(), PodError>) -> Result<(), SubscribeError> {
+        if let Err(error) = subscribed {
+            self.end(key);
+            return Err(error.into());
+        }
+        if let Some(event) = self.queries.whole(key) {
+            self.push(key, event);
+        }
+        Ok(())
+    }
+
     fn end(&mut self, key: Key) {
         self.watched.unwatch(key);
         self.queries.remove(key);
+        self.joining.remove(&key);
         self.figures.remove(&key);
         if let Some(numbers) = self.numbers.get_mut(&key.0) {
             numbers.remove(&key.1);
@@ -310,22 +349,47 @@ impl Session {
         &self.outbox
     }
 
-    /// Subscribes to a query. The whole result comes as the first event. Its first evaluation holds up what others hear, never a write.
+    /// Subscribes to a query. The whole result comes as the first event. Its first evaluation holds up nobody else: it happens apart,
+    /// and then catches up with what changed meanwhile.
     pub fn subscribe(&self, id: u64, q: &Json, inputs: &[Json]) -> Result<(), SubscribeError> {
         let key = (self.number, id);
         let query = Compiled::new(q, inputs)?;
-        let mut state = self.shared.state.lock();
-        state.claim(key)?;
-        match state.queries.subscribe(key, query) {
-            Ok(event) => {
-                state.push(key, event);
-                Ok(())
+        let mut apart = {
+            let mut state = self.shared.state.lock();
+            state.claim(key)?;
+            if state.queries.holds(&query) {
+                let subscribed = state.queries.subscribe(key, &query);
+                return state.begin(key, subscribed);
             }
-            Err(error) => {
-                state.end(key);
-                Err(error.into())
+            state.joining.insert(key, Vec::new());
+            Queries::new(state.queries.now())
+        };
+        let mut subscribed = apart.subscribe(key, &query);
+        for round in 0.. {
+            let mut state = self.shared.state.lock();
+            let Some(missed) = state.joining.get_mut(&key).map(std::mem::take) else {
+                // it was ended before it began
+                return Ok(());
+            };
+            if missed.is_empty() || subscribed.is_err() || round == CATCH_UPS {
+                state.joining.remove(&key);
+                for change in &missed {
+                    apart.apply(change);
+                }
+                if apart.is_empty() && subscribed.is_ok() {
+                    // it meant something at first, and no longer: the reason is that of a fresh one
+                    subscribed = state.queries.subscribe(key, &query);
+                } else if subscribed.is_ok() {
+                    subscribed = state.queries.adopt(apart);
+                }
+                return state.begin(key, subscribed);
+            }
+            drop(state);
+            for change in &missed {
+                apart.apply(change);
             }
         }
+        Ok(())
     }
 
     /// Subscribes to the states of entities.

@@ -1,22 +1,47 @@
-//! Live queries: who asked what, and what a change says to whom.
-//!
-//! Datalog goes to the query crate's [`LiveSet`], where a commit costs what it changes. A nested query (IQL) is run anew after each
-//! commit and compared: its results are a page that somebody looks at.
+//! Live queries: who asked what, and what a change says to whom. The query crate's [`LiveSet`] keeps the results, of both languages,
+//! where a commit costs what it changes.
 
 use std::collections::HashMap;
 
 use rhizome_query::{
     LiveLimits, LiveSet, Update,
-    live::{self, Diff, SubscriptionId},
+    iql::Names,
+    live::{self, Diff, NestedUpdate, Object, ObjectsDiff, SubscriptionId},
 };
 use rhizome_replica::{Change, Snapshot};
-use serde_json::Value as Json;
+use rhizome_tuple::EntityId;
 
 use super::{
     hub::Key,
     outbox::{Event, Row},
 };
-use crate::{PodError, http::error_json, query::Compiled};
+use crate::{
+    PodError,
+    http::error_json,
+    query::{Compiled, limits},
+};
+
+/// What somebody subscribed to.
+#[derive(Clone, Copy)]
+enum Subscription {
+    Rows(SubscriptionId),
+    Objects(SubscriptionId),
+}
+
+impl Subscription {
+    fn id(self) -> SubscriptionId {
+        match self {
+            Self::Rows(id) | Self::Objects(id) => id,
+        }
+    }
+
+    fn with(self, id: SubscriptionId) -> Self {
+        match self {
+            Self::Rows(_) => Self::Rows(id),
+            Self::Objects(_) => Self::Objects(id),
+        }
+    }
+}
 
 /// Rows of a live result.
 const MAX_ROWS: usize = 200_000;
@@ -25,19 +50,7 @@ const MAX_ROWS: usize = 200_000;
 pub(super) struct Queries {
     live: LiveSet,
     by_subscription: HashMap<SubscriptionId, Key>,
-    by_key: HashMap<Key, Asked>,
-}
-
-/// What somebody subscribed to.
-struct Asked {
-    query: Compiled,
-    kept: Kept,
-}
-
-/// How its result is kept.
-enum Kept {
-    Set(SubscriptionId),
-    Here(Vec<Row>),
+    by_key: HashMap<Key, Subscription>,
 }
 
 impl Queries {
@@ -54,41 +67,61 @@ impl Queries {
         }
     }
 
-    /// Runs a query and keeps its result: the whole of it.
-    pub fn subscribe(&mut self, key: Key, query: Compiled) -> Result<Event, PodError> {
-        let (event, kept) = self.run(key, &query)?;
-        self.by_key.insert(key, Asked { query, kept });
-        Ok(event)
+    /// The moment that all results are of.
+    pub fn now(&self) -> &Snapshot {
+        self.live.snapshot()
     }
 
-    fn run(&mut self, key: Key, query: &Compiled) -> Result<(Event, Kept), PodError> {
+    /// Whether nothing is kept.
+    pub fn is_empty(&self) -> bool {
+        self.by_key.is_empty()
+    }
+
+    /// Whether the result of a query is kept already, for somebody else.
+    pub fn holds(&self, query: &Compiled) -> bool {
         match query {
+            Compiled::Datalog { query, inputs } => self.live.holds(query, inputs),
+            Compiled::Iql(query) => self.live.holds_nested(query, &Names::default(), &limits()),
+        }
+    }
+
+    /// Runs a query and keeps its result.
+    pub fn subscribe(&mut self, key: Key, query: &Compiled) -> Result<(), PodError> {
+        let subscription = match query {
             Compiled::Datalog { query, inputs } => {
-                let subscribed = self.live.subscribe(query, inputs)?;
-                self.by_subscription.insert(subscribed.id, key);
-                let rows = subscribed.rows.iter().map(row).collect();
-                let event = reset(key, subscribed.columns, rows);
-                Ok((event, Kept::Set(subscribed.id)))
+                Subscription::Rows(self.live.subscribe(query, inputs)?.id)
             }
-            nested @ Compiled::Iql(_) => {
-                let rows = nested_rows(nested.json(self.live.snapshot(), &|| true)?)?;
-                let event = reset(key, nested_columns(), rows.clone());
-                Ok((event, Kept::Here(rows)))
+            Compiled::Iql(query) => {
+                let names = Names::default();
+                let subscribed = self.live.subscribe_nested(query, &names, &limits())?;
+                Subscription::Objects(subscribed.id)
+            }
+        };
+        self.keep(key, subscription);
+        Ok(())
+    }
+
+    fn keep(&mut self, key: Key, subscription: Subscription) {
+        self.by_subscription.insert(subscription.id(), key);
+        self.by_key.insert(key, subscription);
+    }
+
+    /// Takes over the results of others at the same moment.
+    pub fn adopt(&mut self, other: Self) -> Result<(), PodError> {
+        let numbers = self.live.adopt(other.live)?;
+        for (key, subscription) in other.by_key {
+            if let Some(id) = numbers.get(&subscription.id()) {
+                self.keep(key, subscription.with(*id));
             }
         }
+        Ok(())
     }
 
     /// Ends one.
     pub fn remove(&mut self, key: Key) {
-        if let Some(asked) = self.by_key.remove(&key) {
-            self.forget(&asked.kept);
-        }
-    }
-
-    fn forget(&mut self, kept: &Kept) {
-        if let Kept::Set(id) = kept {
-            self.live.unsubscribe(*id);
-            self.by_subscription.remove(id);
+        if let Some(subscription) = self.by_key.remove(&key) {
+            self.live.unsubscribe(subscription.id());
+            self.by_subscription.remove(&subscription.id());
         }
     }
 
@@ -100,34 +133,25 @@ impl Queries {
             let Some(key) = self.by_subscription.get(&subscription) else {
                 continue;
             };
-            let event = match update {
-                Update::Rows(diff) => changed(*key, diff),
+            events.push(match update {
+                Update::Rows(diff) => (*key, rows_changed(*key, diff)),
                 Update::Ended(error) => {
                     ended.push(*key);
-                    failed(*key, &error.into())
+                    (*key, failed(*key, &error.into()))
                 }
-            };
-            events.push((*key, event));
+            });
         }
-        for (key, asked) in &mut self.by_key {
-            let (Kept::Here(rows), false) = (&mut asked.kept, change.is_empty()) else {
+        for (subscription, update) in self.live.nested_updates() {
+            let Some(key) = self.by_subscription.get(&subscription) else {
                 continue;
             };
-            match asked
-                .query
-                .json(self.live.snapshot(), &|| true)
-                .and_then(nested_rows)
-            {
-                Ok(fresh) if fresh == *rows => {}
-                Ok(fresh) => {
-                    rows.clone_from(&fresh);
-                    events.push((*key, reset(*key, nested_columns(), fresh)));
-                }
-                Err(error) => {
+            events.push(match update {
+                NestedUpdate::Objects(diff) => (*key, objects_changed(*key, &diff)),
+                NestedUpdate::Ended(error) => {
                     ended.push(*key);
-                    events.push((*key, failed(*key, &error)));
+                    (*key, failed(*key, &error.into()))
                 }
-            }
+            });
         }
         for key in ended {
             self.remove(key);
@@ -148,31 +172,28 @@ impl Queries {
         self.apply(&reset)
     }
 
-    /// The whole result of one, for a subscriber that missed changes; `None` if there is none of this key.
+    /// The whole result of one; `None` if there is none of this key.
     pub fn whole(&mut self, key: Key) -> Option<Event> {
-        let Asked { query, kept } = self.by_key.remove(&key)?;
-        // the old one ends after the new one has begun, so that they share what is computed
-        let fresh = self.run(key, &query);
-        self.forget(&kept);
-        match fresh {
-            Ok((event, kept)) => {
-                self.by_key.insert(key, Asked { query, kept });
-                Some(event)
+        let (columns, rows) = match *self.by_key.get(&key)? {
+            Subscription::Rows(id) => {
+                let result = self.live.result(id)?;
+                (result.columns, result.rows.iter().map(row).collect())
             }
-            Err(error) => Some(failed(key, &error)),
-        }
+            Subscription::Objects(id) => {
+                let result = self.live.nested_result(id)?;
+                let columns = vec!["namespace".into(), "entity".into()];
+                (columns, result.objects.iter().map(object).collect())
+            }
+        };
+        Some(Event::Reset {
+            id: key.1,
+            columns,
+            rows,
+        })
     }
 }
 
-fn reset(key: Key, columns: Vec<String>, rows: Vec<Row>) -> Event {
-    Event::Reset {
-        id: key.1,
-        columns,
-        rows,
-    }
-}
-
-fn changed(key: Key, diff: Diff) -> Event {
+fn rows_changed(key: Key, diff: Diff) -> Event {
     Event::Changed {
         id: key.1,
         added: diff.added.iter().map(row).collect(),
@@ -182,6 +203,16 @@ fn changed(key: Key, diff: Diff) -> Event {
             .into_iter()
             .map(|id| id.0.to_string())
             .collect(),
+    }
+}
+
+fn objects_changed(key: Key, diff: &ObjectsDiff) -> Event {
+    let removed = diff.removed.iter();
+    Event::Changed {
+        id: key.1,
+        added: diff.added.iter().map(object).collect(),
+        changed: diff.changed.iter().map(object).collect(),
+        removed: removed.map(|(n, e)| object_key(n, *e)).collect(),
     }
 }
 
@@ -200,34 +231,15 @@ fn row(row: &live::Row) -> Row {
     }
 }
 
-fn nested_columns() -> Vec<String> {
-    vec!["namespace".into(), "entity".into()]
+fn object(object: &Object) -> Row {
+    Row {
+        key: object_key(object.namespace(), object.entity()),
+        cells: vec![object.namespace().into(), object.object().clone()],
+        index: Some(object.index()),
+    }
 }
 
 /// The identity of an object of a nested result is its namespace and its entity.
-fn nested_rows(answer: Json) -> Result<Vec<Row>, PodError> {
-    let Json::Object(namespaces) = answer else {
-        return Ok(Vec::new());
-    };
-    let mut out = Vec::new();
-    for (namespace, objects) in namespaces {
-        let Json::Array(objects) = objects else {
-            continue;
-        };
-        for object in objects {
-            let id = object.get("id").and_then(Json::as_str).unwrap_or_default();
-            out.push(Row {
-                key: format!("{namespace} {id}"),
-                cells: vec![Json::from(namespace.as_str()), object],
-                index: None,
-            });
-        }
-    }
-    if out.len() <= MAX_ROWS {
-        return Ok(out);
-    }
-    Err(PodError::Request(format!(
-        "a live result has at most {MAX_ROWS} rows, this one has {}: add a limit",
-        out.len()
-    )))
+fn object_key(namespace: &str, entity: EntityId) -> String {
+    format!("{namespace} {entity}")
 }

@@ -12,7 +12,7 @@ use crate::ir::{
 };
 
 /// One level of a nested query, with names resolved for one pod.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Level {
     /// The key of the result.
     pub key: String,
@@ -23,10 +23,10 @@ pub struct Level {
     /// As `query`, for the entities without a value to order by.
     pub(super) without_value: Option<ir::Query>,
     /// Attribute and direction of each order key.
-    pub(super) order: Vec<(String, bool)>,
-    pub(super) limit: Option<usize>,
-    pub(super) offset: usize,
-    pub(super) after: Option<EntityId>,
+    pub(crate) order: Vec<(String, bool)>,
+    pub(crate) limit: Option<usize>,
+    pub(crate) offset: usize,
+    pub(crate) after: Option<EntityId>,
     pub(super) fields: Option<Vec<(String, Link)>>,
     /// A link without conditions: followed directly. `None` at the top.
     pub(super) link: Option<Link>,
@@ -34,6 +34,19 @@ pub struct Level {
     pub(super) context: Context,
     /// What is followed from here.
     pub levels: Vec<Level>,
+}
+
+impl Level {
+    /// Everything but the conditions on the entities of this level; equal for levels whose objects are made in the same way.
+    pub(crate) fn shape(&self) -> String {
+        format!(
+            "{:?}",
+            (
+                (&self.order, self.limit, self.offset, self.after),
+                (&self.fields, &self.context, &self.levels),
+            )
+        )
+    }
 }
 
 impl Query {

@@ -14,6 +14,7 @@
 mod ast;
 mod lower;
 mod names;
+mod neighbours;
 mod order;
 mod parse;
 mod run;
@@ -21,3 +22,6 @@ mod run;
 pub use ast::{Condition, Node, Order, Query, Test};
 pub use lower::Level;
 pub use names::Names;
+pub(crate) use names::is_type;
+pub(crate) use order::{Page, ranked_by};
+pub(crate) use run::Tree;

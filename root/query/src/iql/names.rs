@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use rhizome_replica::{Snapshot, key};
+use rhizome_replica::{Eid, Snapshot, key};
 use rhizome_tuple::Value;
 
 use crate::error::QueryError;
+use crate::pull::Read;
 
 /// What a schema knows of names. Without one, names are found by the rule in the documentation of this module's parent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +25,17 @@ pub struct Names {
 pub struct Link {
     pub attribute: String,
     pub backwards: bool,
+}
+
+impl Link {
+    /// What following it from an entity looks at.
+    pub fn read(&self, from: Eid) -> Read {
+        if self.backwards {
+            Read::Referrers(from)
+        } else {
+            Read::Entity(from)
+        }
+    }
 }
 
 /// Where short names are looked up: the namespaces to try, in order.
@@ -155,9 +167,13 @@ impl Context {
     }
 }
 
+/// Whether an attribute says what an entity is.
+pub fn is_type(name: &str) -> bool {
+    name == "type" || name.ends_with("/type")
+}
+
 /// Attributes that say what an entity is.
 pub fn type_attributes(snapshot: &Snapshot) -> Vec<String> {
-    let is_type = |n: &str| n == "type" || n.ends_with("/type");
     snapshot
         .attributes()
         .map(|(_, n)| n)

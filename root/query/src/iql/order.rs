@@ -1,6 +1,7 @@
 //! The entities of a level in order, with its page cut out.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use rhizome_replica::{Eid, Snapshot, Word, key};
 
@@ -13,6 +14,7 @@ use crate::limits::Limits;
 use crate::prepared::Prepared;
 
 /// The queries of a level, planned once for all parents.
+#[derive(Debug)]
 pub struct Queries {
     plain: Prepared,
     by_value: Option<ir::Query>,
@@ -30,6 +32,35 @@ impl Queries {
     }
 }
 
+/// The entities of a level at the top.
+#[derive(Debug)]
+pub struct Page {
+    level: Arc<Level>,
+    queries: Queries,
+    limits: Limits,
+}
+
+impl Page {
+    pub fn new(level: Arc<Level>, limits: &Limits) -> Self {
+        Self {
+            queries: Queries::new(&level, limits),
+            level,
+            limits: *limits,
+        }
+    }
+
+    /// So many entities at most from the first on, in order, wherever the page begins and ends. A level with `after` always gives its
+    /// page.
+    pub fn head(&self, snapshot: &Snapshot, wanted: Option<usize>) -> Result<Vec<Eid>, QueryError> {
+        let (level, queries, limits) = (&*self.level, &self.queries, &self.limits);
+        if level.after.is_some() {
+            page(level, queries, snapshot, &[], limits, &|| true)
+        } else {
+            head(level, queries, snapshot, &[], wanted, limits, &|| true)
+        }
+    }
+}
+
 /// The entities of one page.
 pub fn page(
     level: &Level,
@@ -40,23 +71,8 @@ pub fn page(
     check: &dyn Fn() -> bool,
 ) -> Result<Vec<Eid>, QueryError> {
     let wanted = level.limit.map(|l| l.saturating_add(level.offset));
-    // the first few by one value: an index walk may find them without looking at the rest
-    let mut all = if let (Some(query), Some(without), Some(wanted), None) = (
-        &queries.by_value,
-        &queries.without_value,
-        wanted,
-        level.after,
-    ) {
-        let mut found = first(query, snapshot, parent, wanted, limits, check)?;
-        if found.len() < wanted {
-            let rest = entities(without, snapshot, parent, check)?;
-            found.extend(sorted(rest, &[], snapshot));
-        }
-        found
-    } else {
-        let found = entities(&queries.plain, snapshot, parent, check)?;
-        sorted(found, &level.order, snapshot)
-    };
+    let cut = wanted.filter(|_| level.after.is_none());
+    let mut all = head(level, queries, snapshot, parent, cut, limits, check)?;
     if let Some(after) = level.after {
         let at = snapshot
             .eid(&after)
@@ -71,6 +87,34 @@ pub fn page(
     let start = level.offset.min(all.len());
     let end = wanted.map_or(all.len(), |w| w.min(all.len()));
     Ok(all[start..end.max(start)].to_vec())
+}
+
+/// The first entities of a level, so many at most, in order.
+fn head(
+    level: &Level,
+    queries: &Queries,
+    snapshot: &Snapshot,
+    parent: &[Input],
+    wanted: Option<usize>,
+    limits: &Limits,
+    check: &dyn Fn() -> bool,
+) -> Result<Vec<Eid>, QueryError> {
+    // the first few by one value: an index walk may find them without looking at the rest
+    if let (Some(query), Some(without), Some(wanted)) =
+        (&queries.by_value, &queries.without_value, wanted)
+    {
+        let mut found = first(query, snapshot, parent, wanted, limits, check)?;
+        if found.len() < wanted {
+            let rest = entities(without, snapshot, parent, check)?;
+            found.extend(sorted(rest, &[], snapshot));
+            found.truncate(wanted);
+        }
+        return Ok(found);
+    }
+    let found = entities(&queries.plain, snapshot, parent, check)?;
+    let mut found = sorted(found, &level.order, snapshot);
+    found.truncate(wanted.unwrap_or(usize::MAX));
+    Ok(found)
 }
 
 fn entities(
@@ -119,14 +163,8 @@ fn first(
 /// entity id.
 fn sorted(all: Vec<Eid>, order: &[(String, bool)], snapshot: &Snapshot) -> Vec<Eid> {
     let words = Words::new(snapshot);
-    let value = |e: Eid, (attribute, descending): &(String, bool)| -> Option<Word> {
-        let (lo, hi) = key::eav_ea(e, snapshot.aid(attribute)?);
-        let values = snapshot.eav().range(lo, hi).map(|k| key::un_eav(k).v);
-        if *descending {
-            values.max_by(|a, b| words.total(*a, *b))
-        } else {
-            values.min_by(|a, b| words.total(*a, *b))
-        }
+    let value = |e: Eid, (attribute, descending): &(String, bool)| {
+        ranked_by(&words, e, attribute, *descending)
     };
     let mut keyed: Vec<(Vec<Option<Word>>, Eid)> = all
         .into_iter()
@@ -148,4 +186,16 @@ fn sorted(all: Vec<Eid>, order: &[(String, bool)], snapshot: &Snapshot) -> Vec<E
         snapshot.entity_id(*x).cmp(&snapshot.entity_id(*y))
     });
     keyed.into_iter().map(|(_, e)| e).collect()
+}
+
+/// The value of an attribute that an entity is ordered by: of several, the first in that direction.
+pub fn ranked_by(words: &Words<'_>, e: Eid, attribute: &str, descending: bool) -> Option<Word> {
+    let snapshot = words.snapshot;
+    let (lo, hi) = key::eav_ea(e, snapshot.aid(attribute)?);
+    let values = snapshot.eav().range(lo, hi).map(|k| key::un_eav(k).v);
+    if descending {
+        values.max_by(|a, b| words.total(*a, *b))
+    } else {
+        values.min_by(|a, b| words.total(*a, *b))
+    }
 }

@@ -7,11 +7,13 @@ use serde_json::{Map, Value as Json};
 use super::ast::Query;
 use super::lower::Level;
 use super::names::{Link, Names};
+use super::neighbours::neighbours;
 use super::order::{Queries, page};
 use crate::error::QueryError;
 use crate::input::Input;
 use crate::json;
 use crate::limits::Limits;
+use crate::pull::Read;
 
 impl Query {
     /// Runs the query: for each namespace an array of objects, each with `id`, its fields and its links.
@@ -36,13 +38,14 @@ impl Query {
             snapshot,
             limits,
             check,
+            note: &mut |_| (),
             visited: 0,
         };
         let mut out = Map::new();
-        for level in &self.lower(snapshot, names)? {
-            let prepared = Node::new(level, limits);
-            let found = runner.level(&prepared, None)?;
-            out.insert(level.key.clone(), Json::Array(found));
+        for level in self.lower(snapshot, names)? {
+            let tree = Tree::new(level, limits);
+            let found = runner.level(&tree, None)?;
+            out.insert(tree.level.key.clone(), Json::Array(found));
         }
         snapshot
             .fault()
@@ -52,20 +55,40 @@ impl Query {
 }
 
 /// A level with its queries planned.
-struct Node<'a> {
-    level: &'a Level,
+#[derive(Debug)]
+pub struct Tree {
+    pub level: Level,
     queries: Queries,
-    below: Vec<Node<'a>>,
+    below: Vec<Tree>,
 }
 
-impl<'a> Node<'a> {
-    fn new(level: &'a Level, limits: &Limits) -> Self {
-        let below = level.levels.iter().map(|l| Node::new(l, limits)).collect();
+impl Tree {
+    /// Takes a level apart.
+    pub fn new(mut level: Level, limits: &Limits) -> Self {
+        let levels = std::mem::take(&mut level.levels);
         Self {
+            queries: Queries::new(&level, limits),
+            below: levels.into_iter().map(|l| Self::new(l, limits)).collect(),
             level,
-            queries: Queries::new(level, limits),
-            below,
         }
+    }
+
+    /// The object of an entity of this level; tells `note` everything it looks at.
+    pub fn object(
+        &self,
+        snapshot: &Snapshot,
+        e: Eid,
+        limits: &Limits,
+        note: &mut dyn FnMut(Read),
+    ) -> Result<Json, QueryError> {
+        let mut runner = Runner {
+            snapshot,
+            limits,
+            check: &|| true,
+            note,
+            visited: 0,
+        };
+        runner.object(self, e)
     }
 }
 
@@ -73,22 +96,27 @@ struct Runner<'a> {
     snapshot: &'a Snapshot,
     limits: &'a Limits,
     check: &'a dyn Fn() -> bool,
+    note: &'a mut dyn FnMut(Read),
     visited: usize,
 }
 
 impl Runner<'_> {
-    fn level(&mut self, node: &Node<'_>, parent: Option<Eid>) -> Result<Vec<Json>, QueryError> {
-        let level = node.level;
+    fn level(&mut self, node: &Tree, parent: Option<Eid>) -> Result<Vec<Json>, QueryError> {
+        let level = &node.level;
         let entities = match (parent, &level.link) {
             (Some(parent), Some(link))
                 if level.plain && level.order.is_empty() && level.after.is_none() =>
             {
+                (self.note)(link.read(parent));
                 let all = self.follow(parent, link);
                 all.skip(level.offset)
                     .take(level.limit.unwrap_or(usize::MAX))
                     .collect()
             }
             _ => {
+                if let Some(parent) = parent {
+                    neighbours(&level.query, parent, self.snapshot, self.note);
+                }
                 let parent = parent
                     .and_then(|e| self.snapshot.entity_id(e))
                     .map(|id| Input::Value(Value::Ref(id)));
@@ -134,7 +162,7 @@ impl Runner<'_> {
             .map_or(Json::Null, |v| json::cell(&v))
     }
 
-    fn object(&mut self, node: &Node<'_>, e: Eid) -> Result<Json, QueryError> {
+    fn object(&mut self, node: &Tree, e: Eid) -> Result<Json, QueryError> {
         self.visited += 1;
         if self.visited > self.limits.pull_entities {
             return Err(Limits::exceeded(
@@ -146,6 +174,7 @@ impl Runner<'_> {
         if self.visited.is_multiple_of(256) && !(self.check)() {
             return Err(QueryError::Cancelled);
         }
+        (self.note)(Read::Entity(e));
         let mut out = Map::new();
         out.insert(
             "id".into(),
@@ -156,6 +185,7 @@ impl Runner<'_> {
         match &node.level.fields {
             Some(fields) => {
                 for (name, link) in fields {
+                    (self.note)(link.read(e));
                     let found: Vec<Json> = if link.backwards {
                         self.follow(e, link)
                             .map(|e| self.cell(Word::reference(e)))
@@ -173,7 +203,7 @@ impl Runner<'_> {
                     }
                 }
             }
-            None => self.fields(node.level, e, &mut out),
+            None => self.fields(&node.level, e, &mut out),
         }
         for below in &node.below {
             let found = self.level(below, Some(e))?;

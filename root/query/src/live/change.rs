@@ -66,12 +66,23 @@ impl Group {
             self.keep(words);
             return out;
         }
-        for (n, touched) in &work.touched {
-            let result = self.touch(*n, Difference::default(), touched, &words, indexes);
-            self.tell(*n, result, &words, &mut out);
-        }
+        self.touch_all(work, &words, indexes, &mut out);
         self.keep(words);
         out
+    }
+
+    /// Pulls again what a change touched.
+    fn touch_all(
+        &mut self,
+        work: &Work,
+        words: &Words<'_>,
+        indexes: &mut Indexes<'_>,
+        out: &mut Outcome,
+    ) {
+        for (n, touched) in &work.touched {
+            let result = self.touch(*n, Difference::default(), touched, words, indexes);
+            self.tell(*n, result, words, out);
+        }
     }
 
     /// Runs every instance anew.
@@ -105,21 +116,29 @@ impl Group {
         let Some(engine) = &mut self.engine else {
             return;
         };
-        let mut delta: Delta = engine.delta(&work.hits, before, words, &self.instances, &trouble);
+        let mut delta: Delta = engine.delta(
+            &work.hits,
+            before,
+            words,
+            &self.instances,
+            self.form.pulls.objects.is_some(),
+            &trouble,
+        );
         if !trouble.is_none() {
             self.degrade(&trouble, indexes);
             self.all(words, None, indexes, out);
+            self.touch_all(work, words, indexes, out);
             return;
         }
         let mut concerned: BTreeSet<u32> = delta.keys().copied().collect();
         concerned.extend(work.touched.keys());
         let none = BTreeSet::new();
         for n in concerned {
-            let (gone, new) = delta.remove(&n).unwrap_or_default();
+            let moves = delta.remove(&n).unwrap_or_default();
             let Some(instance) = self.instances[n as usize].as_mut() else {
                 continue;
             };
-            let result = instance.apply(&self.form, gone, new, words);
+            let result = instance.apply(&self.form, moves, words);
             let touched = work.touched.get(&n).unwrap_or(&none);
             let result = result.and_then(|d| self.touch(n, d, touched, words, indexes));
             self.tell(n, result, words, out);

@@ -82,6 +82,10 @@ impl Events {
                 self.push(template, Event { place, what: one }, true);
                 self.push(template, Event { place, what: two }, false);
             }
+            On::Watched { .. } => {
+                let what = What::Entity(Word::reference(fact.e));
+                self.push(template, Event { place, what }, true);
+            }
             On::Tuple(_) => {}
         }
     }
@@ -116,6 +120,7 @@ impl Solver<'_> {
         let literal = self.template.literal(event.place);
         let (fits, again) = match (&event.what, literal) {
             (What::Fact(f), Literal::Pattern(p)) => (self.unify(st, p, *f), false),
+            (What::Entity(e), Literal::Watch { entity, .. }) => (st.accept(*entity, *e), false),
             (What::Entity(e), Literal::GetElse(g)) => (self.accept(st, g.entity, *e, true), true),
             (
                 What::Tuple(cells),

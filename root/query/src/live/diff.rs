@@ -6,7 +6,7 @@ use crate::exec::words::{self, Words, local};
 use crate::ir::Element;
 use crate::json;
 use rhizome_replica::{Eid, Snapshot, Word};
-use rhizome_tuple::Value;
+use rhizome_tuple::{EntityId, Value};
 use rustc_hash::FxHashMap;
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
@@ -154,6 +154,17 @@ impl Row {
     /// Its place in the result, from 0; `None` if the result has no order.
     pub fn index(&self) -> Option<usize> {
         self.index
+    }
+
+    /// The entity of a row of a nested query: the last of the words that order it.
+    pub(super) fn subject(&self) -> Option<EntityId> {
+        let e = self.cells.words.last()?.as_eid()?;
+        self.context.snapshot.entity_id(e)
+    }
+
+    /// What was pulled for it, by pulled column.
+    pub(super) fn pulled(&self) -> Arc<[Json]> {
+        self.pulled.clone()
     }
 
     /// How many columns.

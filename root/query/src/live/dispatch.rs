@@ -46,6 +46,7 @@ fn listing(names: &Names, on: &On) -> Listing {
             AttributeTerm::Slot(_) | AttributeTerm::Blank => return Listing::Wild,
         },
         On::Entity { entity, attribute } => (*attribute, *entity, Term::Blank),
+        On::Watched { attribute } => (*attribute, Term::Blank, Term::Blank),
         On::Tuple(_) => return Listing::Nowhere,
     };
     match (aid(attribute), entity, value) {

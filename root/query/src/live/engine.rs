@@ -27,12 +27,21 @@ pub struct Engine {
 /// A fact at a trigger: added or removed.
 pub type Hit = (u32, Fact, bool);
 
-/// Rows that an instance lost and gained.
-pub type Delta = FxHashMap<u32, (RowList, RowList)>;
+/// What happened to the rows of an instance.
+#[derive(Debug, Default)]
+pub struct Moves {
+    pub gone: RowList,
+    pub new: RowList,
+    /// Rows that are held and may have another place now.
+    pub stirred: RowList,
+}
+
+/// Moves by instance.
+pub type Delta = FxHashMap<u32, Moves>;
 
 impl Engine {
-    pub fn new(lifted: Lifted, words: &Words<'_>) -> Result<Self, Unsupported> {
-        let template = compile(&lifted.query, lifted.own)?;
+    pub fn new(lifted: Lifted, watched: &[String], words: &Words<'_>) -> Result<Self, Unsupported> {
+        let template = compile(&lifted.query, lifted.own, watched)?;
         let mut engine = Self {
             given: Given::new(&template),
             names: Names::default(),
@@ -148,13 +157,14 @@ impl Engine {
         found.into_iter().collect()
     }
 
-    /// The rows that instances lose and gain by a change.
+    /// The rows that instances lose and gain by a change. `stirs`: rows that stay are wanted too, if something they depend on changed.
     pub fn delta(
         &mut self,
         hits: &[Hit],
         before: &Snapshot,
         words: &Words<'_>,
         instances: &[Option<Instance>],
+        stirs: bool,
         trouble: &Trouble,
     ) -> Delta {
         self.measure(words.snapshot);
@@ -171,9 +181,12 @@ impl Engine {
         solver.rules(&mut events);
         solver.negations(0, &mut events);
         let mut new: FxHashSet<(u32, Box<[Word]>)> = FxHashSet::default();
+        let mut stirred: FxHashSet<(u32, Box<[Word]>)> = FxHashSet::default();
         solver.rows(&mut events, true, &mut |i, row| {
             if !held(i, row) {
                 new.insert((i, row.into()));
+            } else if stirs {
+                stirred.insert((i, row.into()));
             }
         });
         let mut doubtful: FxHashSet<(u32, Box<[Word]>)> = FxHashSet::default();
@@ -186,11 +199,14 @@ impl Engine {
         let mut st = solver.state();
         for (i, row) in doubtful {
             if !solver.holds(&mut st, i, &row) {
-                delta.entry(i).or_default().0.push(row);
+                delta.entry(i).or_default().gone.push(row);
             }
         }
         for (i, row) in new {
-            delta.entry(i).or_default().1.push(row);
+            delta.entry(i).or_default().new.push(row);
+        }
+        for (i, row) in stirred {
+            delta.entry(i).or_default().stirred.push(row);
         }
         self.layers.settle(&self.template);
         delta

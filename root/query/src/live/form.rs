@@ -1,6 +1,8 @@
 //! What all instances of a template have in common about their results.
 
 use super::result::{Cells, Grouping, Pulls, Window};
+use crate::exec::words::Words;
+use crate::iql::{Level, Tree, ranked_by};
 use crate::ir::{Element, OrderKey, Query, Shape, Slot};
 use crate::limits::Limits;
 use rhizome_replica::Word;
@@ -17,6 +19,8 @@ pub struct Form {
     pub window: Window,
     /// The order of rows by their outputs.
     pub row_order: Vec<OrderKey>,
+    /// Of a nested query: the attributes that order its entities, and whether the largest comes first.
+    ranks: Vec<(String, bool)>,
     pub pulls: Pulls,
 }
 
@@ -56,6 +60,7 @@ impl Form {
         };
         Self {
             row_order: query.order.iter().filter_map(key).collect(),
+            ranks: Vec::new(),
             grouping: Grouping::new(query, &outputs),
             projection: (!identity && !aggregates).then_some(places),
             window: Window {
@@ -65,14 +70,51 @@ impl Form {
             },
             pulls: Pulls {
                 columns: columns.collect(),
+                objects: None,
                 limits: *limits,
             },
             outputs,
         }
     }
 
+    /// Of a level of a nested query: its rows are entities.
+    pub fn nested(level: &Level, limits: &Limits) -> Self {
+        // for each key whether there is no value, which comes last, then the value; then the entity
+        let order = level.order.iter().enumerate().flat_map(|(i, (_, down))| {
+            let key = |column: usize, descending: bool| OrderKey { column, descending };
+            [key(2 * i, false), key(2 * i + 1, *down)]
+        });
+        let mut order: Vec<OrderKey> = order.collect();
+        order.push(OrderKey {
+            column: 2 * level.order.len(),
+            descending: false,
+        });
+        // what follows an entity is cut by the one-shot query itself
+        let cut = level.after.is_none();
+        Self {
+            outputs: level.query.find.iter().map(Element::slot).collect(),
+            projection: None,
+            grouping: None,
+            window: Window {
+                order,
+                offset: if cut { level.offset } else { 0 },
+                limit: level.limit.filter(|_| cut),
+            },
+            row_order: Vec::new(),
+            ranks: level.order.clone(),
+            pulls: Pulls {
+                columns: Vec::new(),
+                objects: Some(Tree::new(level.clone(), limits)),
+                limits: *limits,
+            },
+        }
+    }
+
     /// The columns of a row without aggregates.
-    pub fn cells(&self, row: &Arc<[Word]>) -> Cells {
+    pub fn cells(&self, row: &Arc<[Word]>, words: &Words<'_>) -> Cells {
+        if self.pulls.objects.is_some() {
+            return Cells::plain(self.rank(row, words));
+        }
         Cells::plain(match &self.projection {
             None => row.clone(),
             Some(places) => places
@@ -80,6 +122,19 @@ impl Form {
                 .map(|p| row.get(*p).copied().unwrap_or(Word::integer(0)))
                 .collect(),
         })
+    }
+
+    /// What an entity is ordered by.
+    fn rank(&self, row: &Arc<[Word]>, words: &Words<'_>) -> Arc<[Word]> {
+        let e = row.first().and_then(|w| w.as_eid());
+        let mut out = Vec::with_capacity(2 * self.ranks.len() + 1);
+        for (attribute, descending) in &self.ranks {
+            let value = e.and_then(|e| ranked_by(words, e, attribute, *descending));
+            out.push(Word::boolean(value.is_none()));
+            out.push(value.map_or(Word::boolean(false), |w| words.settled(w)));
+        }
+        out.extend(row.first());
+        out.into()
     }
 
     /// Rows held at most: what lies behind them is fetched again when it is needed.

@@ -1,6 +1,6 @@
 //! All live queries of one form.
 
-use super::compile::lift;
+use super::compile::{Unsupported, lift};
 use super::diff::{Column, Decoder, Row, SubscriptionId, columns};
 use super::dispatch::Dispatch;
 use super::engine::{Engine, waits_for};
@@ -9,6 +9,7 @@ use super::instance::Instance;
 use super::limits::LiveLimits;
 use super::result::{Difference, RowPlace, Watch};
 use super::solve::Trouble;
+use super::source::Source;
 use super::strategy::Strategy;
 use crate::error::QueryError;
 use crate::exec::compare_rows;
@@ -33,7 +34,7 @@ pub struct Group {
     pub find: Arc<[Column]>,
     pub instances: Vec<Option<Instance>>,
     free: Vec<u32>,
-    by_key: FxHashMap<String, u32>,
+    pub by_key: FxHashMap<String, u32>,
     pub unseen: Unseen,
     /// Values of `unseen` that are in `news` or were.
     reported: usize,
@@ -53,17 +54,26 @@ pub struct Indexes<'a> {
 impl Group {
     pub fn new(
         number: u32,
-        query: &Query,
+        source: &Source,
         snapshot: &Snapshot,
         limits: &Limits,
         bounds: &LiveLimits,
         indexes: &mut Indexes<'_>,
     ) -> Self {
         let words = Words::resume(snapshot, Unseen::default());
-        let (engine, strategy) = match Engine::new(lift(query), &words) {
+        let (query, watched) = (source.query(), source.watched());
+        let engine = match source.unsupported() {
+            None => Engine::new(lift(query), &watched, &words),
+            Some(reason) => Err(Unsupported(reason)),
+        };
+        let (engine, strategy) = match engine {
             Ok(engine) => (Some(engine), Strategy::Incremental),
             Err(e) => (None, Strategy::Rerun { reason: e.0 }),
         };
+        let mut mentions = mentions(query);
+        if let Some(all) = &mut mentions {
+            all.extend(watched);
+        }
         if let Some(e) = &engine {
             indexes
                 .dispatch
@@ -71,7 +81,7 @@ impl Group {
         }
         let mut group = Self {
             number,
-            form: Form::new(query, limits),
+            form: source.form(limits),
             engine,
             strategy,
             limits: *limits,
@@ -83,7 +93,7 @@ impl Group {
             unseen: Unseen::default(),
             reported: 0,
             news: Vec::new(),
-            mentions: mentions(query),
+            mentions,
             derived: 0,
         };
         group.keep(words);
@@ -143,23 +153,28 @@ impl Group {
         }
     }
 
+    /// A free number for an instance.
+    pub fn slot(&mut self) -> u32 {
+        self.free.pop().unwrap_or_else(|| {
+            self.instances.push(None);
+            (self.instances.len() - 1) as u32
+        })
+    }
+
     /// The instance for these constants and inputs; a new one is evaluated.
     pub fn instance(
         &mut self,
-        query: &Arc<Query>,
+        source: &Source,
         inputs: &[Input],
         snapshot: &Snapshot,
         indexes: &mut Indexes<'_>,
     ) -> Result<u32, QueryError> {
-        let key = format!("{:?} {inputs:?}", query.constants);
+        let instance = Instance::new(source.clone(), inputs.to_vec(), &self.form, &self.limits);
+        let key = instance.key();
         if let Some(i) = self.by_key.get(&key) {
             return Ok(*i);
         }
-        let instance = Instance::new(query.clone(), inputs.to_vec(), &self.form, &self.limits);
-        let number = self.free.pop().unwrap_or_else(|| {
-            self.instances.push(None);
-            (self.instances.len() - 1) as u32
-        });
+        let number = self.slot();
         self.instances[number as usize] = Some(instance);
         self.by_key.insert(key, number);
         let words = self.words(snapshot);
@@ -179,7 +194,7 @@ impl Group {
         let (Some(engine), Some(instance)) = (&mut self.engine, instance) else {
             return;
         };
-        let arguments = engine.arguments(&instance.query, &instance.inputs, words);
+        let arguments = engine.arguments(instance.source.query(), &instance.inputs, words);
         let gone = engine.given.remove(number);
         let new = engine.given.add(number, arguments);
         let (t, n) = (&engine.template, &engine.names);
@@ -187,7 +202,7 @@ impl Group {
         indexes.dispatch.uses(self.number, t, n, &new, true);
         // where values are computed too, the whole group waits for each, see `keep`
         if !engine.template.computes_text {
-            let waited = waits_for(&instance.query, &instance.inputs, words);
+            let waited = waits_for(instance.source.query(), &instance.inputs, words);
             self.reported = words.unseen_len();
             self.news
                 .extend(waited.into_iter().map(|k| (k, Some(number))));
@@ -216,7 +231,7 @@ impl Group {
         }
         let mut difference = instance.replace(&self.form, rows, complete, words)?;
         let mut touched = BTreeSet::new();
-        if old.is_some() && !self.form.pulls.columns.is_empty() {
+        if old.is_some() && !self.form.pulls.is_empty() {
             for row in instance.output.shown() {
                 instance.pulled.rename(row.id, &row.key);
                 touched.insert(row.id);

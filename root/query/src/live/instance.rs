@@ -1,12 +1,14 @@
 //! One result that is kept: the rows of a query with its constants and inputs.
 
 use super::diff::SubscriptionId;
+use super::engine::Moves;
 use super::form::Form;
 use super::result::{Difference, Groups, Keyed, Output, Pulled, RowChange, RowPlace, Watch};
+use super::source::Source;
 use crate::error::QueryError;
 use crate::exec::words::{self, Words, local};
 use crate::input::Input;
-use crate::ir::Query;
+use crate::iql::Page;
 use crate::limits::Limits;
 use crate::prepared::Prepared;
 use rhizome_replica::{Snapshot, Word, tag};
@@ -17,12 +19,18 @@ use std::sync::Arc;
 /// Rows of words.
 pub type RowList = Vec<Box<[Word]>>;
 
+/// How rows are found without a change to start from.
+enum Fetch {
+    Query(Prepared),
+    Page(Box<Page>),
+}
+
 /// A result and who wants it.
 pub struct Instance {
     /// The query with its constants.
-    pub query: Arc<Query>,
+    pub source: Source,
     pub inputs: Vec<Input>,
-    rows: Prepared,
+    rows: Fetch,
     pub output: Output,
     pub groups: Option<Groups>,
     pub pulled: Pulled,
@@ -30,16 +38,25 @@ pub struct Instance {
 }
 
 impl Instance {
-    pub fn new(query: Arc<Query>, inputs: Vec<Input>, form: &Form, limits: &Limits) -> Self {
+    pub fn new(source: Source, inputs: Vec<Input>, form: &Form, limits: &Limits) -> Self {
+        let rows = match &source {
+            Source::Rows(query) => Fetch::Query(Prepared::from_ir(form.rows_query(query), limits)),
+            Source::Objects(level) => Fetch::Page(Box::new(Page::new(level.clone(), limits))),
+        };
         Self {
-            rows: Prepared::from_ir(form.rows_query(&query), limits),
-            query,
+            rows,
+            source,
             inputs,
             output: Output::new(form.window.clone()),
             groups: form.grouping.as_ref().map(|_| Groups::default()),
             pulled: Pulled::default(),
             subscribers: Vec::new(),
         }
+    }
+
+    /// Equal for instances of a group with the same result.
+    pub fn key(&self) -> String {
+        self.source.instance_key(&self.inputs)
     }
 
     /// Rows held.
@@ -57,35 +74,42 @@ impl Instance {
 
     /// Runs the query for its rows: those that are held at most, and whether there are no others.
     pub fn fetch(&self, form: &Form, words: &Words<'_>) -> Result<(RowList, bool), QueryError> {
-        fetch(&self.rows, &self.inputs, form, words)
+        self.rows.rows(&self.inputs, form, words)
     }
 
     /// Takes rows in and out.
     pub fn apply(
         &mut self,
         form: &Form,
-        gone: RowList,
-        new: RowList,
+        moves: Moves,
         words: &Words<'_>,
     ) -> Result<Difference, QueryError> {
+        let Moves { gone, new, stirred } = moves;
         if let (Some(groups), Some(grouping)) = (&mut self.groups, &form.grouping) {
             let changes = groups.apply(grouping, &gone, new, words)?;
             return Ok(self.output.apply(changes, words, None));
         }
-        let gone = gone.into_iter().map(|row| RowChange::Gone(row.into()));
-        let new = new.into_iter().map(|row| {
-            let key: Arc<[Word]> = row.into();
-            let cells = form.cells(&key);
-            RowChange::New(key, cells)
-        });
+        let mut gone: Vec<Arc<[Word]>> = gone.into_iter().map(Into::into).collect();
+        let mut new: Vec<Keyed> = keyed(form, new, words);
+        for (key, cells) in keyed(form, stirred, words) {
+            // a row that goes to another place may go beyond those that are held, as if it were new there
+            if self.output.cells(&key).is_some_and(|held| *held != cells) {
+                gone.push(key.clone());
+                new.push((key, cells));
+            }
+        }
+        let gone = gone.into_iter().map(RowChange::Gone);
+        let new = new
+            .into_iter()
+            .map(|(key, cells)| RowChange::New(key, cells));
         let changes: Vec<RowChange> = gone.chain(new).collect();
         if form.capacity().is_none() {
             return Ok(self.output.apply(changes, words, None));
         }
         let mut failed = None;
-        let (prepared, inputs) = (&self.rows, &self.inputs);
-        let mut refill = |_: usize| match fetch(prepared, inputs, form, words) {
-            Ok((rows, complete)) => Some((keyed(form, rows), complete)),
+        let (fetch, inputs) = (&self.rows, &self.inputs);
+        let mut refill = |_: usize| match fetch.rows(inputs, form, words) {
+            Ok((rows, complete)) => Some((keyed(form, rows, words), complete)),
             Err(e) => {
                 failed = Some(e);
                 None
@@ -110,7 +134,9 @@ impl Instance {
             self.groups = Some(groups);
             return Ok(self.output.replace(all, true, words));
         }
-        Ok(self.output.replace(keyed(form, rows), complete, words))
+        Ok(self
+            .output
+            .replace(keyed(form, rows, words), complete, words))
     }
 
     /// Writes everything that is held in the words of another moment. `unseen` and `old` are what the words meant so far.
@@ -139,7 +165,7 @@ impl Instance {
         place: RowPlace,
         watch: &mut Watch,
     ) -> Result<(), QueryError> {
-        if form.pulls.columns.is_empty() {
+        if form.pulls.is_empty() {
             return Ok(());
         }
         let of = |row: u64| RowPlace { row, ..place };
@@ -189,32 +215,45 @@ impl Instance {
     }
 }
 
-fn keyed(form: &Form, rows: RowList) -> Vec<Keyed> {
+fn keyed(form: &Form, rows: RowList, words: &Words<'_>) -> Vec<Keyed> {
     let keyed = rows.into_iter().map(|row| {
         let key: Arc<[Word]> = row.into();
-        let cells = form.cells(&key);
+        let cells = form.cells(&key, words);
         (key, cells)
     });
     keyed.collect()
 }
 
-fn fetch(
-    prepared: &Prepared,
-    inputs: &[Input],
-    form: &Form,
-    words: &Words<'_>,
-) -> Result<(RowList, bool), QueryError> {
-    let rows = prepared.run(words.snapshot, inputs)?;
-    let complete = form.capacity().is_none_or(|c| rows.len() < c);
-    let mut out = Vec::with_capacity(rows.len());
-    for i in 0..rows.len() {
-        let row = rows.words(i).iter().enumerate().map(|(c, w)| {
-            if w.tag & local::UNSEEN == 0 {
-                return words.settled(*w);
+impl Fetch {
+    fn rows(
+        &self,
+        inputs: &[Input],
+        form: &Form,
+        words: &Words<'_>,
+    ) -> Result<(RowList, bool), QueryError> {
+        let capacity = form.capacity();
+        let mut out = Vec::new();
+        match self {
+            Self::Query(prepared) => {
+                let rows = prepared.run(words.snapshot, inputs)?;
+                out.reserve(rows.len());
+                for i in 0..rows.len() {
+                    let row = rows.words(i).iter().enumerate().map(|(c, w)| {
+                        if w.tag & local::UNSEEN == 0 {
+                            return words.settled(*w);
+                        }
+                        rows.value(i, c).map_or(*w, |v| words.word(&v))
+                    });
+                    out.push(row.collect());
+                }
             }
-            rows.value(i, c).map_or(*w, |v| words.word(&v))
-        });
-        out.push(row.collect());
+            Self::Page(page) => {
+                let found = page.head(words.snapshot, capacity)?;
+                let row = |e| [words.settled(Word::reference(e))].into();
+                out.extend(found.into_iter().map(row));
+            }
+        }
+        let complete = capacity.is_none_or(|c| out.len() < c);
+        Ok((out, complete))
     }
-    Ok((out, complete))
 }

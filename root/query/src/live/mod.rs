@@ -32,8 +32,10 @@
 //! How: queries that differ only in constants and inputs share one template, in which the constants are a relation like any other
 //! (`given`). A changed fact finds the literals it can match by attribute and constant (`dispatch`), and the rest of the query is
 //! solved from there through the indexes, smallest first (`solve`, `delta`). What rules derive is kept and maintained
-//! (`derive`). Rows then pass through groups, order and window (`result`).
+//! (`derive`). Rows then pass through groups, order and window (`result`). A nested query is a result for each of its namespaces, whose
+//! rows are entities; the object of each is made again when something that was read for it changes (`nested`).
 
+mod adopt;
 mod change;
 mod compile;
 mod delta;
@@ -46,15 +48,20 @@ mod given;
 mod group;
 mod instance;
 mod limits;
+mod nested;
+mod objects;
+mod renew;
 mod result;
 mod set;
 mod solve;
+mod source;
 mod state;
 mod strategy;
 mod template;
 
 pub use diff::{Diff, Row, RowId, SubscriptionId, Update};
 pub use limits::LiveLimits;
+pub use objects::{NestedUpdate, Object, ObjectsDiff, SubscribedObjects};
 pub use set::{LiveSet, Subscribed};
 pub use strategy::Strategy;
 

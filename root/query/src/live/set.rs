@@ -1,17 +1,19 @@
 //! All live queries of a pod.
 
 use super::change::Work;
-use super::compile::lift;
 use super::diff::{Row, SubscriptionId, Update};
 use super::dispatch::Dispatch;
 use super::group::{Group, Indexes};
 use super::limits::LiveLimits;
+use super::nested::NestedSet;
 use super::result::{RowPlace, Watch};
+use super::source::Source;
 use super::strategy::Strategy;
 use crate::error::QueryError;
 use crate::exec::words::Unseen;
 use crate::input::Input;
 use crate::ir::Shape;
+use crate::limits::Limits;
 use crate::prepared::Prepared;
 use rhizome_replica::{Change, Eid, Fact, Snapshot, Word, tag};
 use rhizome_tuple::Value;
@@ -21,22 +23,30 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Live queries over one pod, at one moment. It reads nothing but the snapshots it is given and has no thread: whoever hears of a
 /// change passes it to [`Self::apply`] and carries the updates to the subscribers.
 pub struct LiveSet {
-    limits: LiveLimits,
-    snapshot: Snapshot,
-    groups: FxHashMap<u32, Group>,
-    by_key: FxHashMap<String, u32>,
-    next_group: u32,
-    subscriptions: FxHashMap<SubscriptionId, (u32, u32)>,
+    pub(super) limits: LiveLimits,
+    pub(super) snapshot: Snapshot,
+    pub(super) groups: FxHashMap<u32, Group>,
+    pub(super) by_key: FxHashMap<String, u32>,
+    pub(super) next_group: u32,
+    pub(super) subscriptions: FxHashMap<SubscriptionId, (u32, u32)>,
+    pub(super) nested: NestedSet,
     next_subscription: u64,
-    dispatch: Dispatch,
-    watch: Watch,
+    pub(super) dispatch: Dispatch,
+    pub(super) watch: Watch,
     /// Groups that are run anew.
     reruns: BTreeSet<u32>,
     /// Groups with attributes that the pod does not have, and how many attributes it had then.
     nameless: BTreeSet<u32>,
     attributes: usize,
     /// Values that the pod does not have, with the groups and instances for which it matters when it gets them.
-    waiting: FxHashMap<Vec<u8>, BTreeSet<(u32, Option<u32>)>>,
+    pub(super) waiting: FxHashMap<Vec<u8>, BTreeSet<(u32, Option<u32>)>>,
+}
+
+/// A result that is kept now.
+pub(super) struct Opened {
+    pub id: SubscriptionId,
+    pub rows: Vec<Row>,
+    pub strategy: Strategy,
 }
 
 /// A new subscription.
@@ -65,6 +75,7 @@ impl LiveSet {
             by_key: FxHashMap::default(),
             next_group: 0,
             subscriptions: FxHashMap::default(),
+            nested: NestedSet::new(snapshot),
             next_subscription: 1,
             dispatch: Dispatch::default(),
             watch: Watch::default(),
@@ -82,12 +93,14 @@ impl LiveSet {
 
     /// How many subscriptions there are.
     pub fn len(&self) -> usize {
-        self.subscriptions.len()
+        let (nested, parts) = self.nested.len();
+        // of a namespace that starts afresh there is no result for a moment
+        (self.subscriptions.len() + nested).saturating_sub(parts)
     }
 
     /// Whether there is no subscription.
     pub fn is_empty(&self) -> bool {
-        self.subscriptions.is_empty()
+        self.len() == 0
     }
 
     /// Runs a query and keeps its result. `inputs` as in [`Prepared::run`].
@@ -99,17 +112,39 @@ impl LiveSet {
         query: &Prepared,
         inputs: &[Input],
     ) -> Result<Subscribed, QueryError> {
-        if self.subscriptions.len() >= self.limits.subscriptions {
+        query.check_inputs(inputs)?;
+        let ir = query.shared();
+        let opened = self.open(&Source::Rows(ir.clone()), inputs, query.limits())?;
+        Ok(Subscribed {
+            id: opened.id,
+            columns: ir.columns(),
+            shape: ir.shape,
+            rows: opened.rows,
+            strategy: opened.strategy,
+        })
+    }
+
+    pub(super) fn next_id(&mut self) -> SubscriptionId {
+        let id = SubscriptionId(self.next_subscription);
+        self.next_subscription += 1;
+        id
+    }
+
+    /// Keeps the result of a query, or shares one that is kept already.
+    pub(super) fn open(
+        &mut self,
+        source: &Source,
+        inputs: &[Input],
+        limits: &Limits,
+    ) -> Result<Opened, QueryError> {
+        if self.len() >= self.limits.subscriptions {
             return Err(QueryError::Limit {
                 limit: "subscriptions",
                 maximum: self.limits.subscriptions as u64,
                 at: None,
             });
         }
-        query.check_inputs(inputs)?;
-        let ir = query.shared();
-        let limits = query.limits();
-        let key = format!("{} {limits:?}", lift(&ir).key);
+        let key = source.key(limits);
         let mut indexes = Indexes {
             watch: &mut self.watch,
             dispatch: &mut self.dispatch,
@@ -120,20 +155,18 @@ impl LiveSet {
         let group = self
             .groups
             .entry(number)
-            .or_insert_with(|| Group::new(number, &ir, snapshot, limits, bounds, &mut indexes));
+            .or_insert_with(|| Group::new(number, source, snapshot, limits, bounds, &mut indexes));
         self.next_group = self.next_group.max(number + 1);
-        let made = group.instance(&ir, inputs, snapshot, &mut indexes);
-        let subscribed = made.map(|instance| {
+        let made = group.instance(source, inputs, snapshot, &mut indexes);
+        let opened = made.map(|instance| {
             let id = SubscriptionId(self.next_subscription);
             self.next_subscription += 1;
             self.subscriptions.insert(id, (number, instance));
             if let Some(subscribers) = group.subscribers(instance) {
                 subscribers.push(id);
             }
-            Subscribed {
+            Opened {
                 id,
-                columns: ir.columns(),
-                shape: ir.shape,
                 rows: group.rows(instance, snapshot),
                 strategy: group.strategy.clone(),
             }
@@ -143,11 +176,17 @@ impl LiveSet {
         } else {
             self.note(number);
         }
-        subscribed
+        opened
     }
 
     /// Ends a subscription; false if there is none of this number.
     pub fn unsubscribe(&mut self, id: SubscriptionId) -> bool {
+        if let Some(nested) = self.nested.remove(id) {
+            for part in nested.parts {
+                self.unsubscribe(part.id);
+            }
+            return true;
+        }
         let Some((number, instance)) = self.subscriptions.remove(&id) else {
             return false;
         };
@@ -162,8 +201,37 @@ impl LiveSet {
         true
     }
 
+    /// The result of a query at this moment.
+    pub fn result(&mut self, id: SubscriptionId) -> Option<Subscribed> {
+        let (number, instance) = self.subscriptions.get(&id).copied()?;
+        let group = self.groups.get_mut(&number)?;
+        let query = group.instances.get(instance as usize)?.as_ref()?;
+        let query = query.source.query();
+        Some(Subscribed {
+            id,
+            columns: query.columns(),
+            shape: query.shape,
+            rows: group.rows(instance, &self.snapshot),
+            strategy: group.strategy.clone(),
+        })
+    }
+
+    /// Whether the result of a query is kept already, so that subscribing to it costs little.
+    pub fn holds(&self, query: &Prepared, inputs: &[Input]) -> bool {
+        self.keeps(&Source::Rows(query.shared()), inputs, query.limits())
+    }
+
+    pub(super) fn keeps(&self, source: &Source, inputs: &[Input], limits: &Limits) -> bool {
+        let number = self.by_key.get(&source.key(limits));
+        let group = number.and_then(|n| self.groups.get(n));
+        group.is_some_and(|g| g.by_key.contains_key(&source.instance_key(inputs)))
+    }
+
     /// How a subscription is kept up to date.
     pub fn strategy(&self, id: SubscriptionId) -> Option<&Strategy> {
+        if let Some(nested) = self.nested.get(id) {
+            return Some(nested.strategy());
+        }
         let (number, _) = self.subscriptions.get(&id)?;
         self.groups.get(number).map(|g| &g.strategy)
     }
@@ -181,8 +249,9 @@ impl LiveSet {
             return Vec::new();
         }
         let before = std::mem::replace(&mut self.snapshot, change.after.clone());
+        let renewals = self.outdated(&before, change);
         let mut out = Vec::new();
-        if self.groups.is_empty() {
+        if self.groups.is_empty() && renewals.is_empty() {
             self.attributes = self.snapshot.attributes().count();
             return out;
         }
@@ -209,6 +278,9 @@ impl LiveSet {
                 }
             }
             self.note(number);
+        }
+        if self.nested.len().0 > 0 {
+            out = self.renew(renewals, out);
         }
         for (id, update) in &out {
             if matches!(update, Update::Ended(_)) {
@@ -317,7 +389,7 @@ impl LiveSet {
     }
 
     /// Takes over what a group has to say about itself.
-    fn note(&mut self, number: u32) {
+    pub(super) fn note(&mut self, number: u32) {
         let Some(group) = self.groups.get_mut(&number) else {
             return;
         };
@@ -336,7 +408,7 @@ impl LiveSet {
         }
     }
 
-    fn remove(&mut self, number: u32, instance: u32) {
+    pub(super) fn remove(&mut self, number: u32, instance: u32) {
         let Some(group) = self.groups.get_mut(&number) else {
             return;
         };

@@ -119,6 +119,11 @@ pub enum Literal {
         required: Vec<Slot>,
         branches: Vec<ConjunctionId>,
     },
+    /// Always true: rows depend on the values of this attribute of an entity in another way than by a condition.
+    Watch {
+        entity: Slot,
+        attribute: AttributeIndex,
+    },
     /// Which query asks, with its constants and scalar inputs.
     Instance,
     /// A collection or relation of the instance.
@@ -173,6 +178,8 @@ pub enum On {
         entity: Term,
         attribute: AttributeIndex,
     },
+    /// Any fact of an attribute that rows depend on otherwise.
+    Watched { attribute: AttributeIndex },
     /// A tuple of a predicate.
     Tuple(PredicateId),
 }

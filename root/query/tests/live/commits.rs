@@ -25,7 +25,7 @@ fn value(random: &mut Random, of: Type, entities: usize) -> Value {
 pub type Tuple = (EntityId, Attribute, Value);
 
 /// Some current tuple.
-fn present(random: &mut Random, now: &Snapshot) -> Option<Tuple> {
+pub fn present(random: &mut Random, now: &Snapshot) -> Option<Tuple> {
     let nth = random.below(now.len() as usize);
     let fact = key::un_eav(now.eav().range(0, u128::MAX).nth(nth)?);
     let name = now.attribute(fact.a)?;
@@ -68,6 +68,9 @@ pub fn first(facts: &[(usize, &'static str, Cell)]) -> Vec<Edit> {
         .collect()
 }
 
+/// Makes one random edit among so many entities, given the pod and what was taken away before.
+pub type MakeEdit = fn(&mut Random, usize, &Snapshot, &mut Vec<Tuple>) -> Edit;
+
 /// Commits something here, or on another replica of the pod whose commits then arrive, old ones among them, so that both have
 /// answered the same state differently.
 pub fn commit(
@@ -76,6 +79,7 @@ pub fn commit(
     other: &mut Pod,
     entities: usize,
     gone: &mut Vec<Tuple>,
+    edit: MakeEdit,
 ) {
     let now = pod.replica.snapshot();
     let mut edits = |random: &mut Random| -> Vec<Edit> {

@@ -1,7 +1,7 @@
 //! A subscriber that follows the diffs and believes nothing else.
 
 use rhizome_query::live::{Row, RowId, Subscribed, SubscriptionId};
-use rhizome_query::{Input, Prepared, Update};
+use rhizome_query::{Input, LiveSet, Prepared, Update};
 use rhizome_replica::Snapshot;
 use serde_json::Value as Json;
 
@@ -42,6 +42,19 @@ impl Follower {
             updates: 0,
             changed: false,
         }
+    }
+
+    /// Subscribes again, elsewhere.
+    pub fn subscribe(&mut self, live: &mut LiveSet) {
+        let subscribed = live.subscribe(&self.query, &self.inputs);
+        self.begin(subscribed.expect("as before"));
+    }
+
+    /// Starts with a whole result.
+    pub fn begin(&mut self, subscribed: Subscribed) {
+        self.id = subscribed.id;
+        let rows = subscribed.rows.iter();
+        self.rows = rows.map(|r| (r.id(), r.cells())).collect();
     }
 
     pub fn query(&self) -> &rhizome_query::ir::Query {

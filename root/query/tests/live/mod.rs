@@ -3,5 +3,7 @@
 mod commits;
 mod follow;
 mod named;
+mod nested;
+mod objects;
 mod random;
 mod world;

@@ -81,3 +81,42 @@ fn a_thousand_feeds_are_one_form() {
     assert_eq!(world.write(vec![assert(2001, "created", 0)]), 0);
     assert_eq!(world.write(vec![retract(2039, "created")]), 10);
 }
+
+#[test]
+fn what_was_evaluated_apart_is_shared() {
+    let mut world = World::new();
+    world.write(vec![
+        insert(1, "follows", to(2)),
+        insert(2, "follows", to(3)),
+        assert(3, "s/name", "Ada"),
+        assert(3, "n/age", 36),
+    ]);
+    let forms = [
+        // the same but for a value that the pod has, one that it has not, and none at all
+        "[:find (pull ?e [*]) :where [?e :s/name NAME]]",
+        "[:find ?n (count ?e) :where [?e :s/name ?n] [(!= ?n NAME)]]",
+        "[:find ?e ?t :where [?e :s/name ?n] [?e :n/age ?a] [(str ?n \"-\" ?a) ?t] [(!= ?t NAME)]]",
+        "[:find ?f :where [?e :follows ?f] (or-join [?e ?f] [?e :s/name NAME] [?f :s/name ?n])]",
+    ];
+    for name in ["\"Ada\"", "\"Grace\"", "\"Grace\"", "\"Ada\"", "\"Alan\""] {
+        for form in forms {
+            world.subscribe(&form.replace("NAME", name), None, &[]);
+            world.set_apart();
+        }
+        let rules = "[[(reaches ?a ?b) [?a :follows ?b]] [(reaches ?a ?b) [?a :follows ?c] (reaches ?c ?b)]]";
+        let text = format!("[:find ?a :in $ % :where (reaches ?a ?b) [?b :s/name {name}]]");
+        world.subscribe(&text, Some(rules), &[]);
+        world.set_apart();
+        world.write(vec![insert(4, "n/age", 1)]);
+    }
+    assert_eq!(world.live.forms(), forms.len() + 1);
+    world.write(vec![assert(2, "s/name", "Grace"), assert(2, "n/age", 85)]);
+    world.write(vec![assert(3, "s/name", "Alan"), assert(3, "n/age", 41)]);
+    world.write(vec![retract(1, "follows"), insert(1, "follows", to(3))]);
+    world.write(vec![assert(3, "n/shoe", 41)]);
+    while !world.followers.is_empty() {
+        world.unsubscribe(0);
+    }
+    assert!(world.live.is_empty());
+    assert_eq!(world.live.forms(), 0);
+}

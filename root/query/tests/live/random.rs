@@ -1,6 +1,6 @@
 //! Random queries, random commits: after every commit, everything that subscribers were told is what a fresh run gives.
 
-use super::commits::{commit, first};
+use super::commits::{commit, edit, first};
 use super::world::{Pod, World};
 use crate::agree::{inputs, named};
 use crate::generate::Random;
@@ -79,7 +79,7 @@ fn columns(text: &str) -> usize {
 }
 
 /// Says where it happened if something fails.
-struct Scene(u64, usize);
+pub struct Scene(pub u64, pub usize);
 
 impl Drop for Scene {
     fn drop(&mut self) {
@@ -89,12 +89,15 @@ impl Drop for Scene {
     }
 }
 
+/// A number that the caller may set.
+pub fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
 #[test]
 fn what_subscribers_are_told_is_what_a_fresh_run_gives() {
-    let variable = std::env::var("RHIZOME_LIVE_COMMITS").ok();
-    let commits: usize = variable.and_then(|s| s.parse().ok()).unwrap_or(1000);
-    let first_seed = std::env::var("RHIZOME_LIVE_SEED").ok();
-    let first_seed: u64 = first_seed.and_then(|s| s.parse().ok()).unwrap_or(0);
+    let commits = setting("RHIZOME_LIVE_COMMITS").unwrap_or(1000) as usize;
+    let first_seed = setting("RHIZOME_LIVE_SEED").unwrap_or(0);
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let mut count = |what: &'static str, n: usize| *counts.entry(what).or_default() += n;
     for seed in first_seed..first_seed + commits.div_ceil(COMMITS) as u64 {
@@ -134,6 +137,10 @@ fn what_subscribers_are_told_is_what_a_fresh_run_gives() {
             }
             let incremental = world.followers[follower].incremental;
             count("incremental", usize::from(incremental));
+            if random.chance(30) {
+                count("set apart", 1);
+                world.set_apart();
+            }
         };
         for _ in 0..QUERIES {
             subscribe(&mut random, &mut world);
@@ -152,10 +159,11 @@ fn what_subscribers_are_told_is_what_a_fresh_run_gives() {
                 &mut other,
                 data.entities,
                 &mut gone,
+                edit,
             );
             updates += world.check();
             drop(scene);
-            if random.chance(5) {
+            if random.chance(5) && !world.followers.is_empty() {
                 let gone = random.below(world.followers.len());
                 world.unsubscribe(gone);
                 subscribe(&mut random, &mut world);

@@ -98,6 +98,8 @@ pub struct World {
     pub pod: Pod,
     pub live: LiveSet,
     pub followers: Vec<Follower>,
+    /// Subscribers whose queries are still evaluated in a set of their own.
+    apart: Vec<(LiveSet, Follower)>,
 }
 
 impl World {
@@ -108,6 +110,7 @@ impl World {
             pod,
             live,
             followers: Vec::new(),
+            apart: Vec::new(),
         }
     }
 
@@ -130,15 +133,33 @@ impl World {
         assert!(!self.live.unsubscribe(gone.id));
     }
 
+    /// The last follower subscribes again, in a set of its own that is adopted after the next commit.
+    pub fn set_apart(&mut self) {
+        let mut follower = self.followers.pop().expect("a follower");
+        assert!(self.live.unsubscribe(follower.id));
+        let mut apart = LiveSet::new(self.live.snapshot(), LiveLimits::default());
+        follower.subscribe(&mut apart);
+        self.apart.push((apart, follower));
+    }
+
     /// Takes in what happened and compares everything with a fresh run. Returns how many updates there were.
     pub fn check(&mut self) -> usize {
         let mut count = 0;
         for change in self.pod.changes() {
+            for (apart, _) in &mut self.apart {
+                apart.apply(&change);
+            }
             for (id, update) in self.live.apply(&change) {
                 count += 1;
                 let follower = self.followers.iter_mut().find(|f| f.id == id);
                 follower.expect("a subscriber").update(&update);
             }
+        }
+        for (apart, mut follower) in std::mem::take(&mut self.apart) {
+            let numbers = self.live.adopt(apart).expect("a set at the same moment");
+            let result = self.live.result(numbers[&follower.id]);
+            follower.begin(result.expect("a result"));
+            self.followers.push(follower);
         }
         let now = self.pod.replica.snapshot();
         self.followers.iter_mut().for_each(|f| f.check(&now));

@@ -19,8 +19,13 @@ use std::collections::BTreeSet;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unsupported(pub String);
 
-/// Makes the template of a query whose lifted constants are marked.
-pub fn compile(query: &Query, lifted: Vec<bool>) -> Result<Template, Unsupported> {
+/// Makes the template of a query whose lifted constants are marked. A change of a `watched` attribute of the entity in the first
+/// column concerns its row even where no clause mentions it.
+pub fn compile(
+    query: &Query,
+    lifted: Vec<bool>,
+    watched: &[String],
+) -> Result<Template, Unsupported> {
     let mut template = Template {
         registers: query.variables.len(),
         attributes: query.attributes.clone(),
@@ -39,6 +44,18 @@ pub fn compile(query: &Query, lifted: Vec<bool>) -> Result<Template, Unsupported
         }
     }
     let mut extra = vec![Literal::Instance];
+    for name in watched {
+        let attributes = &mut template.attributes;
+        let known = attributes.iter().position(|a| a == name);
+        let attribute = known.unwrap_or_else(|| {
+            attributes.push(name.clone());
+            attributes.len() - 1
+        });
+        extra.push(Literal::Watch {
+            entity: template.outputs[0],
+            attribute: attribute as u16,
+        });
+    }
     for input in &query.inputs {
         match input {
             Input::Scalar(slot) => template.scalars.push(*slot),
@@ -291,6 +308,9 @@ impl<'q> Compiler<'q> {
                     Literal::GetElse(g) => On::Entity {
                         entity: g.entity,
                         attribute: g.attribute,
+                    },
+                    Literal::Watch { attribute, .. } => On::Watched {
+                        attribute: *attribute,
                     },
                     Literal::Call { table, .. } => On::Tuple(template.tables[*table].answers),
                     Literal::Tuple { predicate, .. } => On::Tuple(*predicate),

@@ -135,6 +135,11 @@ impl Output {
         self.rows.contains_key(key)
     }
 
+    /// The cells of a row that is held.
+    pub fn cells(&self, key: &[Word]) -> Option<&Cells> {
+        self.rows.get(key).map(|e| &e.cells)
+    }
+
     /// The rows in the window, in order if they have one.
     pub fn shown(&self) -> Vec<Shown> {
         match &self.ranked {

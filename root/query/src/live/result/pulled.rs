@@ -1,6 +1,7 @@
 //! What was pulled for each row, and which entities it depends on.
 
 use crate::error::QueryError;
+use crate::iql::Tree;
 use crate::limits::Limits;
 use crate::pull::{self, Read};
 use rhizome_replica::{Eid, Fact, Snapshot, Word};
@@ -76,11 +77,43 @@ struct PulledRow {
     reads: FxHashSet<Read>,
 }
 
-/// The columns of a query that are pulled, and within which limits.
+/// What is read for each row besides its words, and within which limits.
 #[derive(Debug)]
 pub struct Pulls {
+    /// The columns of a query that are pulled.
     pub columns: Vec<(usize, pull::Pattern)>,
+    /// Of a nested query: how the entity of a row becomes an object.
+    pub objects: Option<Tree>,
     pub limits: Limits,
+}
+
+impl Pulls {
+    pub fn is_empty(&self) -> bool {
+        self.columns.is_empty() && self.objects.is_none()
+    }
+
+    fn cells(
+        &self,
+        key: &[Word],
+        words: &[Word],
+        snapshot: &Snapshot,
+        note: &mut dyn FnMut(Read),
+    ) -> Result<Vec<Json>, QueryError> {
+        if let Some(tree) = &self.objects {
+            let e = key.first().and_then(|w| w.as_eid());
+            let object = e.map(|e| tree.object(snapshot, e, &self.limits, note));
+            return Ok(vec![object.transpose()?.unwrap_or(Json::Null)]);
+        }
+        let mut cells = Vec::with_capacity(self.columns.len());
+        for (column, pattern) in &self.columns {
+            let entity = words.get(*column).and_then(|w| w.as_eid());
+            cells.push(match entity {
+                Some(e) => pull::pull_noting(snapshot, pattern, e, &self.limits, note)?,
+                None => Json::Null,
+            });
+        }
+        Ok(cells)
+    }
 }
 
 impl Pulled {
@@ -95,16 +128,9 @@ impl Pulled {
         watch: &mut Watch,
     ) -> Result<(Arc<[Json]>, bool), QueryError> {
         let mut reads = FxHashSet::default();
-        let mut cells = Vec::with_capacity(pulls.columns.len());
-        for (column, pattern) in &pulls.columns {
-            let entity = words.get(*column).and_then(|w| w.as_eid());
-            cells.push(match entity {
-                Some(e) => pull::pull_noting(snapshot, pattern, e, &pulls.limits, &mut |r| {
-                    reads.insert(r);
-                })?,
-                None => Json::Null,
-            });
-        }
+        let cells = pulls.cells(key, words, snapshot, &mut |r| {
+            reads.insert(r);
+        })?;
         let old = self.rows.remove(&place.row);
         if let Some(old) = &old {
             let gone = old.reads.iter().filter(|r| !reads.contains(r));
@@ -127,6 +153,14 @@ impl Pulled {
     pub fn drop(&mut self, place: RowPlace, watch: &mut Watch) {
         if let Some(row) = self.rows.remove(&place.row) {
             row.reads.iter().for_each(|r| watch.drop(*r, place));
+        }
+    }
+
+    /// Watches for all rows what was read for them.
+    pub fn watch(&self, place: RowPlace, watch: &mut Watch) {
+        for (row, pulled) in &self.rows {
+            let place = RowPlace { row: *row, ..place };
+            pulled.reads.iter().for_each(|r| watch.put(*r, place));
         }
     }
 

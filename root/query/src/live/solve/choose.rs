@@ -84,6 +84,7 @@ impl Solver<'_> {
                     sum.max(LOOKUP),
                 )
             }
+            Literal::Watch { entity, .. } => when(bound(entity), TEST),
             Literal::Instance => self.instance_cost(st),
             Literal::Input(i) => self.input_cost(st, *i),
             Literal::Call {

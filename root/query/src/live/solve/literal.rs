@@ -65,6 +65,7 @@ impl Solver<'_> {
                 }
                 Flow::More
             }
+            Literal::Watch { .. } => self.solve(st, goal, sink),
             Literal::Instance => self.instance(st, goal, sink),
             Literal::Input(input) => self.input(st, *input, goal, sink),
             Literal::Call {

@@ -67,7 +67,11 @@ pub enum Command {
         file: PathBuf,
     },
     /// Verify every hash, signature and index against the log
-    Doctor,
+    Doctor {
+        /// Throw the indexes away and make them anew from the log first
+        #[arg(long)]
+        rebuild: bool,
+    },
     /// Measure this machine: import and queries on made-up tuples, in a pod that is thrown away
     Bench {
         /// How many tuples

@@ -353,8 +353,13 @@ pub fn receipt_text(r: &Json) -> String {
     out
 }
 
-pub fn doctor(home: &Home, output: &Output) -> Result<(), Failure> {
-    let diagnosis = match home.open("doctor")? {
+pub fn doctor(home: &Home, rebuild: bool, output: &Output) -> Result<(), Failure> {
+    let opened = if rebuild {
+        home.rebuild()?
+    } else {
+        home.open("doctor")?
+    };
+    let diagnosis = match opened {
         Opened::Here(pod) => {
             let bar = bar(output, false);
             let mut progress = |p: DoctorProgress| {

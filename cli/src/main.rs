@@ -55,7 +55,7 @@ fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
         Command::Query { query, input } => commands::query(&home, query, input, output),
         Command::Repl => repl::run(&home, output),
         Command::Tx { file } => commands::tx(&home, file, output),
-        Command::Doctor => commands::doctor(&home, output),
+        Command::Doctor { rebuild } => commands::doctor(&home, *rebuild, output),
         Command::Bench { tuples } => bench::run(*tuples, output),
         Command::Completions { shell } => {
             arguments::completions(*shell);

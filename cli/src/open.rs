@@ -40,6 +40,12 @@ impl Home {
         }
     }
 
+    /// Opens a pod that nobody runs and makes its indexes anew.
+    pub fn rebuild(&self) -> Result<Opened, Failure> {
+        let pod = self.pod.rebuild(&self.opening("doctor --rebuild"))?;
+        Ok(Opened::Here(Box::new(pod)))
+    }
+
     /// Opens the pod, or finds the node that runs it. Waits for a command that is about to end.
     pub fn open(&self, what: &str) -> Result<Opened, Failure> {
         let start = Instant::now();

@@ -105,6 +105,8 @@ fn the_doctor_finds_nothing_in_a_healthy_pod() {
     let diagnosis = shell.run(&["doctor"]).json();
     assert_eq!(diagnosis["findings"], json!([]));
     assert_eq!(diagnosis["tuples"], json!(1));
+    let rebuilt = shell.run(&["doctor", "--rebuild"]).json();
+    assert_eq!(rebuilt, diagnosis);
 }
 
 #[test]

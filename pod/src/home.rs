@@ -12,7 +12,7 @@ use rhizome_blob::BlobStore;
 use rhizome_identity::{Create, Genesis, IdentityError, KeyStore, RecoveryWords, Secret};
 use rhizome_ipld::PublicKey;
 use rhizome_replica::{Epochs, Replica, ReplicaError};
-use rhizome_storage::RedbKv;
+use rhizome_storage::{Kv, RedbKv};
 use rhizome_tuple::EpochSecret;
 
 use crate::{Pod, PodError, Running, lock::WriterLock};
@@ -50,6 +50,9 @@ impl Opening {
         }
     }
 }
+
+type OpenReplica =
+    fn(Arc<dyn Kv>, Epochs, BTreeMap<PublicKey, String>) -> Result<Replica, ReplicaError>;
 
 impl PodHome {
     /// The home in `directory`, which need not exist yet.
@@ -114,12 +117,24 @@ impl PodHome {
     /// # Errors
     /// [`PodError::NoPod`], [`PodError::InUse`], and those of the key store.
     pub fn open(&self, opening: &Opening) -> Result<Pod, PodError> {
+        self.open_by(opening, Replica::open)
+    }
+
+    /// Opens a pod whose indexes are damaged: makes them anew from the log.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn rebuild(&self, opening: &Opening) -> Result<Pod, PodError> {
+        self.open_by(opening, Replica::rebuild)
+    }
+
+    fn open_by(&self, opening: &Opening, open: OpenReplica) -> Result<Pod, PodError> {
         if !self.exists() {
             return Err(PodError::NoPod(self.directory.clone()));
         }
         let lock = self.lock(opening)?;
         let keys = KeyStore::open(&self.keys(), &opening.passphrase)?;
-        let replica = match Replica::open(
+        let replica = match open(
             Arc::new(RedbKv::open(self.tuples())?),
             epochs(&keys),
             authors(&keys),

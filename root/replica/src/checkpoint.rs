@@ -7,7 +7,7 @@ use crate::{
     ReplicaError, Tree,
     log::{Log, STALE},
     state::{ChainHead, Distinct, Names, State},
-    store::{BlockStore, keyspace},
+    store::{BlockStore, keyspace, sealed},
     table::{self, Table},
     tree,
 };
@@ -149,6 +149,24 @@ impl Checkpointer {
         } else {
             Err(ReplicaError::Version(head.format))
         }
+    }
+
+    /// What leaves a store with its log alone.
+    pub fn forget(kv: &dyn Kv) -> Result<Batch, ReplicaError> {
+        let mut batch = Batch::new();
+        let snap = kv.snapshot()?;
+        let (first, last) = (mark_key(0), mark_key(u32::MAX));
+        let mut delete = |keyspace, lo: &[u8], hi| {
+            snap.scan(keyspace, lo, hi, false, &mut |key, _| {
+                batch.delete(keyspace, key);
+                ControlFlow::Continue(())
+            })
+        };
+        delete(keyspace::META, &first, Some(&last))?;
+        delete(keyspace::DIRECTORY, &[], None)?;
+        delete(keyspace::BLOCKS, &[], None)?;
+        batch.delete(keyspace::META, STALE);
+        Ok(batch)
     }
 
     /// The state at the last checkpoint; an empty one if the log was rewritten since.
@@ -338,7 +356,7 @@ impl Checkpointer {
         let mut undo_tables = Vec::new();
         {
             let mut write = |bytes: &[u8]| {
-                batch.put(keyspace::BLOCKS, next.to_be_bytes(), bytes);
+                batch.put(keyspace::BLOCKS, next.to_be_bytes(), sealed(bytes));
                 next += 1;
                 next - 1
             };

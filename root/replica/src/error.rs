@@ -18,7 +18,7 @@ pub enum ReplicaError {
     Signature(#[from] SignatureError),
     /// What is on disk contradicts itself.
     #[error(
-        "the pod's files are damaged: {0}; run `rhizome doctor`, which rebuilds the indexes from the log"
+        "the pod's files are damaged: {0}; `rhizome doctor --rebuild` makes the indexes anew from the log"
     )]
     Corrupt(&'static str),
     /// A dense number ran out.

@@ -138,6 +138,22 @@ impl Replica {
         })
     }
 
+    /// Opens the replica in a store whose indexes are damaged: throws them away and makes them anew from the log.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; what is damaged in the log itself stays an error.
+    pub fn rebuild(
+        kv: Arc<dyn Kv>,
+        epochs: Epochs,
+        authors: BTreeMap<PublicKey, String>,
+    ) -> Result<Self, ReplicaError> {
+        Checkpointer::head(&*kv)?.ok_or(ReplicaError::Missing)?;
+        kv.commit(Checkpointer::forget(&*kv)?, Durability::Durable)?;
+        let replica = Self::open(kv, epochs, authors)?;
+        replica.checkpoint()?;
+        Ok(replica)
+    }
+
     pub(crate) fn load(log: &Log, head: &crate::checkpoint::Head) -> Result<Loaded, ReplicaError> {
         let kv = log.kv.as_ref().ok_or(ReplicaError::Missing)?;
         let (checkpointer, mut state) = Checkpointer::open(kv, head)?;

@@ -2,7 +2,7 @@
 
 use crate::ReplicaError;
 use parking_lot::Mutex;
-use rhizome_storage::{Kv, Snap, StorageError};
+use rhizome_storage::{Kv, Snap, StorageError, fitting_value_len};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -14,10 +14,31 @@ pub(crate) mod keyspace {
     pub const LOG: u8 = 0;
     /// (tree or table u8, first key u128) -> (block id u64, entries u32)
     pub const DIRECTORY: u8 = 1;
-    /// block id u64 -> packed block
+    /// block id u64 -> packed block, CRC-32 of it (u32 big-endian)
     pub const BLOCKS: u8 = 2;
     /// names -> counters, checkpoint mark, lists of retired blocks
     pub const META: u8 = 3;
+}
+
+/// Longest packed block that just fits a 4 KiB page of the store, with its key, its checksum and the page's header.
+pub(crate) const FULL: usize = fitting_value_len(8, 0) - CHECKSUM;
+const CHECKSUM: usize = 4;
+
+/// What is stored of a packed block.
+pub(crate) fn sealed(packed: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(packed.len() + CHECKSUM);
+    out.extend_from_slice(packed);
+    out.extend_from_slice(&crc32fast::hash(packed).to_be_bytes());
+    out
+}
+
+/// The packed block, if it is the one that was stored.
+pub(crate) fn checked(stored: &[u8]) -> Result<&[u8], ReplicaError> {
+    stored
+        .split_last_chunk::<CHECKSUM>()
+        .filter(|(packed, sum)| crc32fast::hash(packed).to_be_bytes() == **sum)
+        .map(|(packed, _)| packed)
+        .ok_or(ReplicaError::Corrupt("an index block has a wrong checksum"))
 }
 
 /// Reads blocks by id. A read that fails is latched: the reader sees an empty block, and whoever asked the query must look at
@@ -44,7 +65,7 @@ impl BlockStore {
     }
 
     pub fn read<T>(&self, id: u64, f: impl FnOnce(&[u8]) -> Result<T, ReplicaError>) -> Option<T> {
-        let result = self.fetch(id).and_then(|bytes| f(&bytes));
+        let result = self.fetch(id).and_then(|bytes| f(checked(&bytes)?));
         match result {
             Ok(v) => Some(v),
             Err(e) => {

@@ -1,6 +1,9 @@
 //! Append-only records by dense number: dictionary strings, entity ids, what is known of each commit.
 
-use crate::{ReplicaError, store::BlockStore, tree::FULL};
+use crate::{
+    ReplicaError,
+    store::{BlockStore, FULL},
+};
 use std::sync::{
     Arc, OnceLock,
     atomic::{AtomicU64, Ordering},

@@ -15,8 +15,6 @@ use crate::{
 use node::{Chunk, Group, Leaf, Node, child, grouped};
 use std::sync::{Arc, OnceLock, atomic::AtomicU64, atomic::Ordering};
 
-pub(crate) use save::FULL;
-
 /// The block of a leaf: in memory, in the store, or both.
 #[derive(Debug)]
 pub(crate) struct Cell {

@@ -165,7 +165,7 @@ impl Snapshot {
             if !same || i != left.len() {
                 report.findings.push(Finding {
                     commit: None,
-                    what: format!("the {name} index differs from the log"),
+                    what: format!("the {name} index differs from the log; `rhizome doctor --rebuild` makes it anew"),
                 });
             }
         }

@@ -1,7 +1,7 @@
 //! A table against a list.
 
 use super::*;
-use crate::store::keyspace;
+use crate::store::{keyspace, sealed};
 use rhizome_storage::{Batch, Durability, Kv, MemoryKv, conformance::Random};
 
 fn store(kv: &Arc<dyn Kv>) -> Arc<BlockStore> {
@@ -22,7 +22,7 @@ fn check(table: &Table, list: &[Vec<u8>], r: &mut Random) {
 fn save(table: &Table, kv: &dyn Kv, next: &mut u64) -> Vec<(u128, u64, u32)> {
     let mut batch = Batch::new();
     let directory = table.save(|bytes| {
-        batch.put(keyspace::BLOCKS, next.to_be_bytes(), bytes);
+        batch.put(keyspace::BLOCKS, next.to_be_bytes(), sealed(bytes));
         *next += 1;
         *next - 1
     });

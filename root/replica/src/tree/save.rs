@@ -1,12 +1,12 @@
 //! From leaves in memory to blocks that fill a page each.
 
 use super::{Cell, Tree, node::Leaf};
-use crate::block::{Block, Packer};
-use rhizome_storage::fitting_value_len;
+use crate::{
+    block::{Block, Packer},
+    store::FULL,
+};
 use std::sync::{Arc, atomic::Ordering};
 
-/// Packed size at which a block is full: with its key and the page's header it just fits a 4 KiB page of the store.
-pub(crate) const FULL: usize = fitting_value_len(8, 0);
 /// Bytes that one more entry can take.
 const MAX_ENTRY: usize = 36;
 /// Packed size below which a block is not worth a page of its own.

@@ -15,6 +15,10 @@ use clap::Parser;
 use output::{Failure, Output};
 use std::process::ExitCode;
 
+/// Commits and queries allocate much that is small and short-lived.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     tracing_subscriber::fmt()

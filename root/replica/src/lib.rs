@@ -14,6 +14,7 @@ mod log;
 mod plan;
 mod range;
 mod replica;
+mod search;
 mod snapshot;
 mod state;
 mod store;

@@ -1,7 +1,7 @@
 //! Append-only records by dense number: dictionary strings, entity ids, what is known of each commit.
 
 use crate::{
-    ReplicaError,
+    ReplicaError, search,
     store::{BlockStore, FULL},
 };
 use std::sync::{
@@ -9,30 +9,76 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-/// Records of one block: their ends, and their bytes one after the other.
+/// Records of one block, one after the other. While all have the same width their ends need not be kept: then a record is one step away.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Records {
+    count: usize,
+    width: usize,
+    /// Empty while every record is `width` bytes long.
     ends: Vec<u32>,
+    /// Bytes that the packed lengths take, once there are `ends`.
+    lengths: usize,
     bytes: Vec<u8>,
 }
 
 impl Records {
     fn get(&self, i: usize) -> Option<&[u8]> {
-        let end = *self.ends.get(i)? as usize;
-        let start = if i == 0 { 0 } else { self.ends[i - 1] as usize };
-        self.bytes.get(start..end)
+        if i >= self.count {
+            return None;
+        }
+        let start = if i == 0 { 0 } else { self.end(i - 1) };
+        self.bytes.get(start..self.end(i))
     }
-    fn packed_len(&self) -> usize {
-        2 + 2 * self.ends.len() + self.bytes.len()
+    /// Where record `i` of `count` ends.
+    fn end(&self, i: usize) -> usize {
+        match self.ends.get(i) {
+            Some(end) => *end as usize,
+            None => (i + 1) * self.width,
+        }
     }
-    /// `count: u16`, then the length of each as LEB128, then the bytes.
+    fn push(&mut self, record: &[u8]) {
+        self.bytes.extend_from_slice(record);
+        self.lengthen(record.len());
+    }
+    /// Counts one more record of this length.
+    fn lengthen(&mut self, len: usize) {
+        if self.count == 0 {
+            self.width = len;
+        }
+        if self.ends.is_empty() && len != self.width {
+            self.ends = (1..=self.count).map(|i| (i * self.width) as u32).collect();
+            self.lengths = self.count * leb_len(self.width);
+        }
+        // from the first record of another width on, `ends` is complete
+        if !self.ends.is_empty() {
+            let last = self.ends.last().map_or(0, |end| *end as usize);
+            self.ends.push((last + len) as u32);
+            self.lengths += leb_len(len);
+        }
+        self.count += 1;
+    }
+    /// Bytes when packed, with one more record of this length.
+    fn packed_with(&self, len: usize) -> usize {
+        let uniform = self.ends.is_empty() && (self.count == 0 || len == self.width);
+        let lengths = if uniform {
+            leb_len(len)
+        } else if self.ends.is_empty() {
+            self.count * leb_len(self.width) + leb_len(len)
+        } else {
+            self.lengths + leb_len(len)
+        };
+        2 + lengths + self.bytes.len() + len
+    }
+    /// `count: u16`, its top bit set if all records have one length; then that length, or each, as LEB128; then the bytes.
     fn pack(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.packed_len());
-        out.extend_from_slice(&(self.ends.len() as u16).to_be_bytes());
+        let mut out = Vec::with_capacity(self.packed_with(0));
+        let uniform = self.count > 0 && self.ends.is_empty();
+        let flag = if uniform { UNIFORM } else { 0 };
+        out.extend_from_slice(&(self.count as u16 | flag).to_be_bytes());
         let mut start = 0;
-        for end in &self.ends {
-            let mut n = end - start;
-            start = *end;
+        for i in 0..if uniform { 1 } else { self.count } {
+            let mut n = self.end(i) - start;
+            start = self.end(i);
             while n >= 0x80 {
                 out.push(n as u8 | 0x80);
                 n >>= 7;
@@ -44,29 +90,51 @@ impl Records {
     }
     fn unpack(packed: &[u8]) -> Result<Self, ReplicaError> {
         let read = || {
-            let (count, mut rest) = packed.split_first_chunk::<2>()?;
-            let mut ends = Vec::with_capacity(u16::from_be_bytes(*count) as usize);
-            let mut end = 0u32;
-            for _ in 0..u16::from_be_bytes(*count) {
-                let (mut n, mut shift) = (0u32, 0);
-                loop {
-                    let (b, r) = rest.split_first()?;
-                    rest = r;
-                    n |= u32::from(b & 0x7F).checked_shl(shift)?;
-                    shift += 7;
-                    if *b < 0x80 {
-                        break;
-                    }
+            let (head, mut rest) = packed.split_first_chunk::<2>()?;
+            let head = u16::from_be_bytes(*head);
+            let count = usize::from(head & !UNIFORM);
+            let mut records = Self::default();
+            if head & UNIFORM != 0 {
+                let width = read_length(&mut rest)?;
+                if count == 0 || width.checked_mul(count)? != rest.len() {
+                    return None;
                 }
-                end = end.checked_add(n)?;
-                ends.push(end);
+                (records.count, records.width) = (count, width);
+            } else {
+                let mut end = 0u32;
+                for _ in 0..count {
+                    let n = read_length(&mut rest)?;
+                    end = end.checked_add(u32::try_from(n).ok()?)?;
+                    records.lengthen(n);
+                }
+                if end as usize != rest.len() {
+                    return None;
+                }
             }
-            (end as usize == rest.len()).then(|| Self {
-                ends,
-                bytes: rest.to_vec(),
-            })
+            records.bytes = rest.to_vec();
+            Some(records)
         };
         read().ok_or(ReplicaError::Corrupt("a table block does not unpack"))
+    }
+}
+
+/// In the count of a packed block: all records have one length.
+const UNIFORM: u16 = 0x8000;
+
+fn leb_len(n: usize) -> usize {
+    (usize::BITS - n.leading_zeros()).div_ceil(7).max(1) as usize
+}
+
+fn read_length(bytes: &mut &[u8]) -> Option<usize> {
+    let (mut n, mut shift) = (0u32, 0u32);
+    loop {
+        let (b, rest) = bytes.split_first()?;
+        *bytes = rest;
+        n |= u32::from(b & 0x7F).checked_shl(shift)?;
+        shift += 7;
+        if *b < 0x80 {
+            return Some(n as usize);
+        }
     }
 }
 
@@ -146,7 +214,7 @@ impl Table {
     }
 
     pub fn len(&self) -> u32 {
-        self.tail_first + self.tail.ends.len() as u32
+        self.tail_first + self.tail.count as u32
     }
 
     /// Appends a record and returns its number.
@@ -157,8 +225,8 @@ impl Table {
                 "the dictionary of this pod has 4 billion entries",
             ));
         }
-        let n = self.tail.ends.len();
-        if n > 0 && (self.tail.packed_len() + record.len() + 2 > FULL || n >= 4000) {
+        let n = self.tail.count;
+        if n > 0 && (self.tail.packed_with(record.len()) > FULL || n >= 4000) {
             let closed = Cell {
                 data: OnceLock::from(std::mem::take(&mut *Arc::make_mut(&mut self.tail))),
                 id: AtomicU64::new(0),
@@ -166,9 +234,7 @@ impl Table {
             Arc::make_mut(&mut self.full).push((self.tail_first, Arc::new(closed)));
             self.tail_first = number;
         }
-        let tail = Arc::make_mut(&mut self.tail);
-        tail.bytes.extend_from_slice(record);
-        tail.ends.push(tail.bytes.len() as u32);
+        Arc::make_mut(&mut self.tail).push(record);
         Ok(number)
     }
 
@@ -177,10 +243,11 @@ impl Table {
         if number >= self.tail_first {
             return self.tail.get((number - self.tail_first) as usize).map(f);
         }
-        let i = self
-            .full
-            .partition_point(|b| b.0 <= number)
-            .checked_sub(1)?;
+        // blocks hold about as many records each
+        let blocks = self.full.len();
+        let guess = (number as usize * blocks) / (self.tail_first as usize).max(1);
+        let i =
+            search::partition_near(blocks, guess, |i| self.full[i].0 <= number).checked_sub(1)?;
         let (first, cell) = &self.full[i];
         let records = if let Some(r) = cell.data.get() {
             r
@@ -207,7 +274,7 @@ impl Table {
             }
             directory.push((*first as u128, id, 0, Some(cell.clone())));
         }
-        if !self.tail.ends.is_empty() {
+        if self.tail.count > 0 {
             directory.push((self.tail_first as u128, write(&self.tail.pack()), 0, None));
         }
         directory

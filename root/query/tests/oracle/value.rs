@@ -51,7 +51,7 @@ impl V {
         }
     }
 
-    /// The order of results: by kind, numbers of all types by what they are worth, 1 before 1.0.
+    /// The order of results: by kind, numbers of all types by what they are worth, 1 before 1.0. Lists have none.
     fn order(&self, other: &Self) -> Ordering {
         let kind = |v: &Self| match v {
             Self::Boolean(_) => 0,
@@ -65,6 +65,9 @@ impl V {
             _ => Ordering::Equal,
         };
         let kinds = kind(self).cmp(&kind(other));
+        if let (Self::List(_), Self::List(_)) = (self, other) {
+            return Ordering::Equal;
+        }
         kinds.then(worth).then_with(|| self.cmp(other))
     }
 }

@@ -13,11 +13,14 @@ fuzz_target!(|data: &[u8]| {
     ] {
         assert!(!lower.contains(forbidden), "{forbidden} in {clean}");
     }
-    // Text is escaped, so an address can only follow a quote inside a tag.
-    assert!(
-        !lower.contains("href=\"javascript") && !lower.contains("href=\"data"),
-        "{clean}"
-    );
+    // `<` of a text is escaped, so what follows one is a tag.
+    for tag in lower.split('<').skip(1) {
+        let tag = tag.split('>').next().unwrap_or_default();
+        assert!(
+            !tag.contains("href=\"javascript") && !tag.contains("href=\"data"),
+            "{clean}"
+        );
+    }
     // The element names and a link's rel are all that may grow; each costs its author at least three bytes.
     assert!(
         clean.len() <= html.len() * 48 + 64,

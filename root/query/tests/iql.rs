@@ -167,6 +167,16 @@ fn conditions() {
 
 #[test]
 fn order_and_pages() {
+    // pages far beyond the end
+    for (limit, offset) in [
+        (4, 4_030_000_006_679_214_011_u64),
+        (u64::MAX, u64::MAX),
+        (u64::MAX, 0),
+    ] {
+        let page =
+            posts(json!({ "order": { "created": "asc" }, "limit": limit, "offset": offset }));
+        assert_eq!(page.is_empty(), offset > 0);
+    }
     let tie = |a: &'static str, b: &'static str| if id(a) < id(b) { [a, b] } else { [b, a] };
     let [t1, t2] = tie("p2", "p4");
     assert_eq!(

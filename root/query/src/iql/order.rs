@@ -144,7 +144,7 @@ fn first(
             ..query.clone()
         };
         let rows = Prepared::from_ir(limited, limits).run_while(snapshot, parent, check)?;
-        let mut found: Vec<Eid> = Vec::with_capacity(wanted);
+        let mut found: Vec<Eid> = Vec::new();
         let mut seen = rustc_hash::FxHashSet::default();
         for e in (0..rows.len()).filter_map(|r| rows.entity(r, 0)) {
             if seen.insert(e) {

@@ -97,6 +97,8 @@ pub fn parse_changes(json: &Json) -> Result<Vec<Change>, ChangeError> {
         .collect()
 }
 
+const VERBS: [&str; 6] = ["assert", "retract", "insert", "add", "push", "list"];
+
 fn change(item: &Json) -> Result<Change, String> {
     let verb_wanted =
         || "expected an object with one of assert, retract, insert, add, push, list".to_owned();
@@ -105,6 +107,9 @@ fn change(item: &Json) -> Result<Change, String> {
     let (Some((verb, body)), None) = (all.next(), all.next()) else {
         return Err(verb_wanted());
     };
+    if !VERBS.contains(&verb.as_str()) {
+        return Err(verb_wanted());
+    }
     let body = body
         .as_object()
         .ok_or_else(|| format!("`{verb}` holds an object with entity, attribute and value"))?;
@@ -194,6 +199,22 @@ fn tx_value(json: &Json) -> Result<TxValue, String> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_refusal_does_not_echo_what_it_refuses() {
+        let long = "x".repeat(100_000);
+        for change in [
+            json!([{ long.clone(): {} }]),
+            json!([{ long.clone(): 1 }]),
+            json!([{ "assert": { long.clone(): 1 } }]),
+            json!([{ "assert": { "entity": long.clone(), "attribute": "x", "value": 1 } }]),
+            json!([{ "assert": { "entity": "_:a", "attribute": long.clone(), "value": 1 } }]),
+            json!([{ "assert": { "entity": "_:a", "attribute": "x", "value": { "time": long } } }]),
+        ] {
+            let refused = parse_changes(&change).unwrap_err().to_string();
+            assert!(refused.len() < 300, "{refused}");
+        }
+    }
 
     #[test]
     fn reads_every_verb() {

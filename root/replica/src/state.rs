@@ -157,6 +157,27 @@ impl State {
     }
 
     /// Lets the structures of a state that was made in memory load from a store once they are saved there.
+    /// Loads every block of the indexes and tables.
+    pub fn load(&self) {
+        let trees = [
+            &self.eav,
+            &self.aev,
+            &self.ave,
+            &self.vae,
+            &self.knots,
+            &self.history,
+            &self.erased,
+            &self.text_ids,
+            &self.entity_ids,
+            &self.commit_ids,
+            &self.chains,
+            &self.forks,
+        ];
+        trees.into_iter().for_each(Tree::load);
+        let tables = [&self.texts, &self.entities, &self.commits];
+        tables.into_iter().for_each(Table::load);
+    }
+
     pub fn rebase(&mut self, store: Arc<BlockStore>) {
         for tree in [
             &mut self.eav,

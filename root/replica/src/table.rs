@@ -213,6 +213,13 @@ impl Table {
         self.full.iter().map(|b| &b.1)
     }
 
+    /// Loads every block.
+    pub fn load(&self) {
+        for (first, _) in self.full.iter() {
+            self.with(*first, |_| ());
+        }
+    }
+
     pub fn len(&self) -> u32 {
         self.tail_first + self.tail.count as u32
     }

@@ -125,6 +125,13 @@ impl Tree {
         self.len == 0
     }
 
+    /// Loads every block.
+    pub(crate) fn load(&self) {
+        for leaf in self.leaves() {
+            self.block(leaf);
+        }
+    }
+
     fn leaf_at(&self, at: Spot) -> &Leaf {
         &self.groups[at.group].children[at.chunk].children[at.leaf]
     }

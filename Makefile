@@ -5,12 +5,13 @@
 #   lint   formatting, clippy on every feature, and cargo-deny (licences, sources, advisories)
 #   bench  this engine beside SQLite, oxigraph and DataScript            (make bench BENCH="--tuples 100000")
 #   fuzz   every fuzz target in turn                                     (make fuzz SECONDS_EACH=600 FILTER=codec)
+#   soak   the random tests at full length, an hour or so
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help up test lint bench fuzz clean setup-test setup-up fmt clippy unit doc console console-test e2e deny nextest
+.PHONY: help up test lint bench fuzz soak clean setup-test setup-up fmt clippy unit doc console console-test e2e deny nextest
 
 # rustup's proxies look for toolchains under HOME. In a fresh HOME those toolchains still lie beside the proxies.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -92,6 +93,8 @@ deny:
 
 bench:
 	scripts/bench $(BENCH)
+soak:
+	scripts/soak
 
 fuzz:
 	scripts/fuzz $(or $(SECONDS_EACH),60) $(FILTER)

@@ -4,7 +4,11 @@
 //! entry before (bits 0 to 3) and whether the payload is the next operation (16) or the first of the next leaf (32), then those fields as LEB128. The first field that differs is written as a difference (keys ascend), later ones whole.
 //! A sorted run of keys takes 3 to 9 bytes a key instead of 16.
 
-use crate::{ReplicaError, tag};
+use crate::{
+    ReplicaError,
+    leb128::{get, put},
+    tag,
+};
 
 /// How the 128 bits of a key are divided into fields, from the top.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -93,30 +97,6 @@ impl Layout {
 /// The payload of the first operation of the leaf after the one this payload is of (see `Place`).
 fn next_leaf(payload: u64) -> u64 {
     (payload & !0xFFFF).wrapping_add(0x1_0000)
-}
-
-fn put(out: &mut Vec<u8>, mut x: u64) {
-    while x >= 0x80 {
-        out.push(x as u8 | 0x80);
-        x >>= 7;
-    }
-    out.push(x as u8);
-}
-
-fn get(bytes: &mut &[u8]) -> Option<u64> {
-    let (mut x, mut shift) = (0u64, 0);
-    loop {
-        let (&b, rest) = bytes.split_first()?;
-        *bytes = rest;
-        x |= u64::from(b & 0x7F).checked_shl(shift)?;
-        if b < 0x80 {
-            return Some(x);
-        }
-        shift += 7;
-        if shift > 63 {
-            return None;
-        }
-    }
 }
 
 /// Packs entries one by one, so that a builder can stop at a size.

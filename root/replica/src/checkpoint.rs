@@ -85,25 +85,6 @@ pub(crate) struct Checkpointer {
     pub stale: bool,
 }
 
-const TREES: usize = 11;
-
-fn trees(s: &mut State) -> [&mut Tree; TREES] {
-    [
-        &mut s.eav,
-        &mut s.aev,
-        &mut s.ave,
-        &mut s.vae,
-        &mut s.knots,
-        &mut s.history,
-        &mut s.erased,
-        &mut s.text_ids,
-        &mut s.entity_ids,
-        &mut s.commit_ids,
-        &mut s.chains,
-    ]
-}
-
-const FORKS: u8 = 11;
 const TEXTS: u8 = 32;
 const ENTITIES: u8 = 33;
 const COMMITS: u8 = 34;
@@ -245,10 +226,9 @@ impl Checkpointer {
             return Err(ReplicaError::Corrupt("the directory of index blocks"));
         }
         let list = |kind: u8| lists.get(&kind).map_or(&[][..], |l| l);
-        for (kind, tree) in trees(&mut state).into_iter().enumerate() {
+        for (kind, tree) in state.trees_mut().into_iter().enumerate() {
             tree.restore(list(kind as u8));
         }
-        state.forks.restore(list(FORKS));
         state.texts = Table::from_directory(store.clone(), list(TEXTS))?;
         state.entities = Table::from_directory(store.clone(), list(ENTITIES))?;
         state.commits = Table::from_directory(store, list(COMMITS))?;
@@ -305,13 +285,10 @@ impl Checkpointer {
         }
         let mut hold =
             |id: &AtomicU64, holder| me.holders.insert(id.load(Ordering::Acquire), holder);
-        for tree in trees(&mut state) {
+        for tree in state.trees() {
             for cell in tree.cells() {
                 hold(&cell.id, Holder::Tree(Arc::downgrade(cell)));
             }
-        }
-        for cell in state.forks.cells() {
-            hold(&cell.id, Holder::Tree(Arc::downgrade(cell)));
         }
         for table in [&state.texts, &state.entities, &state.commits] {
             for cell in table.cells() {
@@ -352,7 +329,6 @@ impl Checkpointer {
         let mut next = start;
         let mut directories: Vec<(u8, Directory)> = Vec::new();
         let mut holders: Vec<(u64, Holder)> = Vec::new();
-        let mut undo_trees = Vec::new();
         let mut undo_tables = Vec::new();
         {
             let mut write = |bytes: &[u8]| {
@@ -360,34 +336,19 @@ impl Checkpointer {
                 next += 1;
                 next - 1
             };
-            let State {
-                forks,
-                texts,
-                entities,
-                commits,
-                ..
-            } = &mut *state;
-            let tables = [
-                (TEXTS, &*texts),
-                (ENTITIES, &*entities),
-                (COMMITS, &*commits),
-            ];
-            let mut directory_of_tree = |kind: u8, tree: &mut Tree| {
+            for (kind, tree) in state.trees_mut().into_iter().enumerate() {
                 let mut directory = Directory::new();
                 for (first, id, count, cell) in tree.save(&mut write) {
                     directory.insert(first, (id, count));
-                    if id >= start {
-                        undo_trees.push(cell.clone());
-                    }
                     holders.push((id, Holder::Tree(Arc::downgrade(&cell))));
                 }
-                directories.push((kind, directory));
-            };
-            directory_of_tree(FORKS, forks);
-            let tables: Vec<_> = tables.map(|(kind, t)| (kind, t.clone())).into();
-            for (kind, tree) in trees(state).into_iter().enumerate() {
-                directory_of_tree(kind as u8, tree);
+                directories.push((kind as u8, directory));
             }
+            let tables = [
+                (TEXTS, &state.texts),
+                (ENTITIES, &state.entities),
+                (COMMITS, &state.commits),
+            ];
             for (kind, table) in tables {
                 let mut directory = Directory::new();
                 for (first, id, count, cell) in table.save(&mut write) {
@@ -467,10 +428,7 @@ impl Checkpointer {
                 Ok(kv.commit(batch, rhizome_storage::Durability::Durable)?)
             });
         if let Err(e) = done {
-            // the blocks are not there after all
-            for cell in undo_trees {
-                cell.id.store(0, Ordering::Release);
-            }
+            // the blocks are not there after all; those of trees are `state`'s alone
             for cell in undo_tables {
                 cell.id.store(0, Ordering::Release);
             }

@@ -10,6 +10,7 @@ mod flush;
 mod fraction;
 mod history;
 pub mod key;
+mod leb128;
 mod log;
 mod plan;
 mod range;

@@ -156,10 +156,9 @@ impl State {
         }
     }
 
-    /// Lets the structures of a state that was made in memory load from a store once they are saved there.
-    /// Loads every block of the indexes and tables.
-    pub fn load(&self) {
-        let trees = [
+    /// The trees; the place of each is its number in the store.
+    pub fn trees(&self) -> [&Tree; 12] {
+        [
             &self.eav,
             &self.aev,
             &self.ave,
@@ -172,14 +171,12 @@ impl State {
             &self.commit_ids,
             &self.chains,
             &self.forks,
-        ];
-        trees.into_iter().for_each(Tree::load);
-        let tables = [&self.texts, &self.entities, &self.commits];
-        tables.into_iter().for_each(Table::load);
+        ]
     }
 
-    pub fn rebase(&mut self, store: Arc<BlockStore>) {
-        for tree in [
+    /// As [`Self::trees`].
+    pub fn trees_mut(&mut self) -> [&mut Tree; 12] {
+        [
             &mut self.eav,
             &mut self.aev,
             &mut self.ave,
@@ -192,7 +189,19 @@ impl State {
             &mut self.commit_ids,
             &mut self.chains,
             &mut self.forks,
-        ] {
+        ]
+    }
+
+    /// Loads every block of the indexes and tables.
+    pub fn load(&self) {
+        self.trees().into_iter().for_each(Tree::load);
+        let tables = [&self.texts, &self.entities, &self.commits];
+        tables.into_iter().for_each(Table::load);
+    }
+
+    /// Lets the structures of a state that was made in memory load from a store once they are saved there.
+    pub fn rebase(&mut self, store: Arc<BlockStore>) {
+        for tree in self.trees_mut() {
             tree.rebase(store.clone());
         }
         for table in [&mut self.texts, &mut self.entities, &mut self.commits] {

@@ -1,7 +1,7 @@
 //! Append-only records by dense number: dictionary strings, entity ids, what is known of each commit.
 
 use crate::{
-    ReplicaError, search,
+    ReplicaError, leb128, search,
     store::{BlockStore, FULL},
 };
 use std::sync::{
@@ -47,13 +47,13 @@ impl Records {
         }
         if self.ends.is_empty() && len != self.width {
             self.ends = (1..=self.count).map(|i| (i * self.width) as u32).collect();
-            self.lengths = self.count * leb_len(self.width);
+            self.lengths = self.count * leb128::len(self.width as u64);
         }
         // from the first record of another width on, `ends` is complete
         if !self.ends.is_empty() {
             let last = self.ends.last().map_or(0, |end| *end as usize);
             self.ends.push((last + len) as u32);
-            self.lengths += leb_len(len);
+            self.lengths += leb128::len(len as u64);
         }
         self.count += 1;
     }
@@ -61,11 +61,11 @@ impl Records {
     fn packed_with(&self, len: usize) -> usize {
         let uniform = self.ends.is_empty() && (self.count == 0 || len == self.width);
         let lengths = if uniform {
-            leb_len(len)
+            leb128::len(len as u64)
         } else if self.ends.is_empty() {
-            self.count * leb_len(self.width) + leb_len(len)
+            self.count * leb128::len(self.width as u64) + leb128::len(len as u64)
         } else {
-            self.lengths + leb_len(len)
+            self.lengths + leb128::len(len as u64)
         };
         2 + lengths + self.bytes.len() + len
     }
@@ -77,13 +77,8 @@ impl Records {
         out.extend_from_slice(&(self.count as u16 | flag).to_be_bytes());
         let mut start = 0;
         for i in 0..if uniform { 1 } else { self.count } {
-            let mut n = self.end(i) - start;
+            leb128::put(&mut out, (self.end(i) - start) as u64);
             start = self.end(i);
-            while n >= 0x80 {
-                out.push(n as u8 | 0x80);
-                n >>= 7;
-            }
-            out.push(n as u8);
         }
         out.extend_from_slice(&self.bytes);
         out
@@ -95,7 +90,7 @@ impl Records {
             let count = usize::from(head & !UNIFORM);
             let mut records = Self::default();
             if head & UNIFORM != 0 {
-                let width = read_length(&mut rest)?;
+                let width = leb128::get_len(&mut rest)?;
                 if count == 0 || width.checked_mul(count)? != rest.len() {
                     return None;
                 }
@@ -103,8 +98,8 @@ impl Records {
             } else {
                 let mut end = 0u32;
                 for _ in 0..count {
-                    let n = read_length(&mut rest)?;
-                    end = end.checked_add(u32::try_from(n).ok()?)?;
+                    let n = leb128::get_len(&mut rest)?;
+                    end = end.checked_add(n as u32)?;
                     records.lengthen(n);
                 }
                 if end as usize != rest.len() {
@@ -120,23 +115,6 @@ impl Records {
 
 /// In the count of a packed block: all records have one length.
 const UNIFORM: u16 = 0x8000;
-
-fn leb_len(n: usize) -> usize {
-    (usize::BITS - n.leading_zeros()).div_ceil(7).max(1) as usize
-}
-
-fn read_length(bytes: &mut &[u8]) -> Option<usize> {
-    let (mut n, mut shift) = (0u32, 0u32);
-    loop {
-        let (b, rest) = bytes.split_first()?;
-        *bytes = rest;
-        n |= u32::from(b & 0x7F).checked_shl(shift)?;
-        shift += 7;
-        if *b < 0x80 {
-            return Some(n as usize);
-        }
-    }
-}
 
 #[derive(Debug)]
 pub(crate) struct Cell {

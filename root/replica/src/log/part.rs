@@ -6,6 +6,7 @@
 //! part's epoch, whose other bytes follow from these.
 
 use super::LeafBytes;
+use crate::leb128;
 use rhizome_tuple::{EntityId, EpochId, SealedLeaf};
 
 const SEALED: u8 = 0;
@@ -54,18 +55,13 @@ impl Part {
         item
     }
 
-    /// Bytes of the part with one more item of this length, at most.
+    /// Bytes of the part with one more item of this length.
     pub fn len_with(&self, item: usize) -> usize {
-        10 + self.lengths.len() + 5 + self.items.len() + item
+        10 + self.lengths.len() + leb128::len(item as u64) + self.items.len() + item
     }
 
     pub fn push(&mut self, item: &[u8]) {
-        let mut n = item.len();
-        while n >= 0x80 {
-            self.lengths.push(n as u8 | 0x80);
-            n >>= 7;
-        }
-        self.lengths.push(n as u8);
+        leb128::put(&mut self.lengths, item.len() as u64);
         self.items.extend_from_slice(item);
         self.count += 1;
     }
@@ -87,20 +83,7 @@ pub(super) fn items(part: &[u8]) -> Option<(EpochId, Vec<&[u8]>)> {
     let count = u16::from_be_bytes(*count) as usize;
     let mut lengths = Vec::with_capacity(count);
     for _ in 0..count {
-        let (mut n, mut shift) = (0usize, 0u32);
-        loop {
-            let (b, r) = rest.split_first()?;
-            rest = r;
-            n |= usize::from(b & 0x7F) << shift;
-            if *b < 0x80 {
-                break;
-            }
-            shift += 7;
-            if shift > 28 {
-                return None;
-            }
-        }
-        lengths.push(n);
+        lengths.push(leb128::get_len(&mut rest)?);
     }
     let mut out = Vec::with_capacity(count);
     for n in lengths {

@@ -138,7 +138,7 @@ pub fn load(tuples: &Tuples, directory: &Path) -> Result<(Box<dyn Store>, Load)>
 }
 
 /// The query in Datalog.
-fn datalog(query: Query) -> &'static str {
+pub fn datalog(query: Query) -> &'static str {
     match query {
         Query::Entity => "[:find ?a ?v :in ?e :where [?e ?a ?v]]",
         Query::Value => "[:find ?e :in ?n :where [?e :name ?n]]",

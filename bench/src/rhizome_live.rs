@@ -18,8 +18,9 @@ use crate::clock;
 use crate::error::{Error, Result};
 use crate::live::{self, Latency};
 use crate::measure::Quantiles;
+use crate::queries::Query;
 use crate::readers::{Commit, Kind, Reader, Readers};
-use crate::rhizome::{NAME, NOW_MS, datum, entity, fault, is_set};
+use crate::rhizome::{self, NAME, NOW_MS, datum, entity, fault, is_set};
 use crate::tuples::Tuples;
 
 /// What came of one commit.
@@ -82,13 +83,8 @@ fn lock(live: &Mutex<LiveSet>) -> Result<std::sync::MutexGuard<'_, LiveSet>> {
 
 fn datalog(kind: Kind) -> &'static str {
     match kind {
-        Kind::Feed => {
-            "[:find ?p ?t :in ?me :where [?me :follows ?b] [?p :author ?b] [?p :created ?t]]"
-        }
-        Kind::FeedTop20 => {
-            "[:find ?p ?t :in ?me :where [?me :follows ?b] [?p :author ?b] [?p :type \"post\"] [?p :created ?t] \
-              :order [[?t :desc] [?p :desc]] :limit 20]"
-        }
+        Kind::Feed => rhizome::datalog(Query::Feed),
+        Kind::FeedTop20 => rhizome::datalog(Query::FeedTop20),
         Kind::Replies => {
             "[:find ?c ?n :in ?me :where [?p :author ?me] [?p :type \"post\"] [?c :on ?p] [?c :author ?x] [?x :name ?n]]"
         }

@@ -11,9 +11,8 @@ use super::neighbours::neighbours;
 use super::order::{Queries, page};
 use crate::error::QueryError;
 use crate::input::Input;
-use crate::json;
 use crate::limits::Limits;
-use crate::pull::Read;
+use crate::pull::{Read, attributes, cell, id, one_or_many, values};
 
 impl Query {
     /// Runs the query: for each namespace an array of objects, each with `id`, its fields and its links.
@@ -146,20 +145,12 @@ impl Runner<'_> {
     }
 
     fn values(&self, e: Eid, a: Aid) -> Vec<Word> {
-        self.snapshot.list(e, a).unwrap_or_else(|| {
-            let (lo, hi) = key::eav_ea(e, a);
-            self.snapshot
-                .eav()
-                .range(lo, hi)
-                .map(|k| key::un_eav(k).v)
-                .collect()
-        })
+        values(self.snapshot, e, a, usize::MAX)
     }
 
-    fn cell(&self, w: Word) -> Json {
-        self.snapshot
-            .value(w)
-            .map_or(Json::Null, |v| json::cell(&v))
+    fn cells(&self, words: impl IntoIterator<Item = Word>) -> Vec<Json> {
+        let each = words.into_iter().map(|w| cell(self.snapshot, w));
+        each.collect()
     }
 
     fn object(&mut self, node: &Tree, e: Eid) -> Result<Json, QueryError> {
@@ -176,27 +167,16 @@ impl Runner<'_> {
         }
         (self.note)(Read::Entity(e));
         let mut out = Map::new();
-        out.insert(
-            "id".into(),
-            self.snapshot
-                .entity_id(e)
-                .map_or(Json::Null, |id| Json::from(id.to_string())),
-        );
+        out.insert("id".into(), id(self.snapshot, e));
         match &node.level.fields {
             Some(fields) => {
                 for (name, link) in fields {
                     (self.note)(link.read(e));
-                    let found: Vec<Json> = if link.backwards {
-                        self.follow(e, link)
-                            .map(|e| self.cell(Word::reference(e)))
-                            .collect()
+                    let found = if link.backwards {
+                        self.cells(self.follow(e, link).map(Word::reference))
                     } else {
-                        let values = self
-                            .snapshot
-                            .aid(&link.attribute)
-                            .map(|a| self.values(e, a))
-                            .unwrap_or_default();
-                        values.into_iter().map(|w| self.cell(w)).collect()
+                        let a = self.snapshot.aid(&link.attribute);
+                        self.cells(a.into_iter().flat_map(|a| self.values(e, a)))
                     };
                     if !found.is_empty() {
                         out.insert(name.clone(), one_or_many(found));
@@ -221,32 +201,11 @@ impl Runner<'_> {
 
     /// Every attribute of the entity, short where it is of this namespace.
     fn fields(&self, level: &Level, e: Eid, out: &mut Map<String, Json>) {
-        let (lo, hi) = key::eav_e(e);
-        let mut before = None;
-        for k in self.snapshot.eav().range(lo, hi) {
-            let a = key::un_eav(k).a;
-            if before.replace(a) == Some(a) {
-                continue;
-            }
-            let Some(name) = self.snapshot.attribute(a) else {
-                continue;
-            };
-            let values = self
-                .values(e, a)
-                .into_iter()
-                .map(|w| self.cell(w))
-                .collect();
+        for (a, name) in attributes(self.snapshot, e) {
+            let found = self.cells(self.values(e, a));
             let short = level.context.short(name);
             let shown = if out.contains_key(short) { name } else { short };
-            out.insert(shown.to_owned(), one_or_many(values));
+            out.insert(shown.to_owned(), one_or_many(found));
         }
-    }
-}
-
-fn one_or_many(mut values: Vec<Json>) -> Json {
-    if values.len() == 1 {
-        values.remove(0)
-    } else {
-        Json::Array(values)
     }
 }

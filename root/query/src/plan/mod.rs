@@ -14,7 +14,7 @@ mod unique;
 use std::cell::Cell;
 use std::collections::HashMap;
 
-pub use shape::{Shape, shape};
+pub use shape::{Shape, choose_goal, select, shape};
 pub use statistics::Statistics;
 pub use step::{
     Attribute, AttributeOut, Bound, Closure, ConstantLoad, Counted, Edge, Entry, Fixpoint, Method,

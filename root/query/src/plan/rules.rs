@@ -3,7 +3,7 @@
 use super::emit::Frame;
 use super::item::Item;
 use super::order::{Goal, items};
-use super::shape::{Shape, arguments_of, select, shape};
+use super::shape::{Shape, arguments_of, choose_goal, select, shape};
 use super::slots::SlotSet;
 use super::{
     Attribute, Closure, Edge, Entry, Fixpoint, Method, Place, Planner, Register, Step, TablePlan,
@@ -69,8 +69,7 @@ impl<'q> Planner<'q> {
         });
     }
 
-    /// A goal is one evaluation, so few different goals are better than narrow ones: if some of the known arguments are the same
-    /// for the whole query, they alone make the goal; else, of two, the first.
+    /// Which arguments make the goal.
     fn goal_arguments(&self, rule: &Rule, arguments: &[Term], frame: &Frame<'q>) -> Vec<bool> {
         if self.program.tables.len() >= TABLES {
             return rule.required.clone();
@@ -87,18 +86,7 @@ impl<'q> Planner<'q> {
         };
         let all: Vec<bool> = arguments.iter().map(known).collect();
         let some: Vec<bool> = arguments.iter().map(fixed).collect();
-        let chosen = if some.contains(&true) {
-            some
-        } else if all.len() == 2 && all.iter().all(|k| *k) {
-            vec![true, false]
-        } else {
-            all
-        };
-        chosen
-            .iter()
-            .zip(&rule.required)
-            .map(|(c, r)| *c || *r)
-            .collect()
+        choose_goal(some, all, &rule.required)
     }
 
     /// The table for a rule with these arguments bound; planned later if it is new.

@@ -129,6 +129,20 @@ pub fn select<T: Copy>(all: &[T], bound: &[bool], which: bool) -> Vec<T> {
         .collect()
 }
 
+/// Which arguments make the goal of a call. A goal is one evaluation, so few different goals are better than narrow ones: the `fixed`
+/// ones, known and the same for the whole query, if there are any; else the `known` ones, of two the first; and the `required` ones.
+pub fn choose_goal(fixed: Vec<bool>, known: Vec<bool>, required: &[bool]) -> Vec<bool> {
+    let chosen = if fixed.contains(&true) {
+        fixed
+    } else if known == [true, true] {
+        vec![true, false]
+    } else {
+        known
+    };
+    let both = chosen.iter().zip(required);
+    both.map(|(c, r)| *c || *r).collect()
+}
+
 pub fn arguments_of(clause: &Clause) -> &[Term] {
     match clause {
         Clause::Call { arguments, .. } => arguments,

@@ -55,6 +55,46 @@ struct Puller<'a> {
     path: Vec<Eid>,
 }
 
+/// The id of an entity, or null.
+pub fn id(snapshot: &Snapshot, e: Eid) -> Json {
+    let id = snapshot.entity_id(e);
+    id.map_or(Json::Null, |id| Json::from(id.to_string()))
+}
+
+/// A value, or null.
+pub fn cell(snapshot: &Snapshot, w: Word) -> Json {
+    snapshot.value(w).map_or(Json::Null, |v| json::cell(&v))
+}
+
+/// The first `limit` values of an attribute: those of an ordered list in its order, with repetitions.
+pub fn values(snapshot: &Snapshot, e: Eid, a: Aid, limit: usize) -> Vec<Word> {
+    if let Some(mut list) = snapshot.list(e, a) {
+        list.truncate(limit);
+        return list;
+    }
+    let (lo, hi) = key::eav_ea(e, a);
+    let found = snapshot.eav().range(lo, hi).take(limit);
+    found.map(|k| key::un_eav(k).v).collect()
+}
+
+/// The attributes of an entity that have values, each once.
+pub fn attributes(snapshot: &Snapshot, e: Eid) -> impl Iterator<Item = (Aid, &str)> {
+    let (lo, hi) = key::eav_e(e);
+    let mut before = None;
+    let each = snapshot.eav().range(lo, hi).map(|k| key::un_eav(k).a);
+    each.filter(move |a| before.replace(*a) != Some(*a))
+        .filter_map(|a| Some((a, snapshot.attribute(a)?)))
+}
+
+/// The only value there is, or an array of all.
+pub fn one_or_many(mut values: Vec<Json>) -> Json {
+    if values.len() == 1 {
+        values.remove(0)
+    } else {
+        Json::Array(values)
+    }
+}
+
 impl Puller<'_> {
     /// `depth`: how often a recursive attribute may still recurse.
     fn entity(
@@ -78,7 +118,7 @@ impl Puller<'_> {
         (self.note)(Read::Entity(e));
         let mut out = Map::new();
         if pattern.wildcard {
-            out.insert("id".into(), self.id(e));
+            out.insert("id".into(), id(self.snapshot, e));
             self.all(e, pattern, &mut out);
         }
         for attribute in &pattern.attributes {
@@ -88,45 +128,8 @@ impl Puller<'_> {
         Ok(out)
     }
 
-    fn id(&self, e: Eid) -> Json {
-        self.snapshot
-            .entity_id(e)
-            .map_or(Json::Null, |id| Json::from(id.to_string()))
-    }
-
-    fn cell(&self, w: Word) -> Json {
-        self.snapshot
-            .value(w)
-            .map_or(Json::Null, |v| json::cell(&v))
-    }
-
-    /// The values of an attribute: those of an ordered list in its order, with repetitions.
-    fn values(&self, e: Eid, a: Aid, limit: Option<usize>) -> Vec<Word> {
-        let limit = limit.unwrap_or(usize::MAX);
-        if let Some(mut list) = self.snapshot.list(e, a) {
-            list.truncate(limit);
-            return list;
-        }
-        let (lo, hi) = key::eav_ea(e, a);
-        self.snapshot
-            .eav()
-            .range(lo, hi)
-            .take(limit)
-            .map(|k| key::un_eav(k).v)
-            .collect()
-    }
-
     fn all(&self, e: Eid, pattern: &Pattern, out: &mut Map<String, Json>) {
-        let (lo, hi) = key::eav_e(e);
-        let mut before = None;
-        for k in self.snapshot.eav().range(lo, hi) {
-            let a = key::un_eav(k).a;
-            if before.replace(a) == Some(a) {
-                continue;
-            }
-            let Some(name) = self.snapshot.attribute(a) else {
-                continue;
-            };
+        for (a, name) in attributes(self.snapshot, e) {
             if pattern
                 .attributes
                 .iter()
@@ -134,12 +137,9 @@ impl Puller<'_> {
             {
                 continue;
             }
-            let values = self
-                .values(e, a, None)
-                .into_iter()
-                .map(|w| self.cell(w))
-                .collect();
-            out.insert(name.to_owned(), one_or_many(values));
+            let found = values(self.snapshot, e, a, usize::MAX).into_iter();
+            let cells = found.map(|w| cell(self.snapshot, w)).collect();
+            out.insert(name.to_owned(), one_or_many(cells));
         }
     }
 
@@ -152,17 +152,17 @@ impl Puller<'_> {
         out: &mut Map<String, Json>,
     ) -> Result<(), QueryError> {
         if attribute.name == "id" && !attribute.reverse {
-            out.insert(attribute.key.clone(), self.id(e));
+            out.insert(attribute.key.clone(), id(self.snapshot, e));
             return Ok(());
         }
         if attribute.reverse {
             (self.note)(Read::Referrers(e));
         }
+        let limit = attribute.limit.unwrap_or(usize::MAX);
         let found: Vec<Word> = match self.snapshot.aid(&attribute.name) {
             None => Vec::new(),
             Some(a) if attribute.reverse => {
                 let (lo, hi) = key::vae_va(e, a);
-                let limit = attribute.limit.unwrap_or(usize::MAX);
                 self.snapshot
                     .vae()
                     .range(lo, hi)
@@ -170,13 +170,13 @@ impl Puller<'_> {
                     .map(|k| Word::reference(key::un_vae(k).e))
                     .collect()
             }
-            Some(a) => self.values(e, a, attribute.limit),
+            Some(a) => values(self.snapshot, e, a, limit),
         };
         let mut values = Vec::with_capacity(found.len());
         for w in found {
             values.push(match w.as_eid().filter(|_| w.tag == tag::REF) {
                 Some(target) => self.target(pattern, attribute, target, depth)?,
-                None => self.cell(w),
+                None => cell(self.snapshot, w),
             });
         }
         if values.is_empty() {
@@ -203,7 +203,7 @@ impl Puller<'_> {
         depth: Option<usize>,
     ) -> Result<Json, QueryError> {
         match &attribute.nested {
-            Nested::Id => Ok(self.id(e)),
+            Nested::Id => Ok(id(self.snapshot, e)),
             Nested::Pattern(inner) => self.entity(inner, e, None).map(Json::Object),
             Nested::Recursion(limit) => {
                 let left = match (depth, limit) {
@@ -213,18 +213,10 @@ impl Puller<'_> {
                 };
                 if left == 0 || self.path.contains(&e) || self.path.len() >= self.limits.pull_depth
                 {
-                    return Ok(self.id(e));
+                    return Ok(id(self.snapshot, e));
                 }
                 self.entity(pattern, e, Some(left - 1)).map(Json::Object)
             }
         }
-    }
-}
-
-fn one_or_many(mut values: Vec<Json>) -> Json {
-    if values.len() == 1 {
-        values.remove(0)
-    } else {
-        Json::Array(values)
     }
 }

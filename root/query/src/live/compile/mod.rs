@@ -13,6 +13,7 @@ use super::template::{
 use crate::ir::{
     AttributeTerm, Clause, Element, Function, Input, Query, RuleIndex, Slot, Term, Variable,
 };
+use crate::plan::{choose_goal, select};
 use std::collections::BTreeSet;
 
 /// Why a query cannot be kept incrementally.
@@ -253,9 +254,9 @@ impl<'q> Compiler<'q> {
             .bindable
             .extend(arguments.iter().copied().filter_map(slot_of));
         let table = self.table(rule, &bound);
-        let goal = rules::select(arguments, &bound, true);
+        let goal = select(arguments, &bound, true);
         let mut answer = goal.clone();
-        answer.extend(rules::select(arguments, &bound, false));
+        answer.extend(select(arguments, &bound, false));
         if self.scope.component == Some(component) {
             return Literal::Tuple {
                 predicate: self.template.tables[table].answers,
@@ -269,8 +270,7 @@ impl<'q> Compiler<'q> {
         }
     }
 
-    /// Which arguments make the goal: few different goals are better than narrow ones, so those that are the same for the whole query
-    /// if there are any; else, of two, the first.
+    /// Which arguments make the goal.
     fn goal_arguments(&self, rule: RuleIndex, arguments: &[Term]) -> Vec<bool> {
         let rule = &self.query.rules[usize::from(rule)];
         let is = |t: &Term, slots: &BTreeSet<Slot>| match t {
@@ -284,18 +284,7 @@ impl<'q> Compiler<'q> {
             .zip(&some)
             .map(|(t, s)| *s || is(t, &self.scope.bindable))
             .collect();
-        let chosen = if some.contains(&true) {
-            some
-        } else if all == [true, true] {
-            vec![true, false]
-        } else {
-            all
-        };
-        chosen
-            .iter()
-            .zip(&rule.required)
-            .map(|(c, r)| *c || *r)
-            .collect()
+        choose_goal(some, all, &rule.required)
     }
 
     fn triggers(&mut self) {

@@ -7,17 +7,8 @@
 use super::{Compiler, Scope, Unsupported, bindable, slot_of};
 use crate::ir::{Branch, Clause, RuleIndex, Slot, Term};
 use crate::live::template::{Literal, Predicate, PredicateId, Production, RegionKind, Table};
-use crate::plan::{Shape, shape};
+use crate::plan::{Shape, select, shape};
 use std::collections::BTreeSet;
-
-/// The terms of bound arguments, or of the others.
-pub fn select<T: Copy>(all: &[T], bound: &[bool], which: bool) -> Vec<T> {
-    all.iter()
-        .zip(bound)
-        .filter(|(_, b)| **b == which)
-        .map(|(t, _)| *t)
-        .collect()
-}
 
 fn slots(all: impl IntoIterator<Item = Slot>) -> Vec<Term> {
     all.into_iter().map(Term::Slot).collect()

@@ -157,13 +157,25 @@ impl Solver<'_> {
         goal: &Goal<'_>,
         sink: &mut Sink<'_>,
     ) -> Flow {
-        for row in rows {
+        let fits = |st: &mut State, row: &[Word]| {
+            let mut cells = slots.iter().zip(row);
+            cells.all(|(s, w)| s.is_none_or(|s| st.accept(s, *w)))
+        };
+        self.each(st, rows, fits, goal, sink)
+    }
+
+    /// Solves the goal with each of `all` in turn that fits; what `fits` binds is unbound after it.
+    pub fn each<T>(
+        &self,
+        st: &mut State,
+        all: impl Iterator<Item = T>,
+        fits: impl Fn(&mut State, T) -> bool,
+        goal: &Goal<'_>,
+        sink: &mut Sink<'_>,
+    ) -> Flow {
+        for one in all {
             let mark = st.mark();
-            let fits = slots
-                .iter()
-                .zip(row)
-                .all(|(s, w)| s.is_none_or(|s| st.accept(s, *w)));
-            let flow = if fits {
+            let flow = if fits(st, one) {
                 self.solve(st, goal, sink)
             } else {
                 Flow::More
@@ -351,22 +363,10 @@ impl Solver<'_> {
         goal: &Goal<'_>,
         sink: &mut Sink<'_>,
     ) -> Flow {
-        for tuple in found {
-            let mark = st.mark();
-            let fits = terms
-                .iter()
-                .zip(tuple.iter())
-                .all(|(t, w)| self.accept(st, *t, *w, false));
-            let flow = if fits {
-                self.solve(st, goal, sink)
-            } else {
-                Flow::More
-            };
-            st.undo(mark);
-            if flow == Flow::Stop {
-                return Flow::Stop;
-            }
-        }
-        Flow::More
+        let fits = |st: &mut State, tuple: &Arc<[Word]>| {
+            let mut cells = terms.iter().zip(tuple.iter());
+            cells.all(|(t, w)| self.accept(st, *t, *w, false))
+        };
+        self.each(st, found.iter(), fits, goal, sink)
     }
 }

@@ -146,19 +146,7 @@ impl Solver<'_> {
         goal: &Goal<'_>,
         sink: &mut Sink<'_>,
     ) -> Flow {
-        for fact in facts {
-            let mark = st.mark();
-            let flow = if self.unify(st, p, fact) {
-                self.solve(st, goal, sink)
-            } else {
-                Flow::More
-            };
-            st.undo(mark);
-            if flow == Flow::Stop {
-                return Flow::Stop;
-            }
-        }
-        Flow::More
+        self.each(st, facts, |st, fact| self.unify(st, p, fact), goal, sink)
     }
 
     /// Binds what a fact says to the places of a pattern. False, with some places bound, if it does not fit.

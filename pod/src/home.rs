@@ -1,7 +1,6 @@
 //! The directory of a pod: keys, tuples, blobs, and the right to write to them.
 
 use std::{
-    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -10,8 +9,7 @@ use std::{
 
 use rhizome_blob::BlobStore;
 use rhizome_identity::{Create, Genesis, IdentityError, KeyStore, RecoveryWords, Secret};
-use rhizome_ipld::PublicKey;
-use rhizome_replica::{Epochs, Replica, ReplicaError};
+use rhizome_replica::{Authors, Epochs, Replica, ReplicaError, Standing};
 use rhizome_storage::{Kv, RedbKv};
 use rhizome_tuple::EpochSecret;
 
@@ -51,8 +49,7 @@ impl Opening {
     }
 }
 
-type OpenReplica =
-    fn(Arc<dyn Kv>, Epochs, BTreeMap<PublicKey, String>) -> Result<Replica, ReplicaError>;
+type OpenReplica = fn(Arc<dyn Kv>, Epochs, Authors) -> Result<Replica, ReplicaError>;
 
 impl PodHome {
     /// The home in `directory`, which need not exist yet.
@@ -205,9 +202,9 @@ fn epochs(keys: &KeyStore) -> Epochs {
     )
 }
 
-fn authors(keys: &KeyStore) -> BTreeMap<PublicKey, String> {
+fn authors(keys: &KeyStore) -> Authors {
     keys.processes()
-        .map(|(name, key)| (key, name.to_owned()))
+        .map(|(name, key)| (key, Standing::active(name)))
         .collect()
 }
 

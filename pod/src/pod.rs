@@ -215,7 +215,7 @@ impl Pod {
         if is_new {
             keys.save(&mut random)?;
         }
-        self.replica.admit(process.key.public(), &name);
+        self.replica.admit(process.key.public(), &name)?;
         let author = Arc::new(Author { key: process.key });
         authors.insert(app, Arc::clone(&author));
         Ok(author)

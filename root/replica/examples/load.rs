@@ -30,7 +30,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let author = Author {
         key: SigningKey::from_seed([1; 32]),
     };
-    let authors = [(author.key.public(), "load".to_owned())].into();
+    let authors = [(author.key.public(), "load".to_owned())];
+    let authors: std::collections::BTreeMap<_, _> = authors.into();
     let replica = Replica::create(
         kv.clone(),
         "did:key:z6MkLoad",

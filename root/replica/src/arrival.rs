@@ -1,8 +1,9 @@
 //! New commits, own and foreign, on their way into memory.
 
 use crate::{
-    Change, LeafBytes, Record, Replica, ReplicaError, Snapshot, Written,
+    Authors, Change, LeafBytes, Record, Replica, ReplicaError, Snapshot, Written,
     apply::{Incoming, Outcome, apply},
+    authority::Sealed,
     history::replay,
     log::{Pending, Tail},
     replica::Writer,
@@ -12,7 +13,10 @@ use crate::{
 };
 use rhizome_tuple::{CommitId, Op};
 use rustc_hash::FxHashMap;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// What a batch came to.
 pub(crate) struct Taken {
@@ -38,10 +42,15 @@ impl Replica {
         writer: &mut Writer,
         batch: Vec<Incoming>,
     ) -> Result<Taken, ReplicaError> {
-        let batch = unite(batch);
+        let mut batch = unite(batch);
         let before = self.snapshot();
         let found = self.found(&before, &batch)?;
         let mut state = before.state().clone();
+        let sealed = self.judge(writer, &mut state, &mut batch)?;
+        let revived = !state
+            .void
+            .range(..state.commits.len())
+            .eq(before.state().void.iter());
         let Outcome {
             mut added,
             mut removed,
@@ -64,13 +73,14 @@ impl Replica {
         }
         let count = (added.len(), removed.len());
         writer.since_checkpoint += (count.0 + count.1) as u64 + u64::from(next - first);
-        let reset = !found.is_empty() || !erased.is_empty();
+        let reset = revived || !found.is_empty() || !erased.is_empty();
         if reset {
             tail.extend(found);
-            state = self.rewritten(state.commits.len(), erased, &mut tail)?;
+            state = self.rewritten(state.commits.len(), &state.void, erased, &mut tail)?;
             writer.checkpointer.stale = true;
             (added, removed, lists) = Default::default();
         }
+        writer.sealed = sealed;
         self.log.tail.write().extend(tail);
         self.current.store(Arc::new(Inner {
             state,
@@ -93,6 +103,80 @@ impl Replica {
             added: count.0,
             removed: count.1,
         })
+    }
+
+    /// Finds out which commits have no effect once this batch is there, and takes the leaves away from those of the batch.
+    fn judge(
+        &self,
+        writer: &mut Writer,
+        state: &mut State,
+        batch: &mut [Incoming],
+    ) -> Result<Option<Sealed>, ReplicaError> {
+        let authors = self.current.load().authors.clone();
+        let sealed = |i: &Incoming| {
+            authors
+                .get(&i.header.device)
+                .is_some_and(|s| !s.may_write())
+        };
+        if !batch.iter().any(sealed) {
+            return Ok(writer.sealed.take());
+        }
+        let first = state.commits.len();
+        let mut all = match writer.sealed.take() {
+            Some(all) => all,
+            None => Sealed::read(&authors, state, &self.log, first)?,
+        };
+        let is_new = |i: &Incoming| state.commit_number(&i.id).is_none();
+        let new: Vec<usize> = (0..batch.len()).filter(|i| is_new(&batch[*i])).collect();
+        for (number, i) in (first..).zip(&new) {
+            all.insert(&authors, number, batch[*i].id, &batch[*i].header);
+        }
+        let void = all.void(&authors);
+        for (number, i) in (first..).zip(&new) {
+            if void.contains(&number) {
+                batch[*i].leaves.fill(None);
+            }
+        }
+        state.void = Arc::new(void);
+        Ok(Some(all))
+    }
+
+    /// Says anew who may write, and which commits of those who no longer may still count. If that changes what counts, the state is
+    /// made anew from the log.
+    ///
+    /// # Errors
+    /// Those of reading the log.
+    pub fn set_authors(&self, authors: Authors) -> Result<(), ReplicaError> {
+        let mut writer = self.writer.lock();
+        let before = self.snapshot();
+        let now = before.state();
+        let sealed = Sealed::read(&authors, now, &self.log, now.commits.len())?;
+        let void = Arc::new(sealed.void(&authors));
+        let same = void == now.void;
+        let state = if same {
+            now.clone()
+        } else {
+            writer.checkpointer.stale = true;
+            self.rewritten(now.commits.len(), &void, Vec::new(), &mut Tail::new())?
+        };
+        writer.sealed = Some(sealed);
+        self.current.store(Arc::new(Inner {
+            state,
+            log: self.log.clone(),
+            authors: Arc::new(authors),
+        }));
+        if !same {
+            self.tell(&Arc::new(Change {
+                before,
+                after: self.snapshot(),
+                added: Vec::new(),
+                removed: Vec::new(),
+                lists: Vec::new(),
+                reset: true,
+            }));
+        }
+        drop(writer);
+        self.checkpoint_if_due(u64::MAX)
     }
 
     /// Known commits with leaves whose bytes are missing here and came with this batch.
@@ -127,6 +211,7 @@ impl Replica {
     fn rewritten(
         &self,
         count: u32,
+        void: &Arc<BTreeSet<u32>>,
         mut erased: Vec<(u32, u32)>,
         tail: &mut Tail,
     ) -> Result<State, ReplicaError> {
@@ -146,6 +231,7 @@ impl Replica {
             tail.extend(records.into_iter().map(|(n, r)| (n, rewritten(r))));
             let store = Arc::new(BlockStore::new(self.kv()?.clone()));
             let mut state = State::new(store, self.snapshot().state().salt);
+            state.void = void.clone();
             erased = replay(&mut state, &self.log.with(tail), count)?.erased;
             // bytes that were found may turn out to be erased by a commit of this very batch
             if erased.is_empty() {

@@ -52,6 +52,9 @@ struct Mark {
     devices: Vec<PublicKey>,
     heads: Vec<(u32, u64, u32)>,
     retired: Vec<u64>,
+    /// Commits without effect.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    void: Vec<u32>,
 }
 
 /// Who still needs a block that the directory no longer names: a snapshot that has not loaded it.
@@ -274,6 +277,7 @@ impl Checkpointer {
         });
         state.heads = Arc::new(heads.collect());
         state.clock = Hlc(mark.clock);
+        state.void = Arc::new(mark.void.into_iter().collect());
         me.next_block = mark.next_block;
         for (kind, l) in lists {
             me.written.insert(
@@ -413,6 +417,7 @@ impl Checkpointer {
                 .map(|(d, h)| (*d, h.seq, h.commit))
                 .collect(),
             retired: keep.clone(),
+            void: state.void.iter().copied().collect(),
         };
         let mut parts = 0;
         let done = codec::encode(&mark)

@@ -38,6 +38,9 @@ pub enum ReplicaError {
     /// A commit by a key that may not write here.
     #[error("the key {} may not write to this pod: no certificate of it is known", .0.to_did_key())]
     UnknownAuthor(PublicKey),
+    /// A commit by a key of a removed device, beyond what was accepted of it; or an attempt to write with such a key.
+    #[error("the device behind the key {} was removed from this pod: what it writes no longer counts", .0.to_did_key())]
+    Removed(PublicKey),
     /// The store holds no replica.
     #[error("there is no pod in this store: run `rhizome init`")]
     Missing,

@@ -162,7 +162,7 @@ impl Replica {
         let log = self.log.stored();
         let again = || {
             let head = Checkpointer::head(&**self.kv()?)?.ok_or(ReplicaError::Missing)?;
-            Self::load(&log, &head)
+            Self::load(&log, &head, &before.0.authors)
         };
         let Ok(Loaded {
             checkpointer,
@@ -195,6 +195,7 @@ impl Replica {
         let old = std::mem::replace(&mut writer.checkpointer, checkpointer);
         writer.checkpointer.adopt(old);
         writer.uncertain = false;
+        writer.sealed = None;
         writer.since_checkpoint = played;
         self.current.store(Arc::new(Inner {
             state,

@@ -69,7 +69,7 @@ impl Snapshot {
         Ok(Provenance {
             op: OpId(meta.id, place.leaf(), place.op()),
             author,
-            app: self.0.authors.get(&author).cloned(),
+            app: self.0.authors.get(&author).map(|s| s.name.clone()),
             hlc: meta.hlc,
             seq: meta.seq,
         })
@@ -242,10 +242,13 @@ impl Snapshot {
                 kept.push(number);
             }
         }
+        let is_void = |(_, number): &(u32, &u32)| self.state().void.contains(number);
+        let void = (0..).zip(&kept).filter(is_void).map(|(i, _)| i).collect();
         // the new state counts only what it has; through this list it finds the log's own numbers
         let count = kept.len() as u32;
         let log = self.0.log.renumbered(kept);
         let mut state = State::new(Arc::new(BlockStore::default()), self.state().salt);
+        state.void = Arc::new(void);
         replay(&mut state, &log, count)?;
         Ok(Self(Arc::new(Inner {
             state,
@@ -289,13 +292,16 @@ pub(crate) struct Replayed {
     pub erased: Vec<(u32, u32)>,
 }
 
-/// Plays the commits of the log that the state does not have yet, up to `end`.
+/// Plays the commits of the log that the state does not have yet, up to `end`, those in `state.void` without effect.
 pub(crate) fn replay(state: &mut State, log: &Log, end: u32) -> Result<Replayed, ReplicaError> {
     let mut done = Replayed::default();
     let mut batch = Vec::new();
     let mut size = 0;
     for number in state.commits.len()..end {
-        let incoming = load(log, number)?;
+        let mut incoming = load(log, number)?;
+        if state.void.contains(&number) {
+            incoming.leaves.fill(None);
+        }
         let ops: usize = incoming.leaves.iter().flatten().map(|l| l.1.len()).sum();
         done.ops += ops as u64;
         size += ops + 100;

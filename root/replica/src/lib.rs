@@ -2,6 +2,7 @@
 
 mod apply;
 mod arrival;
+mod authority;
 mod block;
 mod checkpoint;
 mod edit;
@@ -25,6 +26,7 @@ mod verify;
 mod word;
 mod write;
 
+pub use authority::{Authors, Seal, Standing};
 pub use edit::Edit;
 pub use error::ReplicaError;
 pub use history::{Cut, Event, Fork, Provenance};

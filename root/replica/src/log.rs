@@ -5,12 +5,13 @@
 mod part;
 
 use crate::{ReplicaError, store::keyspace};
+use arc_swap::ArcSwap;
 use parking_lot::RwLock;
 use part::Part;
 use rhizome_ipld::{Payload, Signed, codec};
 use rhizome_storage::{Batch, Kv, fitting_value_len};
 use rhizome_tuple::{
-    Commit, CommitId, EntityId, EpochId, EpochSecret, Leaf, Op, SealedLeaf, leaf_hash, merkle_root,
+    Commit, CommitId, EntityId, EpochSecret, Leaf, Op, SealedLeaf, leaf_hash, merkle_root,
 };
 use serde_bytes::ByteBuf;
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
@@ -104,24 +105,19 @@ pub(crate) const STALE: &[u8] = b"stale";
 
 const BAD: ReplicaError = ReplicaError::Corrupt("a part of the commit log is missing or malformed");
 
-/// The secrets that open leaves; new ones are sealed under the last.
-pub struct Epochs(Vec<EpochSecret>);
+/// The secrets that open leaves; new ones are sealed under the last. More can come while the pod is open.
+pub struct Epochs(ArcSwap<Vec<EpochSecret>>);
 
 impl Epochs {
     /// Secrets in order of age, oldest first; at least one is needed to write.
     pub fn new(secrets: Vec<EpochSecret>) -> Self {
-        Self(secrets)
+        Self(ArcSwap::from_pointee(secrets))
     }
-    /// The epoch that new leaves are sealed under.
-    pub(crate) fn current(&self) -> Result<&EpochSecret, ReplicaError> {
-        self.0.last().ok_or(ReplicaError::NoKey([0; 8]))
+    pub(crate) fn set(&self, secrets: Vec<EpochSecret>) {
+        self.0.store(Arc::new(secrets));
     }
-    fn get(&self, id: EpochId) -> Result<&EpochSecret, ReplicaError> {
-        self.0
-            .iter()
-            .rev()
-            .find(|e| e.id() == id)
-            .ok_or(ReplicaError::NoKey(id.0))
+    pub(crate) fn all(&self) -> Arc<Vec<EpochSecret>> {
+        self.0.load_full()
     }
     /// Opens a leaf of a commit. `None` means that the leaf is *void*: it was erased, or its author made it so that nobody can read
     /// it, and it has no effect anywhere.
@@ -137,13 +133,22 @@ impl Epochs {
         let Ok(sealed) = SealedLeaf::from_bytes(bytes) else {
             return Ok(None);
         };
-        let Ok((entity, plaintext)) = self
-            .get(sealed.epoch)?
-            .open(&sealed, &header.address(index))
-        else {
-            return Ok(None);
-        };
-        Ok(Leaf::decode(&plaintext).ok().map(|ops| (entity, ops)))
+        let secrets = self.0.load();
+        // the name of an epoch is short: somebody could make two secrets with one name, of which a leaf opens under one at most
+        let mut named = secrets
+            .iter()
+            .rev()
+            .filter(|e| e.id() == sealed.epoch)
+            .peekable();
+        if named.peek().is_none() {
+            return Err(ReplicaError::NoKey(sealed.epoch.0));
+        }
+        let address = header.address(index);
+        let opened = named.find_map(|secret| secret.open(&sealed, &address).ok());
+        Ok(opened.and_then(|(entity, plaintext)| {
+            let ops = Leaf::decode(&plaintext).ok()?;
+            Some((entity, ops))
+        }))
     }
 }
 

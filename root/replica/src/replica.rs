@@ -1,13 +1,14 @@
 use crate::{
-    Aid, Eid, Epochs, Fact, ReplicaError, Snapshot, checkpoint::Checkpointer, flush::Flushed,
-    history::replay, log::Log, snapshot::Inner, state::State, store::keyspace,
+    Aid, Authors, Eid, Epochs, Fact, ReplicaError, Snapshot, Standing, authority::Sealed,
+    checkpoint::Checkpointer, flush::Flushed, history::replay, log::Log, snapshot::Inner,
+    state::State, store::keyspace,
 };
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
 use rhizome_ipld::{PublicKey, SigningKey};
 use rhizome_storage::{Durability, Kv};
-use rhizome_tuple::CommitId;
-use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
+use rhizome_tuple::{CommitId, EpochSecret};
+use std::{ops::ControlFlow, sync::Arc};
 
 /// A key that writes: its commits form one chain. Two writers never share one.
 pub struct Author {
@@ -72,6 +73,8 @@ pub(crate) struct Writer {
     /// Counts how often memory was thrown away.
     pub(crate) generation: usize,
     pub(crate) next_listener: u64,
+    /// The commits of sealed keys; read from the log when first needed.
+    pub(crate) sealed: Option<Sealed>,
 }
 
 /// What a store was found to hold.
@@ -83,8 +86,7 @@ pub(crate) struct Loaded {
 }
 
 impl Replica {
-    /// Makes an empty replica of the pod in a store. `salt` is 32 random bytes; `authors` are the keys that may write, with the names
-    /// in their certificates.
+    /// Makes an empty replica of the pod in a store. `salt` is 32 random bytes; `authors` are the keys that may write, or might once.
     ///
     /// # Errors
     /// [`ReplicaError::Exists`] if there is one already.
@@ -93,7 +95,7 @@ impl Replica {
         pod: &str,
         salt: [u8; 32],
         epochs: Epochs,
-        authors: BTreeMap<PublicKey, String>,
+        authors: impl Into<Authors>,
     ) -> Result<Self, ReplicaError> {
         if Checkpointer::head(&*kv)?.is_some() {
             return Err(ReplicaError::Exists);
@@ -109,15 +111,16 @@ impl Replica {
     pub fn open(
         kv: Arc<dyn Kv>,
         epochs: Epochs,
-        authors: BTreeMap<PublicKey, String>,
+        authors: impl Into<Authors>,
     ) -> Result<Self, ReplicaError> {
+        let authors = authors.into();
         let head = Checkpointer::head(&*kv)?.ok_or(ReplicaError::Missing)?;
         let log = Log::new(Some(kv), Arc::new(epochs));
         let Loaded {
             checkpointer,
             state,
             played,
-        } = Self::load(&log, &head)?;
+        } = Self::load(&log, &head, &authors)?;
         Ok(Self {
             pod: head.pod,
             current: ArcSwap::from_pointee(Inner {
@@ -132,6 +135,7 @@ impl Replica {
                 since_checkpoint: played,
                 generation: 0,
                 next_listener: 0,
+                sealed: None,
             }),
             flushed: Mutex::default(),
             listeners: RwLock::default(),
@@ -145,7 +149,7 @@ impl Replica {
     pub fn rebuild(
         kv: Arc<dyn Kv>,
         epochs: Epochs,
-        authors: BTreeMap<PublicKey, String>,
+        authors: impl Into<Authors>,
     ) -> Result<Self, ReplicaError> {
         Checkpointer::head(&*kv)?.ok_or(ReplicaError::Missing)?;
         kv.commit(Checkpointer::forget(&*kv)?, Durability::Durable)?;
@@ -154,9 +158,13 @@ impl Replica {
         Ok(replica)
     }
 
-    pub(crate) fn load(log: &Log, head: &crate::checkpoint::Head) -> Result<Loaded, ReplicaError> {
+    pub(crate) fn load(
+        log: &Log,
+        head: &crate::checkpoint::Head,
+        authors: &Authors,
+    ) -> Result<Loaded, ReplicaError> {
         let kv = log.kv.as_ref().ok_or(ReplicaError::Missing)?;
-        let (checkpointer, mut state) = Checkpointer::open(kv, head)?;
+        let (mut checkpointer, mut state) = Checkpointer::open(kv, head)?;
         let mut last = None;
         kv.snapshot()?
             .scan(keyspace::LOG, &[], None, true, &mut |k, _| {
@@ -167,6 +175,14 @@ impl Replica {
         if end < state.commits.len() {
             return Err(ReplicaError::Corrupt("the log ends before the checkpoint"));
         }
+        let void = Sealed::read(authors, &state, log, end)?.void(authors);
+        if !void.range(..state.commits.len()).eq(state.void.iter()) {
+            // since the last checkpoint it was learnt that other commits count
+            let salt = state.salt;
+            state = State::new(state.store, salt);
+            checkpointer.stale = true;
+        }
+        state.void = Arc::new(void);
         let played = replay(&mut state, log, end)?;
         Ok(Loaded {
             checkpointer,
@@ -208,17 +224,19 @@ impl Replica {
     }
 
     /// Lets a key write, under the name in its certificate.
-    pub fn admit(&self, key: PublicKey, name: &str) {
+    ///
+    /// # Errors
+    /// As [`Self::set_authors`].
+    pub fn admit(&self, key: PublicKey, name: &str) -> Result<(), ReplicaError> {
+        let mut authors = (*self.current.load().authors).clone();
+        authors.insert(key, Standing::active(name));
+        self.set_authors(authors)
+    }
+
+    /// Replaces the secrets that open leaves; new ones are sealed under the last. Those known so far must be among them.
+    pub fn set_epochs(&self, secrets: Vec<EpochSecret>) {
         let _writer = self.writer.lock();
-        let now = self.current.load_full();
-        let mut authors = (*now.authors).clone();
-        authors.insert(key, name.to_owned());
-        let inner = Inner {
-            state: now.state.clone(),
-            log: now.log.clone(),
-            authors: Arc::new(authors),
-        };
-        self.current.store(Arc::new(inner));
+        self.log.epochs.set(secrets);
     }
 
     /// Calls `listener` with every change, in order, from within the write: it must be quick. Returns a number for

@@ -1,5 +1,5 @@
 use crate::{
-    Aid, Eid, ReplicaError, Tree, Word,
+    Aid, Authors, Eid, ReplicaError, Tree, Word,
     apply::{Incoming, apply},
     key,
     log::{Epochs, Log},
@@ -18,7 +18,7 @@ pub struct Snapshot(pub(crate) Arc<Inner>);
 pub(crate) struct Inner {
     pub state: State,
     pub log: Log,
-    pub authors: Arc<BTreeMap<PublicKey, String>>,
+    pub authors: Arc<Authors>,
 }
 
 /// How much there is of an attribute.

@@ -4,7 +4,10 @@ use crate::{Aid, Eid, Tree, Word, block::Layout, key, store::BlockStore, table::
 use rhizome_ipld::{Cid, PublicKey};
 use rhizome_tuple::{CommitId, EntityId, Hlc, OpId, Value};
 use rustc_hash::FxHashMap;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// The place of an operation in this replica: kind 4 bits | commit number 28 | leaf 16 | operation 16.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -125,6 +128,8 @@ pub(crate) struct State {
     pub devices: Arc<Vec<PublicKey>>,
     pub heads: Arc<BTreeMap<u32, ChainHead>>,
     pub clock: Hlc,
+    /// Commits without effect: see [`crate::authority`].
+    pub void: Arc<BTreeSet<u32>>,
 }
 
 impl State {
@@ -152,6 +157,7 @@ impl State {
             devices: Arc::default(),
             heads: Arc::default(),
             clock: Hlc::default(),
+            void: Arc::default(),
             store,
         }
     }

@@ -113,6 +113,7 @@ impl Snapshot {
             match (leaf, self.0.log.epochs.open(&header, i, leaf)?) {
                 (LeafBytes::Erased(_), _) => hollow.push(LeafId(meta.id, i)),
                 (_, None) => report.void += 1,
+                (_, Some(_)) if state.void.contains(&number) => report.void += 1,
                 (_, Some((entity, ops))) => {
                     let mut erases = false;
                     for op in &ops {

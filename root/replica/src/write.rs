@@ -127,9 +127,7 @@ impl Replica {
                     expected: self.pod.clone(),
                 });
             }
-            if !authors.contains_key(&verified.device) {
-                return Err(ReplicaError::UnknownAuthor(verified.device));
-            }
+            authors.accept(&verified)?;
             record.check(&verified)?;
             batch.push(self.opened(verified, record)?);
         }
@@ -177,7 +175,9 @@ impl Replica {
         leaves: Vec<Leaf>,
         key: &SigningKey,
     ) -> Result<Incoming, ReplicaError> {
-        let (verified, sealed) = Commit::build(header, &leaves, self.log.epochs.current()?, key)?;
+        let epochs = self.log.epochs.all();
+        let epoch = epochs.last().ok_or(ReplicaError::NoKey([0; 8]))?;
+        let (verified, sealed) = Commit::build(header, &leaves, epoch, key)?;
         let record = Record {
             envelope: verified.to_bytes(),
             leaves: sealed.into_iter().map(LeafBytes::Sealed).collect(),
@@ -226,9 +226,7 @@ impl Replica {
         now_ms: i64,
         nonce: [u8; 16],
     ) -> Result<Commit, ReplicaError> {
-        if !now.0.authors.contains_key(device) {
-            return Err(ReplicaError::UnknownAuthor(*device));
-        }
+        now.0.authors.may_write(device)?;
         let state = now.state();
         let number = state
             .devices

@@ -306,7 +306,7 @@ fn history(seed: u64, seen: &mut Seen) {
                 let record = records(&home.replica).pop().unwrap();
                 let (header, _) = home.replica.snapshot().commit(&id).unwrap().unwrap();
                 pool.clock = pool.clock.max(header.hlc.0.min(1 << 40));
-                pool.keep(&record, header.device, header.seq);
+                pool.keep(&record, &header);
             }
         } else {
             underway.push(pool.forged().record);

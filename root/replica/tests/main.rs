@@ -13,5 +13,6 @@ mod kill;
 mod oracle;
 mod pool;
 mod refused;
+mod sealed;
 mod together;
 mod world;

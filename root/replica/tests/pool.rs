@@ -8,7 +8,7 @@ use crate::{
 use rhizome_ipld::{PublicKey, codec};
 use rhizome_replica::{Edit, Record};
 use rhizome_storage::conformance::Random;
-use rhizome_tuple::{CommitId, EntityId, LeafId, ListOp, Op, OpId, Value};
+use rhizome_tuple::{Commit, CommitId, EntityId, LeafId, ListOp, Op, OpId, Value};
 
 pub const ATTRIBUTES: [&str; 4] = ["name", "tag", "count", "list"];
 pub const FORGERS: u8 = 4;
@@ -19,6 +19,7 @@ pub struct Said {
     pub known: Known,
     pub device: PublicKey,
     pub seq: u64,
+    pub prev: Option<CommitId>,
 }
 
 fn value(r: &mut Random) -> Value {
@@ -54,7 +55,7 @@ impl Pool {
         }
     }
 
-    pub fn keep(&mut self, record: &Record, device: PublicKey, seq: u64) {
+    pub fn keep(&mut self, record: &Record, header: &Commit) {
         let known = read(record);
         for (i, leaf) in known.leaves.iter().enumerate() {
             let Some((entity, ops)) = leaf else { continue };
@@ -69,8 +70,9 @@ impl Pool {
         self.commits.push(Said {
             record: record.clone(),
             known,
-            device,
-            seq,
+            device: header.device,
+            seq: header.seq,
+            prev: header.prev,
         });
     }
 
@@ -265,7 +267,7 @@ impl Pool {
                 _ => panic!("a leaf is not read as it was written"),
             }
         }
-        self.keep(&forged.record, key.public(), forged.header.seq);
+        self.keep(&forged.record, &forged.header);
         forged
     }
 

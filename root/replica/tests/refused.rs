@@ -205,7 +205,7 @@ fn strangers_other_pods_and_unknown_epochs_are_refused() {
     );
 
     // once there is a certificate, what the stranger wrote is welcome
-    r.admit(stranger.public(), "a friend");
+    r.admit(stranger.public(), "a friend").unwrap();
     r.receive(vec![strange.record]).unwrap();
     let s = r.snapshot();
     assert_eq!(values(&s, entity(1), "name"), [v("stranger")]);

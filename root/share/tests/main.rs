@@ -1,1 +1,3 @@
+//! Who may read a pod.
+
 mod epoch;

@@ -1,0 +1,198 @@
+//! Who may write, and which commits count.
+//!
+//! A key that was removed keeps what it wrote up to a *seal*: heads of its chain that were accepted. A commit lies within a seal if it can be
+//! reached from one of the heads, at the place the seal says, by `prev` over ever lower places of the same key's chain. Commits beyond stay in the log, without effect: they are *void*. So what counts depends on
+//! the authors and on the set of commits alone, whatever came first.
+
+use crate::{
+    ReplicaError,
+    log::{Log, header_of, payload_id},
+    state::{Meta, State},
+};
+use rhizome_ipld::PublicKey;
+use rhizome_tuple::{Commit, CommitId};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The heads of one key's chain that a removal accepted: (seq, commit). None: nothing of it counts.
+pub type Seal = Vec<(u64, CommitId)>;
+
+/// A key that may write, or might once.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Standing {
+    /// The name in its certificate: which app or process.
+    pub name: String,
+    /// What counts lies within all of these. None: the key may write, and all of it counts.
+    pub seals: Vec<Seal>,
+}
+
+impl Standing {
+    /// A key that may write.
+    pub fn active(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            seals: Vec::new(),
+        }
+    }
+
+    /// Whether new commits of it can count.
+    pub fn may_write(&self) -> bool {
+        self.seals.is_empty()
+    }
+
+    /// Whether a commit at this place of the chain can lie within the seals.
+    fn reaches(&self, seq: u64) -> bool {
+        let within = |seal: &Seal| seal.iter().any(|(last, _)| seq <= *last);
+        self.seals.iter().all(within)
+    }
+}
+
+/// All keys that may write to a pod, or might once.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Authors(BTreeMap<PublicKey, Standing>);
+
+impl Authors {
+    /// What is known of a key.
+    pub fn get(&self, key: &PublicKey) -> Option<&Standing> {
+        self.0.get(key)
+    }
+
+    /// Adds a key, or replaces what is known of it.
+    pub fn insert(&mut self, key: PublicKey, standing: Standing) {
+        self.0.insert(key, standing);
+    }
+
+    /// All keys, with what is known of them.
+    pub fn iter(&self) -> impl Iterator<Item = (&PublicKey, &Standing)> {
+        self.0.iter()
+    }
+
+    fn sealed(&self, key: &PublicKey) -> bool {
+        self.0.get(key).is_some_and(|s| !s.may_write())
+    }
+
+    /// Whether a commit may come in at all.
+    pub(crate) fn accept(&self, header: &Commit) -> Result<(), ReplicaError> {
+        match self.0.get(&header.device) {
+            None => Err(ReplicaError::UnknownAuthor(header.device)),
+            Some(standing) if !standing.reaches(header.seq) => {
+                Err(ReplicaError::Removed(header.device))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Whether a key may make a new commit.
+    pub(crate) fn may_write(&self, key: &PublicKey) -> Result<(), ReplicaError> {
+        match self.0.get(key) {
+            None => Err(ReplicaError::UnknownAuthor(*key)),
+            Some(standing) if !standing.may_write() => Err(ReplicaError::Removed(*key)),
+            Some(_) => Ok(()),
+        }
+    }
+}
+
+impl FromIterator<(PublicKey, Standing)> for Authors {
+    fn from_iter<I: IntoIterator<Item = (PublicKey, Standing)>>(all: I) -> Self {
+        Self(all.into_iter().collect())
+    }
+}
+
+impl From<BTreeMap<PublicKey, String>> for Authors {
+    fn from(names: BTreeMap<PublicKey, String>) -> Self {
+        let active = |(key, name)| (key, Standing::active(name));
+        names.into_iter().map(active).collect()
+    }
+}
+
+struct Link {
+    number: u32,
+    key: PublicKey,
+    seq: u64,
+    prev: Option<CommitId>,
+}
+
+/// The commits of sealed keys, and which of them count.
+#[derive(Default)]
+pub(crate) struct Sealed {
+    links: FxHashMap<CommitId, Link>,
+}
+
+impl Sealed {
+    /// Reads the headers of all commits of sealed keys among the first `end` of the log; of those below `known.commits`, `known` says
+    /// whose they are.
+    pub fn read(
+        authors: &Authors,
+        known: &State,
+        log: &Log,
+        end: u32,
+    ) -> Result<Self, ReplicaError> {
+        let mut out = Self::default();
+        if !authors.iter().any(|(_, s)| !s.may_write()) {
+            return Ok(out);
+        }
+        for number in 0..end {
+            let meta = (number < known.commits.len()).then(|| known.meta(number));
+            let other = |m: &Meta| {
+                let key = known.devices.get(m.device as usize);
+                key.is_some_and(|key| !authors.sealed(key))
+            };
+            if meta.flatten().as_ref().is_some_and(other) {
+                continue;
+            }
+            let record = log.record(number)?;
+            let header = header_of(&record.envelope)?;
+            out.insert(authors, number, payload_id(&record.envelope)?, &header);
+        }
+        Ok(out)
+    }
+
+    /// Takes a commit into account.
+    pub fn insert(&mut self, authors: &Authors, number: u32, id: CommitId, header: &Commit) {
+        if authors.sealed(&header.device) {
+            let link = Link {
+                number,
+                key: header.device,
+                seq: header.seq,
+                prev: header.prev,
+            };
+            self.links.insert(id, link);
+        }
+    }
+
+    /// The numbers of the commits without effect.
+    pub fn void(&self, authors: &Authors) -> BTreeSet<u32> {
+        let mut counts: FxHashMap<u32, usize> = FxHashMap::default();
+        let keys: BTreeSet<PublicKey> = self.links.values().map(|l| l.key).collect();
+        for key in &keys {
+            let Some(standing) = authors.get(key) else {
+                continue;
+            };
+            for seal in &standing.seals {
+                for number in self.within(key, seal) {
+                    *counts.entry(number).or_default() += 1;
+                }
+            }
+        }
+        let void = |l: &Link| {
+            let seals = authors.get(&l.key).map_or(1, |s| s.seals.len());
+            (counts.get(&l.number).copied().unwrap_or(0) < seals).then_some(l.number)
+        };
+        self.links.values().filter_map(void).collect()
+    }
+
+    fn within(&self, key: &PublicKey, seal: &Seal) -> FxHashSet<u32> {
+        let mut out = FxHashSet::default();
+        for (seq, head) in seal {
+            let mut next = self.links.get(head).filter(|l| l.seq == *seq);
+            while let Some(link) = next.filter(|l| l.key == *key) {
+                if !out.insert(link.number) {
+                    break;
+                }
+                let before = link.prev.and_then(|id| self.links.get(&id));
+                next = before.filter(|l| l.seq < link.seq);
+            }
+        }
+        out
+    }
+}

@@ -22,8 +22,9 @@ pub type Seal = Vec<(u64, CommitId)>;
 pub struct Standing {
     /// The name in its certificate: which app or process.
     pub name: String,
-    /// What counts lies within all of these. None: the key may write, and all of it counts.
-    pub seals: Vec<Seal>,
+    /// One term for each certificate of the key: the seals within all of which a commit must lie to count by that certificate. By a
+    /// certificate without seals everything counts, and the key may write. Without certificates nothing does.
+    pub terms: Vec<Vec<Seal>>,
 }
 
 impl Standing {
@@ -31,19 +32,27 @@ impl Standing {
     pub fn active(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
-            seals: Vec::new(),
+            terms: vec![Vec::new()],
+        }
+    }
+
+    /// A key of which only what lies within all of these seals counts.
+    pub fn sealed(name: impl Into<String>, seals: Vec<Seal>) -> Self {
+        Self {
+            name: name.into(),
+            terms: vec![seals],
         }
     }
 
     /// Whether new commits of it can count.
     pub fn may_write(&self) -> bool {
-        self.seals.is_empty()
+        self.terms.iter().any(Vec::is_empty)
     }
 
     /// Whether a commit at this place of the chain can lie within the seals.
     fn reaches(&self, seq: u64) -> bool {
         let within = |seal: &Seal| seal.iter().any(|(last, _)| seq <= *last);
-        self.seals.iter().all(within)
+        self.terms.iter().any(|seals| seals.iter().all(within))
     }
 }
 
@@ -162,23 +171,18 @@ impl Sealed {
 
     /// The numbers of the commits without effect.
     pub fn void(&self, authors: &Authors) -> BTreeSet<u32> {
-        let mut counts: FxHashMap<u32, usize> = FxHashMap::default();
+        let mut void: BTreeSet<u32> = self.links.values().map(|l| l.number).collect();
         let keys: BTreeSet<PublicKey> = self.links.values().map(|l| l.key).collect();
         for key in &keys {
-            let Some(standing) = authors.get(key) else {
-                continue;
-            };
-            for seal in &standing.seals {
-                for number in self.within(key, seal) {
-                    *counts.entry(number).or_default() += 1;
-                }
+            let terms = authors.get(key).map_or(&[][..], |s| &s.terms);
+            for seals in terms {
+                let mut each = seals.iter().map(|seal| self.within(key, seal));
+                let Some(first) = each.next() else { continue };
+                let counts = each.fold(first, |all, more| &all & &more);
+                void.retain(|number| !counts.contains(number));
             }
         }
-        let void = |l: &Link| {
-            let seals = authors.get(&l.key).map_or(1, |s| s.seals.len());
-            (counts.get(&l.number).copied().unwrap_or(0) < seals).then_some(l.number)
-        };
-        self.links.values().filter_map(void).collect()
+        void
     }
 
     fn within(&self, key: &PublicKey, seal: &Seal) -> FxHashSet<u32> {

@@ -21,7 +21,7 @@ fn all() -> Authors {
 fn without(n: u8, seals: Vec<Seal>) -> Authors {
     let mut authors = all();
     let name = format!("app-{n}");
-    authors.insert(author(n).key.public(), Standing { name, seals });
+    authors.insert(author(n).key.public(), Standing::sealed(name, seals));
     authors
 }
 
@@ -63,7 +63,10 @@ fn counting(pool: &[Said], authors: &Authors) -> Vec<Known> {
     };
     let counts = |said: &&Said| {
         let standing = authors.get(&said.device).unwrap();
-        standing.seals.iter().all(|seal| within(said, seal))
+        standing
+            .terms
+            .iter()
+            .any(|seals| seals.iter().all(|seal| within(said, seal)))
     };
     let counted = pool.iter().filter(counts);
     counted.map(|s| s.known.clone()).collect()
@@ -105,7 +108,14 @@ fn history(seed: u64, seen: &mut Seen) {
         let mut authors = steps.last().unwrap().clone();
         let mut standing = authors.get(&key).unwrap().clone();
         let seal = seal(&mut pool, key);
-        standing.seals.push(seal);
+        // a removal limits every certificate there is; now and then there is a further one, limited from the start
+        for seals in &mut standing.terms {
+            seals.push(seal.clone());
+        }
+        if pool.r.one_in(4) {
+            let other = self::seal(&mut pool, key);
+            standing.terms.push(vec![other]);
+        }
         authors.insert(key, standing);
         steps.push(authors);
     }

@@ -4,7 +4,7 @@ use crate::{
     Author, Change, Edit, LeafBytes, Record, Replica, ReplicaError, Snapshot, Written,
     apply::Incoming, edit,
 };
-use rhizome_ipld::{PublicKey, Signed, SigningKey, Verified};
+use rhizome_ipld::{PublicKey, SigningKey, Verified};
 use rhizome_storage::Durability;
 use rhizome_tuple::{Commit, CommitId, Head, Hlc, Leaf, MAX_FRONTIER, MAX_LEAVES};
 use std::{collections::BTreeMap, sync::Arc};
@@ -116,21 +116,8 @@ impl Replica {
     /// # Errors
     /// The first commit that is not valid here; none of the batch is taken then.
     pub fn receive(&self, records: Vec<Record>) -> Result<Arc<Change>, ReplicaError> {
-        let authors = self.current.load().authors.clone();
-        let mut batch = Vec::with_capacity(records.len());
-        for record in records {
-            let verified = Signed::<Commit>::from_bytes(&record.envelope)?.verify()?;
-            verified.check()?;
-            if verified.pod != self.pod {
-                return Err(ReplicaError::WrongPod {
-                    found: verified.pod.clone(),
-                    expected: self.pod.clone(),
-                });
-            }
-            authors.accept(&verified)?;
-            record.check(&verified)?;
-            batch.push(self.opened(verified, record)?);
-        }
+        let admit = |record| self.admitted(record)?.map_err(|(_, error)| error);
+        let batch = records.into_iter().map(admit).collect::<Result<_, _>>()?;
         let mut writer = self.writer.lock();
         let taken = self.take(&mut writer, batch)?;
         drop(writer);

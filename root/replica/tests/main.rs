@@ -15,4 +15,5 @@ mod pool;
 mod refused;
 mod sealed;
 mod together;
+mod travel;
 mod world;

@@ -1,0 +1,228 @@
+//! What commits look like to those who carry them from replica to replica: chains of ids, and records that come in one by one.
+
+use crate::{
+    Change, LeafBytes, Record, Replica, ReplicaError, Snapshot, apply::Incoming, log::header_of,
+    state::State,
+};
+use rhizome_ipld::{PublicKey, Signed};
+use rhizome_tuple::{Commit, CommitId};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// A commit as a link of a chain.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Link {
+    /// Whose chain.
+    pub author: PublicKey,
+    /// The place in it.
+    pub seq: u64,
+    /// The commit.
+    pub id: CommitId,
+    /// The one it follows, as it says.
+    pub prev: Option<CommitId>,
+}
+
+/// What became of a commit that came from elsewhere.
+#[derive(Debug)]
+pub enum Arrival {
+    /// It is new here. Another one at the same place of the chain that was there before makes it a fork.
+    New(Link, Option<CommitId>),
+    /// It was here; bytes of leaves that were missing have been taken from it.
+    Known(Link),
+    /// It is well-formed, and not taken here and now: [`ReplicaError::UnknownAuthor`], [`ReplicaError::Removed`],
+    /// [`ReplicaError::NoKey`].
+    Refused(Link, ReplicaError),
+    /// It is no commit of this pod, or was changed on the way.
+    Invalid(ReplicaError),
+}
+
+impl Snapshot {
+    /// The commit with this number, counted from 0 in the order in which they came here; with whether it counts (see
+    /// [`crate::Standing`]).
+    ///
+    /// # Errors
+    /// Those of reading the log.
+    pub fn link(&self, number: u32) -> Result<Option<(Link, bool)>, ReplicaError> {
+        if number >= self.commit_count() {
+            return Ok(None);
+        }
+        let record = self.0.log.record(number)?;
+        let header = header_of(&record.envelope)?;
+        let Some(meta) = self.state().meta(number) else {
+            return Err(self.lost());
+        };
+        let counts = !self.state().void.contains(&number);
+        Ok(Some((link(meta.id, &header), counts)))
+    }
+
+    /// Whether a commit is here.
+    pub fn holds(&self, id: &CommitId) -> bool {
+        self.state().commit_number(id).is_some()
+    }
+
+    /// A commit as it travels.
+    ///
+    /// # Errors
+    /// Those of reading the log.
+    pub fn record(&self, id: &CommitId) -> Result<Option<Arc<Record>>, ReplicaError> {
+        let number = self.state().commit_number(id);
+        self.fault()?;
+        number.map(|n| self.0.log.record(n)).transpose()
+    }
+
+    /// Place and id of the commits in a chain, from the place `first` to `last`, in ascending order of both; at least those of one place
+    /// and at most about `limit`.
+    ///
+    /// # Errors
+    /// Those of reading the indexes.
+    pub fn chain(
+        &self,
+        author: &PublicKey,
+        first: u64,
+        last: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, CommitId)>, ReplicaError> {
+        let state = self.state();
+        let Some(device) = state.devices.iter().position(|d| d == author) else {
+            return Ok(Vec::new());
+        };
+        let slot = |seq: u64| (device as u128) << 64 | seq as u128;
+        let mut slots = Vec::new();
+        state
+            .chains
+            .entries(slot(first), slot(last), |key, number| {
+                slots.push((key as u64, number as u32));
+                slots.len() < limit.max(1)
+            });
+        let mut out: Vec<(u64, CommitId)> = Vec::new();
+        for (seq, number) in slots {
+            let mut here = BTreeSet::new();
+            let of = |n: u32| state.meta(n).map(|m| m.id).ok_or_else(|| self.lost());
+            here.insert(of(number)?);
+            let forks = (number as u128) << 64;
+            for fork in state.forks.range(forks, forks | u64::MAX as u128) {
+                here.insert(of(fork as u32)?);
+            }
+            out.extend(here.into_iter().map(|id| (seq, id)));
+        }
+        self.fault()?;
+        Ok(out)
+    }
+
+    /// Places of leaves of a commit whose bytes are not here: erased ones, and those that came without.
+    ///
+    /// # Errors
+    /// Those of reading the log.
+    pub fn hollow(&self, id: &CommitId) -> Result<Vec<u32>, ReplicaError> {
+        let Some(record) = self.record(id)? else {
+            return Ok(Vec::new());
+        };
+        let leaves = (0..).zip(&record.leaves);
+        let hollow = leaves.filter(|(_, leaf)| matches!(leaf, LeafBytes::Erased(_)));
+        Ok(hollow.map(|(place, _)| place).collect())
+    }
+
+    fn lost(&self) -> ReplicaError {
+        self.fault().err().unwrap_or(ReplicaError::Corrupt(
+            "an index names a commit that is not there",
+        ))
+    }
+}
+
+impl Replica {
+    /// Takes commits that came from elsewhere, as [`Self::receive`], but each on its own merits: one that cannot be taken does not keep
+    /// the others out. Says what became of each, in the same order.
+    ///
+    /// # Errors
+    /// Those of the store; none of the commits is taken then.
+    pub fn receive_each(
+        &self,
+        records: Vec<Record>,
+    ) -> Result<(Option<Arc<Change>>, Vec<Arrival>), ReplicaError> {
+        let mut arrivals = Vec::with_capacity(records.len());
+        let mut batch: Vec<Incoming> = Vec::new();
+        for record in records {
+            arrivals.push(match self.admitted(record) {
+                Ok(Ok(incoming)) => {
+                    let link = link(incoming.id, &incoming.header);
+                    batch.push(incoming);
+                    Arrival::Known(link)
+                }
+                Ok(Err((link, error))) => Arrival::Refused(link, error),
+                Err(
+                    error @ (ReplicaError::Tuple(_)
+                    | ReplicaError::Signature(_)
+                    | ReplicaError::WrongPod { .. }),
+                ) => Arrival::Invalid(error),
+                Err(error) => return Err(error),
+            });
+        }
+        if batch.is_empty() {
+            return Ok((None, arrivals));
+        }
+        let mut writer = self.writer.lock();
+        let before = self.snapshot();
+        let mut met = BTreeSet::new();
+        let mut places: BTreeMap<(PublicKey, u64), CommitId> = BTreeMap::new();
+        for arrival in &mut arrivals {
+            if let Arrival::Known(link) = *arrival
+                && !before.holds(&link.id)
+                && met.insert(link.id)
+            {
+                let first = *places.entry((link.author, link.seq)).or_insert(link.id);
+                let rival = rival(before.state(), &link);
+                *arrival = Arrival::New(link, rival.or((first != link.id).then_some(first)));
+            }
+        }
+        let taken = self.take(&mut writer, batch)?;
+        drop(writer);
+        self.checkpoint_if_due(u64::MAX)?;
+        Ok((Some(taken.change), arrivals))
+    }
+
+    /// A commit that may come in, or why not.
+    pub(crate) fn admitted(
+        &self,
+        record: Record,
+    ) -> Result<Result<Incoming, (Link, ReplicaError)>, ReplicaError> {
+        let verified = Signed::<Commit>::from_bytes(&record.envelope)?.verify()?;
+        verified.check()?;
+        if verified.pod != self.pod {
+            return Err(ReplicaError::WrongPod {
+                found: verified.pod.clone(),
+                expected: self.pod.clone(),
+            });
+        }
+        let id = CommitId::from_cid(&verified.id())
+            .ok_or(ReplicaError::Corrupt("a commit without a BLAKE3 id"))?;
+        let link = link(id, &verified);
+        record.check(&verified)?;
+        if let Err(error) = self.current.load().authors.accept(&verified) {
+            return Ok(Err((link, error)));
+        }
+        match self.opened(verified, record) {
+            Ok(incoming) => Ok(Ok(incoming)),
+            Err(error @ ReplicaError::NoKey(_)) => Ok(Err((link, error))),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn link(id: CommitId, header: &Commit) -> Link {
+    Link {
+        author: header.device,
+        seq: header.seq,
+        id,
+        prev: header.prev,
+    }
+}
+
+/// Another commit at the place of this one.
+fn rival(state: &State, link: &Link) -> Option<CommitId> {
+    let device = state.devices.iter().position(|d| *d == link.author)?;
+    let slot = (device as u128) << 64 | link.seq as u128;
+    let number = state.chains.get(slot)?;
+    state.meta(number as u32).map(|m| m.id)
+}

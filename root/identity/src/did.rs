@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use multibase::Base;
-use rhizome_ipld::{Cid, DAG_CBOR, PublicKey, SHA2_256};
+use rhizome_ipld::{Cid, DAG_CBOR, PublicKey, SHA2_256, cid_from_bytes};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::IdentityError;
@@ -55,6 +55,13 @@ impl Did {
             Method::Rhizome(_) => None,
             Method::Key(key) => Some(key),
         }
+    }
+
+    /// For a `did:rhizome`, the CID of its genesis payload.
+    pub fn genesis_cid(&self) -> Option<Cid> {
+        let digest = self.genesis_digest()?;
+        let cid = [&CID_PREFIX[..], digest].concat();
+        cid_from_bytes(&cid).ok()
     }
 
     /// For a `did:rhizome`, the SHA2-256 of its genesis payload.

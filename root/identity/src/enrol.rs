@@ -3,10 +3,11 @@
 //! Every process that writes (tab, app, daemon) has a key of its own, so that two writers never share a hash chain. A device says
 //! which keys write for it.
 
-use rhizome_ipld::{HashKind, Payload, PublicKey, SigningKey, Verified};
+use rhizome_ipld::{Cid, HashKind, Payload, PublicKey, SigningKey, Verified};
 use serde::{Deserialize, Serialize};
 
-use crate::{Did, IdentityError, Random};
+use crate::action::digest;
+use crate::{Did, IdentityError, Incarnation, Random};
 
 /// Longest name of a process in bytes.
 pub const MAX_NAME: usize = 64;
@@ -19,6 +20,9 @@ pub struct Enrol {
     pub pod: Did,
     /// The device that delegates.
     pub device: PublicKey,
+    /// The operation that made the device a member; absent if it is of the genesis. With `device`, the incarnation that delegates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub add: Option<Cid>,
     /// The process key.
     pub process: PublicKey,
     /// What the process is, for people: 1 to 64 bytes without control characters.
@@ -39,13 +43,15 @@ impl Payload for Enrol {
 }
 
 impl Enrol {
-    /// Enrols a process key with the device's key.
+    /// Enrols a process key with the device's key. `add` is the operation that made the device a member; the genesis may be left
+    /// out.
     ///
     /// # Errors
     /// [`IdentityError::Enrolment`] for an unacceptable name or the device's own key.
     pub fn sign(
         pod: Did,
         device: &SigningKey,
+        add: Option<Cid>,
         process: PublicKey,
         name: &str,
         random: Random<'_>,
@@ -55,6 +61,7 @@ impl Enrol {
         let enrol = Self {
             pod,
             device: device.public(),
+            add: add.filter(|add| digest(add).as_ref() != pod.genesis_digest()),
             process,
             name: name.into(),
             nonce,
@@ -63,7 +70,17 @@ impl Enrol {
         Ok(Verified::sign(enrol, device)?)
     }
 
-    /// Checks what its type leaves open. Whether the device belongs to the pod is [`crate::Genesis::admit`]'s question.
+    /// The incarnation that delegates; none if the pod is no did:rhizome.
+    pub fn incarnation(&self) -> Option<Incarnation> {
+        let genesis = || self.pod.genesis_cid();
+        let add = self.add.or_else(genesis)?;
+        Some(Incarnation {
+            key: self.device,
+            add,
+        })
+    }
+
+    /// Checks what its type leaves open. Whether the device belongs to the pod is [`crate::Resolution::admit`]'s question.
     ///
     /// # Errors
     /// [`IdentityError::Enrolment`].
@@ -73,6 +90,13 @@ impl Enrol {
         }
         if self.name.chars().any(char::is_control) {
             return Err(IdentityError::Enrolment("the name has control characters"));
+        }
+        if let Some(add) = &self.add
+            && (digest(add).is_none() || digest(add).as_ref() == self.pod.genesis_digest())
+        {
+            return Err(IdentityError::Enrolment(
+                "what made the device a member is no operation, or the genesis, which is left out",
+            ));
         }
         if self.process == self.device {
             return Err(IdentityError::Enrolment(

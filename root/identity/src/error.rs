@@ -28,6 +28,24 @@ pub enum IdentityError {
     /// A genesis that breaks a rule of its format.
     #[error("the genesis is not acceptable: {0}")]
     Genesis(&'static str),
+    /// An operation of the device log that breaks a rule of its format.
+    #[error("the operation of the device log is not acceptable: {0}")]
+    Operation(&'static str),
+    /// An operation that cannot belong to this device log.
+    #[error("the operation does not belong to this device log: {0}")]
+    Refused(&'static str),
+    /// A device log would hold more than it takes in.
+    #[error("the device log has no room for more {0}")]
+    LogFull(&'static str),
+    /// A change of the identity that would be without effect.
+    #[error("this change of the identity would be without effect: {0}")]
+    NotAllowed(&'static str),
+    /// A signature under a proposal by a key that does not have to sign it, or that is not valid.
+    #[error("{0} does not have to sign this proposal, or its signature is not valid")]
+    NotASigner(PublicKey),
+    /// A snapshot of a device log that is not one.
+    #[error("the snapshot of the device log is not acceptable: {0}")]
+    Snapshot(&'static str),
     /// A genesis of another DID than expected.
     #[error("this is the genesis of {found}, not of {expected}")]
     OtherDid {

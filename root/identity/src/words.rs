@@ -6,33 +6,23 @@
 //! ```text
 //! recovery key  = Ed25519 key of  derive_key("rhizome recovery key v1",  entropy)
 //! salt          =                 derive_key("rhizome recovery salt v1", entropy)
+//! sealing key   = X-Wing key of   derive_key("rhizome recovery kem v1",  entropy)
 //! policy        = { k: 1, keys: [ SHA2-256(salt ‖ multikey of the recovery key) ] }
 //! ```
 //!
 //! so the words alone are enough: nothing else has to be kept. The policy shows neither the key nor that it came from words.
 
 use bip39::{Language, Mnemonic};
-use rhizome_ipld::{PublicKey, SigningKey};
-use serde_bytes::ByteArray;
-use sha2::{Digest, Sha256};
+use rhizome_ipld::SigningKey;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::{Genesis, IdentityError, Policy, Random, Secret};
+use crate::{IdentityError, KemSecret, Policy, Random, Reveal, Secret};
 
 /// How many words.
 pub const WORDS: usize = 24;
 
 /// Longest text that is read as words: 24 of at most 8 letters, and generous white space.
 const MAX_TEXT: usize = 1024;
-
-/// The hidden form of a recovery key: `SHA2-256(salt ‖ multikey)`.
-pub fn hide(salt: &[u8; 32], key: &PublicKey) -> [u8; 32] {
-    Sha256::new()
-        .chain_update(salt)
-        .chain_update(key.to_bytes())
-        .finalize()
-        .into()
-}
 
 /// Twenty-four recovery words, in memory only as long as they are shown or checked. Wiped on drop, never printed by accident.
 pub struct RecoveryWords(Secret);
@@ -128,22 +118,33 @@ impl RecoveryWords {
         blake3::derive_key("rhizome recovery salt v1", self.0.expose())
     }
 
-    /// The policy that these words alone satisfy.
-    pub fn policy(&self) -> Policy {
-        Policy {
-            k: 1,
-            keys: vec![ByteArray::new(hide(&self.salt(), &self.key().public()))],
+    /// The key to which a pod's secrets are sealed, so that the words alone open them again.
+    pub fn kem(&self) -> KemSecret {
+        let mut seed = blake3::derive_key("rhizome recovery kem v1", self.0.expose());
+        KemSecret::from_seed(Secret::take(&mut seed))
+    }
+
+    /// What shows, in a recovery, that the words belong to a policy.
+    pub fn reveal(&self) -> Reveal {
+        Reveal {
+            salt: self.salt(),
+            key: self.key().public(),
         }
     }
 
-    /// Checks words against the identity they should recover, and says which of its policies they satisfy.
+    /// The policy that these words alone satisfy.
+    pub fn policy(&self) -> Policy {
+        Policy::of(1, &[self.reveal()])
+    }
+
+    /// Checks words against the policies of the identity they should recover (a [`crate::Genesis`] and a [`crate::Resolution`] have
+    /// them), and says which of them they satisfy.
     ///
     /// # Errors
     /// [`IdentityError::OtherWords`].
-    pub fn verify(&self, genesis: &Genesis) -> Result<usize, IdentityError> {
+    pub fn verify(&self, policies: &[Policy]) -> Result<usize, IdentityError> {
         let policy = self.policy();
-        genesis
-            .policies
+        policies
             .iter()
             .position(|p| *p == policy)
             .ok_or(IdentityError::OtherWords)

@@ -249,7 +249,14 @@ fn enrolment() {
     let genesis = genesis(&[1, 2]);
     let process = key(20).public();
     let enrol = |device: u8, process, name: &str| {
-        Enrol::sign(genesis.did(), &key(device), process, name, &mut random(1))
+        Enrol::sign(
+            genesis.did(),
+            &key(device),
+            None,
+            process,
+            name,
+            &mut random(1),
+        )
     };
     let good = enrol(1, process, "cli").unwrap();
     genesis.admit(&good).unwrap();

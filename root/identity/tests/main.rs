@@ -1,8 +1,12 @@
 //! Tests of rhizome-identity, one binary.
 
 mod genesis;
+mod history;
 mod keystore;
 mod keystore_crash;
+mod oracle;
+mod traps;
+mod twin;
 mod vectors;
 mod words;
 

@@ -122,6 +122,7 @@ fn enrolment() {
     let made = Enrol::sign(
         text(&case["pod"]).parse().unwrap(),
         &SigningKey::from_seed(bytes32(&case["device_seed"])),
+        None,
         SigningKey::from_seed(bytes32(&case["process_seed"])).public(),
         text(&case["name"]),
         &mut once(hex(&case["nonce"])),

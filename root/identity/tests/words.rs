@@ -25,10 +25,10 @@ fn words_come_back() {
 fn words_are_checked_against_the_genesis() {
     let genesis = genesis(&[1]);
     let right = RecoveryWords::from_entropy(Secret::take(&mut [9; 32]));
-    assert_eq!(right.verify(&genesis).unwrap(), 0);
+    assert_eq!(right.verify(&genesis.policies).unwrap(), 0);
     let wrong = RecoveryWords::generate(&mut random(1));
     assert!(matches!(
-        wrong.verify(&genesis),
+        wrong.verify(&genesis.policies),
         Err(IdentityError::OtherWords)
     ));
 }

@@ -1,14 +1,17 @@
 //! What the key store holds, and its plain text.
 //!
 //! ```text
-//! [device seed, kem seed, genesis CAR | null, [[epoch name, secret], …], [[name, seed, enrolment envelope], …], words | null]
+//! [device seed, kem seed, genesis CAR | null, [[epoch name, secret], …], [[name, seed, enrolment envelope], …], words | null,
+//!  add | null]
 //! ```
+//!
+//! `add` is the CID of the operation that made the device a member, null for one of the genesis. Version 1 of the file ends before it.
 //!
 //! Lists only, no maps: the encoder would buffer maps, and with them copies of secrets.
 
 use std::collections::BTreeMap;
 
-use rhizome_ipld::{Signed, Verified, codec};
+use rhizome_ipld::{Cid, Signed, Verified, codec};
 use serde_bytes::{ByteArray, ByteBuf, Bytes};
 use zeroize::Zeroizing;
 
@@ -28,6 +31,8 @@ pub(super) struct Contents {
     pub epochs: BTreeMap<EpochName, Secret>,
     pub processes: BTreeMap<String, Process>,
     pub words: Option<RecoveryWords>,
+    /// The operation that made the device a member, unless it is of the genesis.
+    pub add: Option<Cid>,
 }
 
 pub(super) struct Process {
@@ -35,12 +40,23 @@ pub(super) struct Process {
     pub enrol: Verified<Enrol>,
 }
 
+type Epochs = Vec<(ByteArray<8>, Secret)>;
+type Processes = Vec<(String, Secret, ByteBuf)>;
 type Plain = (
     Secret,
     Secret,
     Option<ByteBuf>,
-    Vec<(ByteArray<8>, Secret)>,
-    Vec<(String, Secret, ByteBuf)>,
+    Epochs,
+    Processes,
+    Option<Secret>,
+    Option<Cid>,
+);
+type PlainVersion1 = (
+    Secret,
+    Secret,
+    Option<ByteBuf>,
+    Epochs,
+    Processes,
     Option<Secret>,
 );
 
@@ -53,6 +69,7 @@ impl Contents {
             epochs: BTreeMap::new(),
             processes: BTreeMap::new(),
             words: None,
+            add: None,
         }
     }
 
@@ -92,6 +109,7 @@ impl Contents {
                 self.words
                     .as_ref()
                     .map(|w| Bytes::new(w.entropy().expose())),
+                self.add,
             ),
             &mut plain,
         )?;
@@ -99,10 +117,15 @@ impl Contents {
     }
 
     /// The plain text was authenticated, so what does not decode is a fault of ours or of memory: "damaged".
-    pub fn decode(plain: &[u8]) -> Result<Self, IdentityError> {
+    pub fn decode(plain: &[u8], version: u8) -> Result<Self, IdentityError> {
         let damaged = |_| IdentityError::Damaged;
-        let (device, kem, genesis, epochs, processes, words): Plain =
-            codec::decode(plain, MAX_FILE).map_err(|_| IdentityError::Damaged)?;
+        let (device, kem, genesis, epochs, processes, words, add): Plain = if version == 1 {
+            let (device, kem, genesis, epochs, processes, words): PlainVersion1 =
+                codec::decode(plain, MAX_FILE).map_err(|_| IdentityError::Damaged)?;
+            (device, kem, genesis, epochs, processes, words, None)
+        } else {
+            codec::decode(plain, MAX_FILE).map_err(|_| IdentityError::Damaged)?
+        };
         let genesis = genesis
             .map(|car| Genesis::from_car(&car).map_err(damaged))
             .transpose()?;
@@ -125,6 +148,7 @@ impl Contents {
                 .collect(),
             processes,
             words: words.map(RecoveryWords::from_entropy),
+            add,
         })
     }
 }

@@ -3,7 +3,7 @@
 //! | offset | bytes | field |
 //! |---:|---:|---|
 //! | 0 | 6 | `RZKEYS` |
-//! | 6 | 1 | version: 1 |
+//! | 6 | 1 | version: 2; version 1 is read |
 //! | 7 | 1 | protection: 0 permissions only (empty passphrase), 1 passphrase |
 //! | 8 | 4 | Argon2id memory in KiB |
 //! | 12 | 4 | Argon2id passes |
@@ -31,7 +31,7 @@ use super::directory::MAX_FILE;
 use crate::{IdentityError, Random, Secret};
 
 const MAGIC: &[u8; 6] = b"RZKEYS";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const HEADER_LEN: usize = 80;
 const TAG_LEN: usize = 16;
 
@@ -59,6 +59,7 @@ const MOST: Costs = Costs {
 };
 
 pub(super) struct Header {
+    pub version: u8,
     pub protection: Protection,
     costs: Costs,
     salt: [u8; 16],
@@ -93,7 +94,7 @@ pub(super) fn open_header(file: &[u8], path: &Path) -> Result<Header, IdentityEr
     }
     fields.take::<6>()?;
     let [version] = fields.take()?;
-    if version != VERSION {
+    if version == 0 || version > VERSION {
         return Err(IdentityError::Version(version));
     }
     let protection = match fields.take()? {
@@ -117,6 +118,7 @@ pub(super) fn open_header(file: &[u8], path: &Path) -> Result<Header, IdentityEr
         return Err(IdentityError::Damaged);
     }
     let header = Header {
+        version,
         protection,
         costs,
         salt: fields.take()?,

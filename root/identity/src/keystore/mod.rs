@@ -15,7 +15,10 @@ use std::path::Path;
 
 use rhizome_ipld::{PublicKey, SigningKey, Verified};
 
-use crate::{Did, Enrol, Genesis, IdentityError, KemSecret, Random, RecoveryWords, Secret};
+use crate::{
+    Did, Enrol, Genesis, IdentityError, Incarnation, KemSecret, Log, Random, RecoveryWords, Secret,
+    Standing,
+};
 use contents::Contents;
 use directory::{Directory, Version};
 use envelope::Wrapping;
@@ -106,7 +109,7 @@ impl KeyStore {
             directory,
             version,
             wrapping,
-            contents: Contents::decode(&plain)?,
+            contents: Contents::decode(&plain, header.version)?,
         })
     }
 
@@ -181,6 +184,47 @@ impl KeyStore {
         }
     }
 
+    /// Remembers the identity this device was added to, or by which of its operations it is a member now: after it was added, and
+    /// after a recovery that lists it. New enrolments name that incarnation. If it was removed in between, its processes are
+    /// forgotten, and get new keys.
+    ///
+    /// # Errors
+    /// [`IdentityError::NotADevice`] if this device is no member now; [`IdentityError::OtherDid`] if there is another identity
+    /// already.
+    pub fn join(&mut self, log: &Log) -> Result<(), IdentityError> {
+        let device = self.device().public();
+        let found = log.did();
+        if let Some(expected) = self.did().filter(|did| *did != found) {
+            return Err(IdentityError::OtherDid { expected, found });
+        }
+        let now = log.resolve();
+        let active = now.device(&device);
+        let Some(active) = active else {
+            return Err(IdentityError::NotADevice { device, did: found });
+        };
+        let genesis = log.genesis();
+        if let Some(before) = self.incarnation()
+            && before != active.incarnation
+            && now.standing(&before) != Some(&Standing::Whole)
+        {
+            // Cut off as they are, the old processes must not be certified anew: that would bring back what was cut.
+            self.contents.processes.clear();
+        }
+        self.contents.add =
+            Some(active.incarnation.add).filter(|add| *add != genesis.operation().id());
+        self.contents.genesis = Some(genesis.clone());
+        Ok(())
+    }
+
+    /// The membership of this device in whose name it enrols processes.
+    pub fn incarnation(&self) -> Option<Incarnation> {
+        let genesis = self.genesis()?;
+        Some(Incarnation {
+            key: self.device().public(),
+            add: self.contents.add.unwrap_or(genesis.operation().id()),
+        })
+    }
+
     /// The epoch secrets of the pod, by name.
     pub fn epochs(&self) -> impl Iterator<Item = (EpochName, &Secret)> {
         self.contents.epochs.iter().map(|(name, s)| (*name, s))
@@ -235,7 +279,14 @@ impl KeyStore {
         let did = self.did().ok_or(IdentityError::NoIdentity)?;
         let seed = Secret::random(random);
         let key = SigningKey::from_seed(*seed.expose());
-        let enrol = Enrol::sign(did, &self.device(), key.public(), name, random)?;
+        let enrol = Enrol::sign(
+            did,
+            &self.device(),
+            self.contents.add,
+            key.public(),
+            name,
+            random,
+        )?;
         self.contents.processes.insert(
             name.into(),
             contents::Process {
@@ -266,7 +317,15 @@ impl KeyStore {
     /// # Errors
     /// [`IdentityError::NoIdentity`] before [`Self::set_genesis`], [`IdentityError::OtherWords`].
     pub fn confirm_words(&mut self, entered: &RecoveryWords) -> Result<(), IdentityError> {
-        entered.verify(self.genesis().ok_or(IdentityError::NoIdentity)?)?;
+        let genesis = self.genesis().ok_or(IdentityError::NoIdentity)?;
+        match &self.contents.words {
+            // After a recovery the words in force are not those of the genesis.
+            Some(kept) if kept.policy() == entered.policy() => {}
+            Some(_) => return Err(IdentityError::OtherWords),
+            None => {
+                entered.verify(&genesis.policies)?;
+            }
+        }
         self.contents.words = None;
         Ok(())
     }

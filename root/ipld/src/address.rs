@@ -30,6 +30,14 @@ pub enum HashKind {
 }
 
 impl HashKind {
+    /// The CID of dag-cbor whose digest this is.
+    pub fn cid_of(self, digest: [u8; 32]) -> Cid {
+        match self {
+            Self::Sha256 => v1(DAG_CBOR, SHA2_256, digest),
+            Self::Blake3 => cid_from_blake3(digest),
+        }
+    }
+
     /// The `CIDv1` of a DAG-CBOR block under this hash.
     pub fn cid(self, dag_cbor: &[u8]) -> Cid {
         match self {

@@ -221,14 +221,14 @@ impl Epoch {
     /// The older secrets in it that open. `secret` is this epoch's.
     pub fn open_past(&self, secret: &Secret) -> Vec<(EpochId, Secret)> {
         let open = |(id, sealed): &(EpochId, ByteBuf)| {
-            let old = open_past(secret, id, sealed)?;
+            let old = open_past(secret, *id, sealed)?;
             (EpochSecret::new(old.expose()).id() == *id).then_some((*id, old))
         };
         self.past.iter().filter_map(open).collect()
     }
 }
 
-fn commitment(secret: &Secret) -> [u8; 32] {
+pub(crate) fn commitment(secret: &Secret) -> [u8; 32] {
     blake3::derive_key("rhizome epoch commitment v1", secret.expose())
 }
 
@@ -237,7 +237,7 @@ fn context(pod: &Did, commitment: &[u8; 32]) -> Vec<u8> {
 }
 
 /// The key under which one older secret lies in an epoch. It is used for that secret alone, so the nonce can be fixed.
-fn past_key(secret: &Secret, id: &EpochId) -> Zeroizing<[u8; 32]> {
+fn past_key(secret: &Secret, id: EpochId) -> Zeroizing<[u8; 32]> {
     let key = Zeroizing::new(blake3::derive_key(
         "rhizome epoch history v1",
         secret.expose(),
@@ -247,7 +247,7 @@ fn past_key(secret: &Secret, id: &EpochId) -> Zeroizing<[u8; 32]> {
 
 fn seal_past(secret: &Secret, old: &Secret) -> ByteBuf {
     let id = EpochSecret::new(old.expose()).id();
-    let cipher = XChaCha20Poly1305::new((&*past_key(secret, &id)).into());
+    let cipher = XChaCha20Poly1305::new((&*past_key(secret, id)).into());
     let mut bytes = old.expose().to_vec();
     // 32 bytes are never too many for the cipher
     if let Ok(tag) =
@@ -258,7 +258,7 @@ fn seal_past(secret: &Secret, old: &Secret) -> ByteBuf {
     ByteBuf::from(bytes)
 }
 
-fn open_past(secret: &Secret, id: &EpochId, sealed: &[u8]) -> Option<Secret> {
+fn open_past(secret: &Secret, id: EpochId, sealed: &[u8]) -> Option<Secret> {
     let cipher = XChaCha20Poly1305::new((&*past_key(secret, id)).into());
     let (bytes, tag) = sealed.split_at_checked(32)?;
     let mut plain = Zeroizing::new([0; 32]);

@@ -24,6 +24,9 @@ pub enum ShareError {
     /// A certificate whose form is not known here.
     #[error("not a certificate this version knows: {0}")]
     Certificate(&'static str),
+    /// Only an admin device can do that.
+    #[error("this device is not an admin of the pod: do it on one that is")]
+    NotAnAdmin,
     /// There are more certificates than a pod may have.
     #[error("the pod has more than {0}")]
     Full(&'static str),

@@ -1,8 +1,15 @@
 #![doc = include_str!("../README.md")]
 
+mod certificate;
+mod certificates;
 mod epoch;
 mod error;
 pub mod wrap;
 
+pub use certificate::{Certificate, CertificateId};
+pub use certificates::{
+    Added, Certificates, Commitment, Current, Key, MAX_ENROLMENTS, MAX_EPOCH_BYTES,
+    MAX_EPOCHS_EACH, Writer,
+};
 pub use epoch::{Epoch, EpochCertId, MAX_BEFORE, MAX_PAST, MAX_RECOVERY, MAX_WRAPS, Plan};
 pub use error::ShareError;

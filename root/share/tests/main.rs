@@ -1,3 +1,5 @@
-//! Who may read a pod.
+//! Who may read a pod, and who may write to it.
 
+mod certificates;
 mod epoch;
+mod world;

@@ -11,6 +11,7 @@ use rhizome_identity::IdentityError;
 use rhizome_import::ImportError;
 use rhizome_query::QueryError;
 use rhizome_replica::ReplicaError;
+use rhizome_share::ShareError;
 use rhizome_storage::StorageError;
 
 use crate::{
@@ -72,6 +73,9 @@ pub enum PodError {
     /// The keys could not be read or written.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// A certificate was refused, or could not be made.
+    #[error(transparent)]
+    Share(#[from] ShareError),
     /// The tuples could not be read or written.
     #[error(transparent)]
     Replica(#[from] ReplicaError),
@@ -128,6 +132,8 @@ impl PodError {
             Self::Import(e) => e.code(),
             Self::Identity(IdentityError::OtherWords | IdentityError::Words(_)) => "words",
             Self::Identity(_) => "identity",
+            Self::Share(ShareError::NotAnAdmin) => "not-an-admin",
+            Self::Share(_) => "certificate",
             Self::Storage(StorageError::Full(_)) | Self::Blob(BlobError::Full(_)) => "disk-full",
             Self::Replica(e) => replica_code(e),
             Self::Storage(_) => "storage",

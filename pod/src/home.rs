@@ -9,11 +9,11 @@ use std::{
 
 use rhizome_blob::BlobStore;
 use rhizome_identity::{Create, Genesis, IdentityError, KeyStore, RecoveryWords, Secret};
-use rhizome_replica::{Authors, Epochs, Replica, ReplicaError, Standing};
+use rhizome_replica::{Authors, Epochs, Replica, ReplicaError};
 use rhizome_storage::{Kv, RedbKv};
 use rhizome_tuple::EpochSecret;
 
-use crate::{Pod, PodError, Running, lock::WriterLock};
+use crate::{Pod, PodError, Running, lock::WriterLock, trust::Trust};
 
 /// Where a pod lives on disk:
 ///
@@ -90,23 +90,21 @@ impl PodHome {
         if keys.genesis().is_none() {
             give_identity(&mut keys)?;
         }
-        let kv = Arc::new(RedbKv::open(self.tuples())?);
+        let kv: Arc<dyn Kv> = Arc::new(RedbKv::open(self.tuples())?);
         let did = keys.did().ok_or(IdentityError::NoIdentity)?;
         let mut salt = [0; 32];
         getrandom::fill(&mut salt)?;
-        let replica =
-            match Replica::create(kv, &did.to_string(), salt, epochs(&keys), authors(&keys)) {
-                Ok(replica) => replica,
-                Err(ReplicaError::Exists) => return Err(PodError::Exists(self.directory.clone())),
-                Err(error) => return Err(error.into()),
-            };
-        Pod::new(
-            self.clone(),
-            lock,
-            keys,
-            replica,
-            BlobStore::in_directory(self.blobs())?,
-        )
+        let mut trust = Trust::load(Arc::clone(&kv), &keys)?;
+        trust.settle(&mut keys)?;
+        let epochs = Epochs::new(trust.epochs(&keys));
+        let replica = Replica::create(kv, &did.to_string(), salt, epochs, trust.authors());
+        let replica = match replica {
+            Ok(replica) => replica,
+            Err(ReplicaError::Exists) => return Err(PodError::Exists(self.directory.clone())),
+            Err(error) => return Err(error.into()),
+        };
+        let blobs = BlobStore::in_directory(self.blobs())?;
+        Pod::new(self.clone(), lock, keys, trust, replica, blobs)
     }
 
     /// Opens the pod for reading and writing. One process at a time.
@@ -130,23 +128,17 @@ impl PodHome {
             return Err(PodError::NoPod(self.directory.clone()));
         }
         let lock = self.lock(opening)?;
-        let keys = KeyStore::open(&self.keys(), &opening.passphrase)?;
-        let replica = match open(
-            Arc::new(RedbKv::open(self.tuples())?),
-            epochs(&keys),
-            authors(&keys),
-        ) {
+        let mut keys = KeyStore::open(&self.keys(), &opening.passphrase)?;
+        let kv: Arc<dyn Kv> = Arc::new(RedbKv::open(self.tuples())?);
+        let mut trust = Trust::load(Arc::clone(&kv), &keys)?;
+        trust.settle(&mut keys)?;
+        let replica = match open(kv, Epochs::new(trust.epochs(&keys)), trust.authors()) {
             Ok(replica) => replica,
             Err(ReplicaError::Missing) => return Err(PodError::NoPod(self.directory.clone())),
             Err(error) => return Err(error.into()),
         };
-        Pod::new(
-            self.clone(),
-            lock,
-            keys,
-            replica,
-            BlobStore::in_directory(self.blobs())?,
-        )
+        let blobs = BlobStore::in_directory(self.blobs())?;
+        Pod::new(self.clone(), lock, keys, trust, replica, blobs)
     }
 
     fn lock(&self, opening: &Opening) -> Result<WriterLock, PodError> {
@@ -192,20 +184,6 @@ fn give_identity(keys: &mut KeyStore) -> Result<(), PodError> {
     keys.add_epoch(EpochSecret::new(secret.expose()).id().0, secret)?;
     keys.save(&mut random)?;
     Ok(())
-}
-
-fn epochs(keys: &KeyStore) -> Epochs {
-    Epochs::new(
-        keys.epochs()
-            .map(|(_, secret)| EpochSecret::new(secret.expose()))
-            .collect(),
-    )
-}
-
-fn authors(keys: &KeyStore) -> Authors {
-    keys.processes()
-        .map(|(name, key)| (key, Standing::active(name)))
-        .collect()
 }
 
 fn make_private(directory: &Path) -> Result<(), PodError> {

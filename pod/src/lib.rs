@@ -32,6 +32,7 @@ mod pod;
 mod query;
 mod running;
 mod transact;
+mod trust;
 
 #[cfg(fuzzing)]
 pub use http::fuzzing;

@@ -11,6 +11,7 @@ use parking_lot::{Mutex, MutexGuard};
 use rhizome_blob::BlobStore;
 use rhizome_identity::{KeyStore, RecoveryWords};
 use rhizome_replica::{Author, Replica};
+use rhizome_share::Certificate;
 use rhizome_tuple::EntityId;
 
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
     home::{now_ms, random_bytes},
     live::Hub,
     lock::WriterLock,
+    trust::Trust,
 };
 
 /// A pod that this process reads and writes. Cheap to share behind an [`Arc`]; every method may be called from any thread.
@@ -26,7 +28,9 @@ pub struct Pod {
     did: String,
     replica: Arc<Replica>,
     blobs: Arc<BlobStore>,
+    // taken before `trust` by who takes both
     keys: Mutex<KeyStore>,
+    trust: Mutex<Trust>,
     authors: Mutex<BTreeMap<App, Arc<Author>>>,
     hub: Hub,
     importing: Mutex<()>,
@@ -84,6 +88,7 @@ impl Pod {
         home: PodHome,
         lock: WriterLock,
         keys: KeyStore,
+        trust: Trust,
         replica: Replica,
         blobs: BlobStore,
     ) -> Result<Self, PodError> {
@@ -96,6 +101,7 @@ impl Pod {
             replica,
             blobs: Arc::new(blobs),
             keys: Mutex::new(keys),
+            trust: Mutex::new(trust),
             authors: Mutex::default(),
             importing: Mutex::default(),
             blob_figures: Mutex::default(),
@@ -214,8 +220,13 @@ impl Pod {
         let process = keys.enrol(&name, &mut random)?;
         if is_new {
             keys.save(&mut random)?;
+            let certificate = Certificate::Enrol(Box::new(process.enrol));
+            let mut trust = self.trust.lock();
+            for result in trust.add(vec![certificate])? {
+                result?;
+            }
+            self.replica.set_authors(trust.authors())?;
         }
-        self.replica.admit(process.key.public(), &name)?;
         let author = Arc::new(Author { key: process.key });
         authors.insert(app, Arc::clone(&author));
         Ok(author)

@@ -228,7 +228,8 @@ impl Epoch {
     }
 }
 
-pub(crate) fn commitment(secret: &Secret) -> [u8; 32] {
+/// Which secret an epoch has, without giving it away.
+pub fn commitment(secret: &Secret) -> [u8; 32] {
     blake3::derive_key("rhizome epoch commitment v1", secret.expose())
 }
 

@@ -11,5 +11,7 @@ pub use certificates::{
     Added, Certificates, Commitment, Current, Key, MAX_ENROLMENTS, MAX_EPOCH_BYTES,
     MAX_EPOCHS_EACH, Writer,
 };
-pub use epoch::{Epoch, EpochCertId, MAX_BEFORE, MAX_PAST, MAX_RECOVERY, MAX_WRAPS, Plan};
+pub use epoch::{
+    Epoch, EpochCertId, MAX_BEFORE, MAX_PAST, MAX_RECOVERY, MAX_WRAPS, Plan, commitment,
+};
 pub use error::ShareError;

@@ -1,0 +1,207 @@
+//! Who may write and who may read: the pod's certificates, kept beside its tuples.
+
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
+
+use rhizome_identity::{IdentityError, KeyStore, Secret};
+use rhizome_replica::{Authors, Standing};
+use rhizome_share::{Added, Certificate, Certificates, Commitment, Epoch, Key, ShareError};
+use rhizome_storage::{Batch, Durability, Kv};
+use rhizome_tuple::{CommitId, EpochSecret};
+
+use crate::{PodError, home::random_bytes};
+
+/// The keyspace of the certificates: id → bytes. The replica uses those below.
+const CERTIFICATES: u8 = 4;
+
+/// The certificates of a pod, in memory and in its store.
+pub(crate) struct Trust {
+    kv: Arc<dyn Kv>,
+    set: Certificates,
+}
+
+impl Trust {
+    /// Reads them, and adds those of this device's own processes if they are not there yet.
+    pub fn load(kv: Arc<dyn Kv>, keys: &KeyStore) -> Result<Self, PodError> {
+        let genesis = keys.genesis().ok_or(IdentityError::NoIdentity)?;
+        let mut set = Certificates::new(genesis.clone())?;
+        let mut stored: Vec<Certificate> = Vec::new();
+        let mut bad = None;
+        kv.snapshot()?
+            .scan(
+                CERTIFICATES,
+                &[],
+                None,
+                false,
+                &mut |_, bytes| match Certificate::from_bytes(bytes) {
+                    Ok(certificate) => {
+                        stored.push(certificate);
+                        ControlFlow::Continue(())
+                    }
+                    Err(error) => {
+                        bad = Some(error);
+                        ControlFlow::Break(())
+                    }
+                },
+            )?;
+        if let Some(error) = bad {
+            return Err(error.into());
+        }
+        // operations first: the others are judged by the log
+        let (operations, others): (Vec<_>, Vec<_>) = stored
+            .into_iter()
+            .partition(|c| matches!(c, Certificate::Operation(_)));
+        for certificate in operations.into_iter().chain(others) {
+            set.add(certificate)?;
+        }
+        let mut trust = Self { kv, set };
+        let own: Vec<Certificate> = keys
+            .processes()
+            .filter_map(|(name, _)| keys.process(name))
+            .map(|process| Certificate::Enrol(Box::new(process.enrol)))
+            .collect();
+        for result in trust.add(own)? {
+            result?;
+        }
+        Ok(trust)
+    }
+
+    /// What they say.
+    pub fn set(&self) -> &Certificates {
+        &self.set
+    }
+
+    /// Adds certificates, durably; says for each what became of it.
+    pub fn add(
+        &mut self,
+        certificates: Vec<Certificate>,
+    ) -> Result<Vec<Result<Added, ShareError>>, PodError> {
+        let mut batch = Batch::new();
+        let mut any = false;
+        let mut out = Vec::with_capacity(certificates.len());
+        for certificate in certificates {
+            let (id, bytes) = (certificate.id(), certificate.to_bytes()?);
+            let added = self.set.add(certificate);
+            // one that waits is kept as well: what it waits for is on its way
+            if matches!(added, Ok(Added::New | Added::Waiting)) {
+                batch.put(CERTIFICATES, id, bytes);
+                any = true;
+            }
+            out.push(added);
+        }
+        if any {
+            self.kv.commit(batch, Durability::Durable)?;
+        }
+        Ok(out)
+    }
+
+    /// Who may write, or might once.
+    pub fn authors(&self) -> Authors {
+        let standing = |writer: rhizome_share::Writer, key| Standing {
+            terms: writer
+                .terms
+                .iter()
+                .map(|seals| {
+                    let own = seals.iter().map(|seal| {
+                        let heads = seal.iter().filter(|head| head.process == key);
+                        heads
+                            .map(|head| (head.seq, CommitId(head.commit)))
+                            .collect()
+                    });
+                    own.collect()
+                })
+                .collect(),
+            name: writer.name,
+        };
+        let writers = self.set.writers().into_iter();
+        writers
+            .map(|(key, writer)| (key, standing(writer, key)))
+            .collect()
+    }
+
+    /// The secrets at hand, that of the current epoch last.
+    pub fn epochs(&self, keys: &KeyStore) -> Vec<EpochSecret> {
+        let current = self.set.current().map(|c| c.epoch);
+        let mut out: Vec<EpochSecret> = keys
+            .epochs()
+            .map(|(_, secret)| EpochSecret::new(secret.expose()))
+            .collect();
+        out.sort_by_key(|e| Some(e.id()) == current);
+        out
+    }
+
+    /// Opens what this device can open, and makes what an admin device owes the others: a fresh epoch, a wrap for who lacks one. Saves the
+    /// keys when there are new ones. Returns the certificates made.
+    pub fn settle(&mut self, keys: &mut KeyStore) -> Result<Vec<Certificate>, PodError> {
+        let mut random = random_bytes()?;
+        let device = keys.device();
+        if let Some(member) = self.set.resolution().device(&device.public())
+            && keys.incarnation() != Some(member.incarnation)
+        {
+            keys.join(self.set.log())?;
+            keys.save(&mut random)?;
+        }
+        let mut known: BTreeMap<Commitment, Secret> = BTreeMap::new();
+        for (_, secret) in keys.epochs() {
+            let secret = copy(secret);
+            known.insert(rhizome_share::commitment(&secret), secret);
+        }
+        let kem = keys.kem();
+        let own = [Key::Device(device.public(), &kem)];
+        if self.set.open(&own, &mut known) > 0 {
+            for secret in known.values() {
+                keep(keys, secret)?;
+            }
+            keys.save(&mut random)?;
+        }
+        let mut made = Vec::new();
+        if !self.set.resolution().is_admin(&device.public()) {
+            return Ok(made);
+        }
+        let now = self.set.current();
+        let epoch = match now {
+            Some(now) if now.fresh && now.lacking.is_empty() => return Ok(made),
+            Some(now) if now.fresh => {
+                // who cannot read it yet leaves it to the others
+                let Some(secret) = known.get(&now.commitment) else {
+                    return Ok(made);
+                };
+                let plan = self.set.plan(&device.public(), Some(now.lacking), None)?;
+                Epoch::sign(plan, secret, &[], &device, &mut random)?
+            }
+            now => {
+                // the words are at hand until they are on paper
+                let words = keys.unconfirmed_words().map(|w| vec![w.kem().public()]);
+                let first = now.is_none() && known.len() == 1;
+                let secret = match known.values().next() {
+                    Some(secret) if first => copy(secret),
+                    _ => Secret::random(&mut random),
+                };
+                let plan = self.set.plan(&device.public(), None, words)?;
+                let past = self.set.past(&known);
+                let epoch = Epoch::sign(plan, &secret, &past, &device, &mut random)?;
+                // the key before what is sealed with it
+                keep(keys, &secret)?;
+                keys.save(&mut random)?;
+                epoch
+            }
+        };
+        let certificate = Certificate::Epoch(Box::new(epoch));
+        for result in self.add(vec![certificate.clone()])? {
+            result?;
+        }
+        made.push(certificate);
+        Ok(made)
+    }
+}
+
+fn copy(secret: &Secret) -> Secret {
+    Secret::take(&mut { *secret.expose() })
+}
+
+fn keep(keys: &mut KeyStore, secret: &Secret) -> Result<(), PodError> {
+    let name = EpochSecret::new(secret.expose()).id().0;
+    if keys.epoch(&name).is_none() {
+        keys.add_epoch(name, copy(secret))?;
+    }
+    Ok(())
+}

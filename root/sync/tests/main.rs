@@ -1,0 +1,6 @@
+//! One binary for all tests of the crate.
+
+mod memory;
+mod pair;
+mod session;
+mod set;

@@ -274,6 +274,11 @@ impl Log {
         }
     }
 
+    /// The header of a commit.
+    pub fn header_at(&self, number: u32) -> Result<Commit, ReplicaError> {
+        self.header(self.number(number))
+    }
+
     /// The header of a commit, by the log's own number.
     fn header(&self, number: u32) -> Result<Commit, ReplicaError> {
         if let Some(p) = self.tail.read().get(&number) {

@@ -1,8 +1,11 @@
 //! What commits look like to those who carry them from replica to replica: chains of ids, and records that come in one by one.
 
 use crate::{
-    Change, LeafBytes, Record, Replica, ReplicaError, Snapshot, apply::Incoming, log::header_of,
+    Authors, Change, LeafBytes, Record, Replica, ReplicaError, Snapshot,
+    apply::Incoming,
+    log::{header_of, payload_id},
     state::State,
+    write::CHECKPOINT,
 };
 use rhizome_ipld::{PublicKey, Signed};
 use rhizome_tuple::{Commit, CommitId};
@@ -22,6 +25,17 @@ pub struct Link {
     pub id: CommitId,
     /// The one it follows, as it says.
     pub prev: Option<CommitId>,
+}
+
+impl Link {
+    /// The link in a commit's envelope, which is not verified for it.
+    ///
+    /// # Errors
+    /// If it is no envelope of a commit.
+    pub fn of_envelope(envelope: &[u8]) -> Result<Self, ReplicaError> {
+        let header = header_of(envelope)?;
+        Ok(link(payload_id(envelope)?, &header))
+    }
 }
 
 /// What became of a commit that came from elsewhere.
@@ -48,8 +62,7 @@ impl Snapshot {
         if number >= self.commit_count() {
             return Ok(None);
         }
-        let record = self.0.log.record(number)?;
-        let header = header_of(&record.envelope)?;
+        let header = self.0.log.header_at(number)?;
         let Some(meta) = self.state().meta(number) else {
             return Err(self.lost());
         };
@@ -62,6 +75,19 @@ impl Snapshot {
         self.state().commit_number(id).is_some()
     }
 
+    /// The number of a commit, its author, and whether it counts.
+    pub fn known(&self, id: &CommitId) -> Option<(u32, PublicKey, bool)> {
+        let number = self.state().commit_number(id)?;
+        let device = self.state().meta(number)?.device;
+        let author = *self.state().devices.get(device as usize)?;
+        Some((number, author, !self.state().void.contains(&number)))
+    }
+
+    /// Who may write here, or might once.
+    pub fn authors(&self) -> &Arc<Authors> {
+        &self.0.authors
+    }
+
     /// A commit as it travels.
     ///
     /// # Errors
@@ -72,7 +98,7 @@ impl Snapshot {
         number.map(|n| self.0.log.record(n)).transpose()
     }
 
-    /// Place and id of the commits in a chain, from the place `first` to `last`, in ascending order of both; at least those of one place
+    /// Place and id of the commits in a chain that count, from the place `first` to `last`, in ascending order of both; at least those of one place
     /// and at most about `limit`.
     ///
     /// # Errors
@@ -98,12 +124,13 @@ impl Snapshot {
             });
         let mut out: Vec<(u64, CommitId)> = Vec::new();
         for (seq, number) in slots {
-            let mut here = BTreeSet::new();
-            let of = |n: u32| state.meta(n).map(|m| m.id).ok_or_else(|| self.lost());
-            here.insert(of(number)?);
             let forks = (number as u128) << 64;
-            for fork in state.forks.range(forks, forks | u64::MAX as u128) {
-                here.insert(of(fork as u32)?);
+            let forks = state.forks.range(forks, forks | u64::MAX as u128);
+            let mut here = BTreeSet::new();
+            for number in std::iter::once(number).chain(forks.map(|f| f as u32)) {
+                if !state.void.contains(&number) {
+                    here.insert(state.meta(number).ok_or_else(|| self.lost())?.id);
+                }
             }
             out.extend(here.into_iter().map(|id| (seq, id)));
         }
@@ -178,7 +205,8 @@ impl Replica {
         }
         let taken = self.take(&mut writer, batch)?;
         drop(writer);
-        self.checkpoint_if_due(u64::MAX)?;
+        // as with an import: what comes in parts is not to write the indexes with each part
+        self.checkpoint_if_due(CHECKPOINT.max(taken.change.after.len() / 3))?;
         Ok((Some(taken.change), arrivals))
     }
 

@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, sync::Arc};
 /// Leaves of one commit of an import.
 const IMPORT_LEAVES: usize = 8192;
 /// Tuples after which the indexes are written out.
-const CHECKPOINT: u64 = 10_000;
+pub(crate) const CHECKPOINT: u64 = 10_000;
 
 impl Replica {
     /// Writes edits as one commit. With [`Durability::Durable`] it returns when the commit is on stable storage, together with what

@@ -13,6 +13,7 @@ mod log;
 mod operation;
 mod policy;
 mod proposal;
+mod resolver;
 mod seal;
 mod secret;
 mod service;
@@ -24,7 +25,7 @@ pub use action::{
 };
 pub use device::{Device, Incarnation, MAX_DEVICES, Role};
 pub use did::Did;
-pub use document::document;
+pub use document::{Representation, document, document_metadata};
 pub use enrol::{Enrol, MAX_NAME};
 pub use error::IdentityError;
 pub use genesis::{Create, Genesis};
@@ -37,6 +38,7 @@ pub use log::{
 pub use operation::Operation;
 pub use policy::{MAX_POLICIES, MAX_POLICY_KEYS, Policy, Reveal, hide};
 pub use proposal::Proposal;
+pub use resolver::{Answer, ResolveError, Resolved, resolve};
 pub use seal::{MAX_SEAL, SealedHead};
 pub use secret::{Random, Secret};
 pub use service::{Endpoint, MAX_AKA, MAX_SERVICE_TEXT, MAX_SERVICES, Service};

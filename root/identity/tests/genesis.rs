@@ -1,8 +1,8 @@
 //! Genesis, DID, enrolment, document.
 
 use rhizome_identity::{
-    Create, Device, Did, Enrol, Genesis, IdentityError, KemSecret, Policy, RecoveryWords, Role,
-    Secret, Service, document,
+    Create, Device, Did, Enrol, Genesis, IdentityError, KemSecret, Log, Policy, RecoveryWords,
+    Representation, Role, Secret, Service, document,
 };
 use rhizome_ipld::{MultiVerified, PublicKey, Signed, SigningKey, cid_sha256, codec};
 use serde_json::json;
@@ -293,7 +293,8 @@ fn document_of_two_devices() {
     let mut fields = create(&[1, 2]);
     fields.devices[1].role = Role::Member;
     let genesis = Genesis::create(fields, &[&key(1), &key(2)]).unwrap();
-    let document = document(&genesis);
+    let resolution = Log::new(genesis.clone()).unwrap().resolve();
+    let document = document(&resolution, Representation::DidLdJson);
     let did = genesis.did().to_string();
     let (one, two) = (key(1).public(), key(2).public());
     assert_eq!(document["id"], did);

@@ -1,10 +1,16 @@
 //! Tests of rhizome-identity, one binary.
 
+mod arrival;
+mod authority;
 mod genesis;
 mod history;
 mod keystore;
 mod keystore_crash;
+mod members;
 mod oracle;
+mod proposals;
+mod resolver;
+mod standing;
 mod traps;
 mod twin;
 mod vectors;

@@ -45,7 +45,13 @@ impl Log {
             let Some(signatures) = reader.next().transpose()? else {
                 return Err(IdentityError::Snapshot("a signature block is missing"));
             };
-            Operation::verify(&payload.1, &signatures.1).map(Some)
+            let operation = Operation::verify(&payload.1, &signatures.1)?;
+            if payload.0 != operation.id() || signatures.0 != cid_sha256(&signatures.1) {
+                return Err(IdentityError::Snapshot(
+                    "a block has another name than it should",
+                ));
+            }
+            Ok(Some(operation))
         };
         let Some(first) = next()? else {
             return Err(IdentityError::Snapshot("there is no operation in it"));

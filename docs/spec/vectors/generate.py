@@ -337,14 +337,117 @@ def xchacha20poly1305(key, nonce, plain, associated):
     return ChaCha20Poly1305(subkey).encrypt(bytes(4) + nonce[16:], plain, associated)
 
 
-def key_store(passphrase, memory, passes, salt, nonce, plain):
+def key_store(version, passphrase, memory, passes, salt, nonce, plain):
     normal = unicodedata.normalize("NFC", passphrase).encode()
     root = Argon2id(salt=salt, length=32, iterations=passes, lanes=1, memory_cost=memory).derive(normal)
     key = derive_key("rhizome key store encryption v1", root)
     check = derive_key("rhizome key store check v1", root)[:16]
-    header = b"RZKEYS" + bytes([1, 1 if passphrase else 0])
+    header = b"RZKEYS" + bytes([version, 1 if passphrase else 0])
     header += struct.pack(">3I", memory, passes, 1) + salt + nonce + check + struct.pack(">I", len(plain) + 16)
     return header + xchacha20poly1305(key, nonce, plain, header)
+
+
+def device_log():
+    """One operation of every kind, each signed by whom it has to be signed by. What the identity is after some of them is written
+    down by hand from the rule, not computed."""
+    seed = {n: bytes([n]) * 32 for n in range(1, 30)}
+    kem = lambda n: varint(0xEC) + seed[n]  # X25519: 32 bytes, any will do
+    device = lambda n, role="admin": {"key": multikey(seed[n]), "kem": kem(n), "role": role}
+    hidden = lambda n: hashlib.sha256(seed[n] + multikey(seed[n])).digest()  # the salt is the seed: never do this in earnest
+    reveals = lambda ns: sorted(({"salt": seed[n], "key": multikey(seed[n])} for n in ns), key=lambda r: r["key"])
+    friends = {"k": 2, "keys": sorted(hidden(n) for n in (11, 12, 13))}
+    words, new_words = ({"k": 1, "keys": [hidden(n)]} for n in (14, 15))
+    operations, cids, cars = [], {}, []
+
+    def operation(name, kind, fields, signers, prev=None):
+        if prev is not None:
+            fields["prev"] = sorted(cids[p] for p in prev)
+        payload = cbor({"rhizome/did@1": {kind: fields}})
+        signatures = signature_block("rhizome/did@1", payload, [seed[n] for n in signers])
+        cids[name] = cid_sha256(payload)
+        cars.extend([(cids[name], payload), (cid_sha256(signatures), signatures)])
+        operations.append({"name": name, "kind": kind, "id": text(cids[name]), "payload": payload.hex(), "signatures": signatures.hex()})
+
+    by = lambda n, add: {"key": multikey(seed[n]), "add": cids[add]}
+    head = lambda process, seq: [multikey(seed[process]), seq, bytes([seq]) * 32]
+    operation("create", "create", {
+        "devices": [device(1)],
+        "policies": [friends, words],
+        "services": [{"id": "pod", "type": "RhizomePod", "endpoint": "https://pod.example.com/"}],
+        "nonce": bytes(16),
+    }, [1])
+    operation("add 2", "device.add", {"by": by(1, "create"), "device": device(2)}, [1, 2], ["create"])
+    operation("add 3", "device.add", {"by": by(2, "add 2"), "device": device(3, "member")}, [2, 3], ["add 2"])
+    operation("update 3", "device.update", {"by": by(3, "add 3"), "kem": kem(23)}, [3], ["add 3"])
+    operation("blog", "service.set", {
+        "by": by(1, "create"), "id": "blog", "service": {"type": "Blog", "endpoint": "https://blog.example.com/"},
+    }, [1], ["add 3"])
+    operation("no pod", "service.set", {"by": by(1, "create"), "id": "pod", "service": None}, [1], ["blog"])
+    operation("names", "aka.set", {"by": by(2, "add 2"), "aka": ["https://alice.example.com/"]}, [2], ["add 3"])
+    # Concurrent with all that 2 did but join.
+    operation("remove 2", "device.remove", {
+        "by": by(1, "create"), "target": by(2, "add 2"), "seal": [head(21, 5)],
+    }, [1], ["add 2"])
+    operation("endorse 3", "endorse", {"by": by(1, "create"), "target": cids["add 3"]}, [1], ["update 3", "no pod", "names", "remove 2"])
+    operation("policies", "policy.set", {
+        "index": 1, "policies": [friends, new_words], "reveals": reveals([14]),
+    }, [14], ["endorse 3"])
+    operation("recover", "recover", {
+        "index": 0, "reveals": reveals([11, 13]), "devices": [device(3), device(4)], "policies": [friends, new_words],
+        "seal": [head(20, 7)],
+    }, [3, 4, 11, 13], ["policies"])
+    operation("end", "deactivate", {"reveals": reveals([12, 13])}, [12, 13], ["recover"])
+
+    name = lambda n, add: {"key": base58(multikey(seed[n])), "add": text(cids[add])}
+    active = lambda n, add, role="admin", k=None: name(n, add) | {"role": role, "kem": base58(kem(k or n))}
+    blog = {"id": "blog", "type": "Blog", "endpoint": "https://blog.example.com/"}
+    pod = {"id": "pod", "type": "RhizomePod", "endpoint": "https://pod.example.com/"}
+    seal = lambda *heads: [[[base58(p), s, c.hex()] for p, s, c in one] for one in heads]
+    states = [
+        {"after": "names", "devices": [active(1, "create"), active(2, "add 2"), active(3, "add 3", "member", 23)], "services": [blog],
+         "aka": ["https://alice.example.com/"], "policies": [friends, words], "epoch": 0,
+         "version": text(cid_sha256(cbor(sorted([cids["update 3"], cids["no pod"], cids["names"]])))), "within": [], "never": []},
+        {"after": "remove 2", "devices": [active(1, "create")], "services": [blog], "aka": [], "policies": [friends, words], "epoch": 0,
+         "within": [name(2, "add 2") | {"seals": seal([head(21, 5)])}], "never": [name(3, "add 3")]},
+        {"after": "endorse 3", "devices": [active(1, "create"), active(3, "add 3", "member", 23)], "services": [blog], "aka": [],
+         "policies": [friends, words], "epoch": 0, "version": text(cids["endorse 3"]),
+         "within": [name(2, "add 2") | {"seals": seal([head(21, 5)])}], "never": []},
+        {"after": "policies", "devices": [active(1, "create"), active(3, "add 3", "member", 23)], "services": [blog], "aka": [],
+         "policies": [friends, new_words], "epoch": 0,
+         "within": [name(2, "add 2") | {"seals": seal([head(21, 5)])}], "never": []},
+        {"after": "recover", "devices": [active(3, "recover"), active(4, "recover")], "services": [], "aka": [],
+         "policies": [friends, new_words], "epoch": 1,
+         "within": [name(1, "create") | {"seals": seal([head(20, 7)])},
+                    name(2, "add 2") | {"seals": seal([head(21, 5)], [head(20, 7)])}], "never": []},
+        {"after": "end", "devices": [], "services": [], "aka": [], "policies": [friends, new_words], "epoch": 1, "deactivated": True,
+         "within": [name(1, "create") | {"seals": seal([head(20, 7)])},
+                    name(2, "add 2") | {"seals": seal([head(21, 5)], [head(20, 7)])}], "never": []},
+    ]
+    for state in states:
+        state["policies"] = [{"k": p["k"], "keys": [k.hex() for k in p["keys"]]} for p in state["policies"]]
+    height, heights = {}, []
+    for op, (prevs) in zip(operations, [[], ["create"], ["add 2"], ["add 3"], ["add 3"], ["blog"], ["add 3"], ["add 2"],
+                                        ["update 3", "no pod", "names", "remove 2"], ["endorse 3"], ["policies"], ["recover"]]):
+        height[op["name"]] = max((height[p] + 1 for p in prevs), default=0)
+        heights.append((height[op["name"]], cids[op["name"]]))
+    order = sorted(range(len(operations)), key=lambda i: heights[i])
+    blocks = [block for i in order for block in cars[2 * i : 2 * i + 2]]
+    did = "did:rhizome:" + text(cids["create"])
+    enrol = cbor({
+        "pod": did, "device": multikey(seed[3]), "add": cids["add 3"], "process": multikey(seed[22]), "name": "cli", "nonce": bytes(16),
+    })
+    certificate = envelope("rhizome/enrol@1", enrol, seed[3])
+    genesis = car([cids["create"]], cars[:2])
+    plain = cbor([seed[3], seed[3], genesis, [], [["cli", seed[22], certificate]], None, cids["add 3"]])
+    return {
+        "did": did,
+        "operations": operations,
+        "states": states,
+        "car": car([cids["end"]], blocks).hex(),
+        "enrolment": certificate.hex(),
+        "key_store": key_store(2, "", 8, 1, bytes(range(16)), bytes(range(24)), plain).hex(),
+        "device_seed": seed[3].hex(),
+    }
 
 
 def identity():
@@ -355,6 +458,7 @@ def identity():
             "key": base58(recovery(entropy)[0]),
             "salt": recovery(entropy)[1].hex(),
             "hidden": recovery(entropy)[2]["keys"][0].hex(),
+            "kem_sha256": hashlib.sha256(x_wing(derive_key("rhizome recovery kem v1", entropy))).hexdigest(),
         }
         for entropy, phrase in (
             (bytes(32), "abandon " * 23 + "art"),
@@ -411,7 +515,7 @@ def identity():
         bytes(32),
     ])
     stores = [
-        {"passphrase": p, "file": key_store(p, m, t, bytes(range(16)), bytes(range(24)), plain).hex()}
+        {"passphrase": p, "file": key_store(1, p, m, t, bytes(range(16)), bytes(range(24)), plain).hex()}
         for p, m, t in (("", 8, 1), ("corr\u00e9ct horse", 64 << 10, 3))
     ]
     return {
@@ -420,6 +524,7 @@ def identity():
         "x_wing": kems,
         "genesis": geneses,
         "enrolment": enrolment,
+        "log": device_log(),
         "key_store": {
             "device_seed": seeds[0].hex(),
             "epoch": {"name": "08" * 8, "secret": "09" * 32},
@@ -438,6 +543,15 @@ def seeds(ipld, identity):
     yield "envelope/agreement", (bytes([len(payload)]) + payload).hex() + multi["signatures"]
     yield "genesis/one", identity["genesis"][0]["car"]
     yield "genesis/two", identity["genesis"][1]["car"]
+    log = identity["log"]
+    yield "device_log/car", log["car"]
+    yield "device_log/enrolment", log["enrolment"]
+    yield "device_log/did", (log["did"] + " application/did+json").encode().hex()
+    for operation in log["operations"]:
+        payload, signatures = bytes.fromhex(operation["payload"]), bytes.fromhex(operation["signatures"])
+        name = "device_log/" + operation["name"].replace(" ", "_")
+        yield name, (len(payload).to_bytes(2, "big") + payload + signatures).hex()
+        yield name + "_proposal", cbor([payload, signatures]).hex()
     yield "enrolment/cli", identity["enrolment"]["envelope"]
     yield "enrolment/words", identity["words"][0]["words"].encode().hex()
     yield "enrolment/did", identity["genesis"][0]["did"].encode().hex()

@@ -32,8 +32,8 @@ pub use genesis::{Create, Genesis};
 pub use kem::{KemKey, KemSecret, X_WING_LEN};
 pub use keystore::{EpochName, KeyStore, MAX_EPOCHS, MAX_PROCESSES, Process, Protection};
 pub use log::{
-    Active, Inserted, Log, MAX_OPERATIONS, MAX_OPERATIONS_BYTES, MAX_WAITING, Recovery, Resolution,
-    Standing,
+    Active, Inserted, Log, MAX_DECISIONS, MAX_OPERATIONS, MAX_OPERATIONS_BYTES, MAX_WAITING,
+    Recovery, Resolution, Standing,
 };
 pub use operation::Operation;
 pub use policy::{MAX_POLICIES, MAX_POLICY_KEYS, Policy, Reveal, hide};

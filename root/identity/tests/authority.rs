@@ -79,6 +79,45 @@ fn one_change_of_policies_after_the_other() {
     );
 }
 
+/// New policies after a recovery by the same policy, whose keys did not change: the recovery stays. (By the policies of the genesis
+/// both are its heirs, and the later one is the last word.)
+#[test]
+fn new_policies_do_not_undo_the_recovery_before_them() {
+    for (index, secret) in [(0, 100), (1, 200)] {
+        let mut log = log_of(&[1, 2]);
+        log.insert(recover(&log, index, secret, &[2, 7], &[100, 200]))
+            .unwrap();
+        let add = log.add_device(&public(7), device(8));
+        done(&mut log, add, &[7, 8]);
+        let before = log.clone();
+        for new in [300, 301, 302] {
+            log.insert(set_policies(&log, index, secret, &[100, 200, new]))
+                .unwrap();
+            assert_eq!(numbers(&log), [2, 7, 8]);
+            assert_eq!(log.resolve().epoch, 1);
+            assert_eq!(log.resolve().policies, policies(&[100, 200, new]));
+        }
+        // Nor what they had not seen of the devices.
+        let add = before.add_device(&public(8), device(9));
+        done(&mut log, add, &[8, 9]);
+        assert_eq!(numbers(&log), [2, 7, 8, 9]);
+        // In a dispute their list is the one their author saw.
+        let thief = log_of(&[1, 2]);
+        log.insert(recover(&thief, index, secret, &[2, 66], &[100, 900]))
+            .unwrap();
+        assert!(log.resolve().contested);
+        assert_eq!(numbers(&log), [2]);
+        assert_eq!(log.resolve().epoch, 0);
+        // New policies alone would bring back the devices of before the dispute: whoever settles it says who stays.
+        let (reveals, _) = shown(secret);
+        let refused = log.set_policies(index, reveals, policies(&[100, 200]));
+        assert!(matches!(refused, Err(IdentityError::NotAllowed(_))));
+        log.insert(recover(&log, index, secret, &[2, 7], &[100, 200]))
+            .unwrap();
+        assert_eq!(numbers(&log), [2, 7]);
+    }
+}
+
 /// The words decide, unaware of what the friends decide at the same time: the friends' word stands, in whatever order it comes.
 #[test]
 fn the_stronger_policy_wins_over_a_concurrent_weaker_one() {

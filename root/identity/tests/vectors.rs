@@ -5,11 +5,11 @@ use std::path::Path;
 
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use rhizome_identity::{
-    Create, Device, Enrol, Genesis, IdentityError, KemSecret, KeyStore, RecoveryWords, Role,
-    Secret, Service,
+    Create, Device, Enrol, Genesis, IdentityError, Incarnation, Inserted, KemSecret, KeyStore, Log,
+    Operation, RecoveryWords, Role, SealedHead, Secret, Service, Standing,
 };
 use rhizome_ipld::{Signed, SigningKey};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 fn known_answers() -> Value {
@@ -52,6 +52,7 @@ fn words() {
         assert_eq!(words.key().public().to_multibase(), case["key"]);
         assert_eq!(words.salt(), bytes32(&case["salt"]));
         assert_eq!(words.policy().keys[0].as_slice(), hex(&case["hidden"]));
+        assert_eq!(sha256(&words.kem().public().to_bytes()), case["kem_sha256"]);
     }
 }
 
@@ -164,6 +165,116 @@ fn key_stores() {
             ));
         }
     }
+}
+
+/// One operation of each kind, and what the identity is in between.
+#[test]
+fn device_log() {
+    let answers = known_answers();
+    let case = &answers["log"];
+    let mut states = case["states"].as_array().unwrap().iter().peekable();
+    let mut log: Option<Log> = None;
+    for row in case["operations"].as_array().unwrap() {
+        let operation = Operation::verify(&hex(&row["payload"]), &hex(&row["signatures"])).unwrap();
+        assert_eq!(operation.id().to_string(), row["id"]);
+        assert_eq!(
+            operation.signature_block().unwrap(),
+            hex(&row["signatures"])
+        );
+        match &mut log {
+            None => log = Some(Log::new(Genesis::of(operation).unwrap()).unwrap()),
+            Some(log) => assert!(matches!(log.insert(operation).unwrap(), Inserted::Added(_))),
+        }
+        if let (Some(log), Some(state)) = (&log, states.next_if(|s| s["after"] == row["name"])) {
+            check_state(log, state);
+        }
+    }
+    assert!(states.next().is_none());
+    let log = log.unwrap();
+    assert_eq!(log.did().to_string(), case["did"]);
+    assert_eq!(log.to_car().unwrap(), hex(&case["car"]));
+    let read = Log::from_car(&hex(&case["car"])).unwrap();
+    assert_eq!(read.resolve(), log.resolve());
+
+    let enrol = Signed::<Enrol>::from_bytes(&hex(&case["enrolment"]))
+        .unwrap()
+        .verify()
+        .unwrap();
+    assert_eq!(log.resolve().admit(&enrol).unwrap(), Standing::Whole);
+
+    // The key store of a device that joined: version 2 of the file.
+    let home = tempfile::TempDir::new().unwrap();
+    let keys = home.path().join("keys");
+    KeyStore::create(&keys, "", &mut crate::random(1)).unwrap();
+    fs::write(keys.join("keystore"), hex(&case["key_store"])).unwrap();
+    let store = KeyStore::open(&keys, "").unwrap();
+    assert_eq!(store.incarnation(), enrol.incarnation());
+    assert_eq!(store.did(), Some(log.did()));
+    assert_eq!(store.process("cli").unwrap().enrol, enrol);
+}
+
+fn check_state(log: &Log, expected: &Value) {
+    let now = log.resolve();
+    let after = &expected["after"];
+    let devices: Vec<Value> = now
+        .devices
+        .iter()
+        .map(|a| {
+            json!({
+                "key": a.device.key.to_multibase(),
+                "add": a.incarnation.add.to_string(),
+                "role": if a.device.role == Role::Admin { "admin" } else { "member" },
+                "kem": a.device.kem.to_multibase(),
+            })
+        })
+        .collect();
+    assert_eq!(&Value::from(devices), &expected["devices"], "{after}");
+    let services: Vec<Value> = now
+        .services
+        .iter()
+        .map(|s| json!({"id": s.id, "type": s.kind, "endpoint": s.endpoint}))
+        .collect();
+    assert_eq!(&Value::from(services), &expected["services"], "{after}");
+    assert_eq!(json!(now.also_known_as), expected["aka"], "{after}");
+    let policies: Vec<Value> = now
+        .policies
+        .iter()
+        .map(|p| {
+            let keys = p.keys.iter().map(|k| HEXLOWER.encode(k.as_slice()));
+            json!({"k": p.k, "keys": keys.collect::<Vec<_>>()})
+        })
+        .collect();
+    assert_eq!(&Value::from(policies), &expected["policies"], "{after}");
+    assert_eq!(now.epoch, expected["epoch"], "{after}");
+    assert_eq!(now.deactivated, expected["deactivated"] == true, "{after}");
+    assert!(!now.contested);
+    if let Some(version) = expected["version"].as_str() {
+        assert_eq!(now.version.to_string(), version, "{after}");
+    }
+    let mut cut = 0;
+    let find = |name: &Value| {
+        let is = |i: &&Incarnation| {
+            i.key.to_multibase() == name["key"] && i.add.to_string() == name["add"]
+        };
+        let (incarnation, _) = now.standings().find(|(i, _)| is(i)).unwrap();
+        now.standing(incarnation).unwrap()
+    };
+    for name in expected["within"].as_array().unwrap() {
+        let Standing::Within(seals) = find(name) else {
+            panic!("{after}: {name} is not cut off");
+        };
+        let row =
+            |h: &SealedHead| json!([h.process.to_multibase(), h.seq, HEXLOWER.encode(&h.commit)]);
+        let seals: Vec<Vec<Value>> = seals.iter().map(|s| s.iter().map(row).collect()).collect();
+        assert_eq!(json!(seals), name["seals"], "{after}");
+        cut += 1;
+    }
+    for name in expected["never"].as_array().unwrap() {
+        assert_eq!(find(name), &Standing::Never, "{after}");
+        cut += 1;
+    }
+    let others = now.standings().filter(|(_, s)| **s != Standing::Whole);
+    assert_eq!(others.count(), cut, "{after}");
 }
 
 /// The word list and its checksum are BIP-39's: the vectors of its authors, which lie beside the repository where the tests of

@@ -68,11 +68,7 @@ impl Log {
             }
             _ => {}
         }
-        self.quotas.check(
-            class,
-            operation.payload_bytes().len(),
-            operation.by().is_none(),
-        )?;
+        self.quotas.check(class, &operation)?;
         Ok(Node {
             operation,
             id,

@@ -28,7 +28,7 @@ use quota::Quotas;
 use waiting::Waiting;
 
 pub use propose::Recovery;
-pub use quota::{MAX_OPERATIONS, MAX_OPERATIONS_BYTES};
+pub use quota::{MAX_DECISIONS, MAX_OPERATIONS, MAX_OPERATIONS_BYTES};
 pub use resolution::{Active, Resolution};
 pub use standing::Standing;
 pub use waiting::MAX_WAITING;
@@ -183,7 +183,8 @@ impl Log {
     ///
     /// # Errors
     /// [`IdentityError::Refused`] if the operation cannot belong to this log: nobody who accepts the rules has it, nor anything that
-    /// follows it. [`IdentityError::LogFull`] beyond [`MAX_OPERATIONS`] or [`MAX_WAITING`].
+    /// follows it. [`IdentityError::LogFull`] beyond [`MAX_OPERATIONS`], [`MAX_DECISIONS`] or
+    /// [`MAX_WAITING`].
     pub fn insert(&mut self, operation: Operation) -> Result<Inserted, IdentityError> {
         let id = operation.id();
         if self.place(&id).is_some() || self.waiting.contains(&id) {

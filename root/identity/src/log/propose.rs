@@ -200,6 +200,12 @@ impl Log {
         policies: Vec<Policy>,
     ) -> Result<Proposal, IdentityError> {
         reveals.sort_unstable_by_key(|r| r.key);
+        let path = self.path();
+        if path.contenders.iter().any(|c| c.list != path.list()) {
+            return Err(IdentityError::NotAllowed(
+                "the dispute is about devices, which new policies would leave as they were before it; recover instead",
+            ));
+        }
         self.decide(Action::PolicySet(PolicySet {
             prev: self.ends(None),
             index: index_of(index)?,
@@ -289,7 +295,7 @@ impl Log {
             .and_then(|add| self.place(add))
             .into_iter()
             .chain([path.root])
-            .chain(path.contenders)
+            .chain(path.contenders.iter().map(|c| c.place))
             .collect();
         let mut heads: Vec<u32> = self.heads.iter().copied().collect();
         heads.sort_by_cached_key(|&head| {

@@ -2,22 +2,22 @@
 //!
 //! Whoever holds a key that was ever in the log can write operations until the end of time. So room is given out by *class*: one
 //! for what descends from the genesis, one for each index of the recovery policies (the recoveries by it, and all that descends
-//! from them). A thief fills the class he has the keys of, and cannot keep a stronger policy from deciding.
+//! from them). A thief fills the class he has the keys of, and cannot keep a stronger policy from deciding; nor, with devices alone,
+//! any policy.
 
 use super::Node;
-use crate::IdentityError;
 use crate::policy::MAX_POLICIES;
+use crate::{IdentityError, Operation};
 
-/// Most operations of one class: by devices of the genesis; or by one recovery policy and the devices it listed.
+/// Most operations by devices in one class: those of the genesis; or those that the recoveries by one policy listed.
 pub const MAX_OPERATIONS: usize = 4096;
-/// Most bytes of payload of one class.
-pub const MAX_OPERATIONS_BYTES: usize = 16 << 20;
-/// Of them, what only policies may use: a class full of devices' operations can still be recovered by its own policy.
-const RESERVED: usize = 64;
-const RESERVED_BYTES: usize = 4 << 20;
+/// Most operations by one policy (the genesis counts as one).
+pub const MAX_DECISIONS: usize = 256;
+/// Most bytes of payload of either kind in one class.
+pub const MAX_OPERATIONS_BYTES: usize = 8 << 20;
 
 #[derive(Debug, Clone, Default)]
-pub(super) struct Quotas([Quota; MAX_POLICIES + 1]);
+pub(super) struct Quotas([[Quota; 2]; MAX_POLICIES + 1]);
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Quota {
@@ -34,28 +34,32 @@ impl Quotas {
         index + 1
     }
 
-    pub fn check(&self, class: usize, bytes: usize, by_policy: bool) -> Result<(), IdentityError> {
-        let used = self.0.get(class).copied().unwrap_or_default();
-        let (operations, most) = if by_policy {
-            (MAX_OPERATIONS, MAX_OPERATIONS_BYTES)
+    pub fn check(&self, class: usize, operation: &Operation) -> Result<(), IdentityError> {
+        let by_device = operation.by().is_some();
+        let most = if by_device {
+            MAX_OPERATIONS
         } else {
-            (
-                MAX_OPERATIONS - RESERVED,
-                MAX_OPERATIONS_BYTES - RESERVED_BYTES,
-            )
+            MAX_DECISIONS
         };
-        if used.operations >= operations || used.bytes + bytes > most {
+        let used = self
+            .0
+            .get(class)
+            .map(|quotas| quotas[usize::from(by_device)]);
+        let used = used.unwrap_or_default();
+        let bytes = used.bytes + operation.payload_bytes().len();
+        if used.operations >= most || bytes > MAX_OPERATIONS_BYTES {
             return Err(IdentityError::LogFull(
-                "operations of these devices; recover the identity to begin anew",
+                "operations of these devices or this policy; recover the identity to begin anew",
             ));
         }
         Ok(())
     }
 
     pub fn count(&mut self, node: &Node) {
-        if let Some(quota) = self.0.get_mut(node.class) {
-            quota.operations += 1;
-            quota.bytes += node.operation.payload_bytes().len();
+        let by_device = usize::from(node.operation.by().is_some());
+        if let Some(quotas) = self.0.get_mut(node.class) {
+            quotas[by_device].operations += 1;
+            quotas[by_device].bytes += node.operation.payload_bytes().len();
         }
     }
 }

@@ -56,7 +56,7 @@ impl Log {
         let devices = if path.is_deactivated {
             Vec::new()
         } else if is_contested {
-            self.undisputed(&path, &roll, &lenient, &strict)
+            self.undisputed(&path)
         } else {
             self.active(&roll, &lenient, &strict)
         };
@@ -115,21 +115,17 @@ impl Log {
 
     /// The devices that every contender lists. A new list of policies leaves the devices as they were for whoever made it; what was
     /// removed since stays removed.
-    fn undisputed(
-        &self,
-        path: &Path,
-        roll: &Roll<'_>,
-        lenient: &Verdicts,
-        strict: &Verdicts,
-    ) -> Vec<Active> {
-        let mut lists = path.contenders.iter().filter_map(|&at| {
-            let node = self.node(at)?;
+    fn undisputed(&self, path: &Path) -> Vec<Active> {
+        let mut lists = path.contenders.iter().filter_map(|contender| {
+            let node = self.node(contender.place)?;
             Some(match node.operation.action() {
                 Action::PolicySet(_) => {
-                    let seen = self.roll(path.list(), Some(&node.past));
+                    let seen = self.roll(contender.list, Some(&node.past));
                     let seen_lenient = seen.lenient();
                     let then = self.active(&seen, &seen_lenient, &seen.strict(&seen_lenient));
-                    let mut now = self.active(roll, lenient, strict);
+                    let all = self.roll(contender.list, None);
+                    let lenient = all.lenient();
+                    let mut now = self.active(&all, &lenient, &all.strict(&lenient));
                     now.retain(|a| then.iter().any(|t| t.incarnation == a.incarnation));
                     now
                 }

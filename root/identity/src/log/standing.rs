@@ -142,12 +142,16 @@ impl Log {
         }
         let mut kept = 0;
         let mut left_out = Vec::new();
-        for &at in &path.contenders {
-            if let Some(Action::Recover(recover)) = self.action(at) {
+        for contender in &path.contenders {
+            // One that leaves the list as it is neither keeps anybody nor leaves anybody out.
+            if contender.list == path.list() {
+                continue;
+            }
+            if let Some(Action::Recover(recover)) = self.action(contender.list) {
                 if recover.devices.iter().any(|d| d.key == incarnation.key) {
                     kept += 1;
                 } else {
-                    left_out.push(at);
+                    left_out.push(contender.list);
                 }
             }
         }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use ed25519_dalek::Signer;
 use multibase::Base;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::varsig::SIGNATURE_LEN;
 
@@ -205,6 +205,12 @@ impl SigningKey {
     /// The public half.
     pub fn public(&self) -> PublicKey {
         PublicKey::Ed25519(self.0.verifying_key().to_bytes())
+    }
+
+    /// The seed, for transports whose TLS signs by itself. For nothing else: everything of ours signs with [`Self::sign`] or
+    /// [`crate::Verified::sign`].
+    pub fn seed(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.0.to_bytes())
     }
 
     /// Signs a message as it is, without domain separation: for formats that bring their own. Everything else uses

@@ -187,6 +187,8 @@ pub enum Refusal {
     Quota,
     /// It is larger than this side takes.
     TooLarge,
+    /// Its leaves are sealed under a key that has not come yet.
+    NoKey,
     /// A reason this version does not know.
     Other(u8),
 }
@@ -198,6 +200,7 @@ impl Refusal {
             Self::NoAuthority => 1,
             Self::Quota => 2,
             Self::TooLarge => 3,
+            Self::NoKey => 4,
             Self::Other(code) => code,
         }
     }
@@ -208,6 +211,7 @@ impl Refusal {
             1 => Self::NoAuthority,
             2 => Self::Quota,
             3 => Self::TooLarge,
+            4 => Self::NoKey,
             code => Self::Other(code),
         }
     }

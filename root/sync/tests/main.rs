@@ -4,3 +4,4 @@ mod memory;
 mod pair;
 mod session;
 mod set;
+mod sim;

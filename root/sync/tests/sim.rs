@@ -178,7 +178,11 @@ impl Sim {
                 let mut store = MemoryStore::with_authors([200, author]);
                 // the first has what there was before, the others the beginning of it
                 let all = base.commits.len();
-                let some = if i == 0 { all } else { dice.below(all as u64 + 1) as usize };
+                let some = if i == 0 {
+                    all
+                } else {
+                    dice.below(all as u64 + 1) as usize
+                };
                 for commit in base.commits.values().take(some) {
                     store.insert(commit.clone());
                 }

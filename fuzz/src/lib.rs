@@ -1,4 +1,4 @@
-//! What several targets share. The makers of commits and the naive oracle are those of the replica's own tests.
+//! What several targets share. The makers of commits, the naive oracle and the store in memory are those of the crates' own tests.
 
 mod input;
 
@@ -6,6 +6,8 @@ mod input;
 pub mod forge;
 #[path = "../../root/replica/tests/oracle.rs"]
 pub mod oracle;
+#[path = "../../root/sync/tests/memory.rs"]
+pub mod sync_memory;
 #[path = "../../root/replica/tests/world.rs"]
 pub mod world;
 

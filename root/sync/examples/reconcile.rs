@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for i in &common {
         kept.insert(i);
     }
-    let insert = (cpu(clock) - start).as_nanos() as u64 / n.max(1);
+    let insert = cpu(clock).saturating_sub(start).as_nanos() as u64 / n.max(1);
     println!(
         "keeping {} cells current: {insert} ns an insert",
         Sketch::KEPT
@@ -72,7 +72,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
             let found = teller.into_lacking().len() + solver.into_lacking().len();
             assert_eq!(found as u64, d);
-            row.push((bytes, messages, (cpu(clock) - start).as_millis()));
+            row.push((
+                bytes,
+                messages,
+                cpu(clock).saturating_sub(start).as_millis(),
+            ));
         }
         let [(bytes, messages, scan), (_, _, kept)] = row[..] else {
             continue;

@@ -57,3 +57,29 @@ pub(crate) fn material(key: &[u8; 32], from: Role, round: u64, what: &[u8]) -> [
     hasher.update(&round.to_le_bytes()).update(what);
     *hasher.finalize().as_bytes()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_derivations() {
+        let all = crate::answers();
+        let known = |name: &str| crate::hex(&all["derived"][name]);
+        let key: [u8; 32] = known("key").try_into().expect("32 bytes");
+        let of: [u8; 32] = crate::hex(&all["digest"]["digest"]).try_into().expect("32");
+        let alice = crate::hex(&all["chains"][0]["key"]);
+        assert_eq!(
+            tag(&key, Role::Initiator, 1, &of)[..],
+            known("initiator_round_1")
+        );
+        assert_eq!(
+            tag(&key, Role::Responder, 2, &of)[..],
+            known("responder_round_2")
+        );
+        let everything = material(&key, Role::Initiator, 1, &[]);
+        assert_eq!(everything[..], known("everything_round_1"));
+        let chain = material(&key, Role::Responder, 3, &alice);
+        assert_eq!(chain[..], known("chain_round_3_by_responder"));
+    }
+}

@@ -8,6 +8,7 @@ use rhizome_sync::{
     Store, StoreError,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 pub fn key(author: u8) -> PublicKey {
     PublicKey::Ed25519([author; 32])
@@ -88,7 +89,7 @@ pub struct MemoryStore {
     pub pod: [u8; 32],
     pub certificates: BTreeMap<Id, Vec<u8>>,
     authors: BTreeSet<PublicKey>,
-    pub commits: BTreeMap<(PublicKey, u64, Id), Commit>,
+    pub commits: BTreeMap<(PublicKey, u64, Id), Arc<Commit>>,
     places: BTreeMap<(PublicKey, Id), u64>,
     pub chains: BTreeMap<PublicKey, Chain>,
     /// Leaves whose bytes are not wanted.
@@ -155,7 +156,7 @@ impl MemoryStore {
         (self.certificates.keys().copied().collect(), self.names())
     }
 
-    fn get(&self, key: &PublicKey, id: &Id) -> Option<&Commit> {
+    fn get(&self, key: &PublicKey, id: &Id) -> Option<&Arc<Commit>> {
         let seq = self.places.get(&(*key, *id))?;
         self.commits.get(&(*key, *seq, *id))
     }
@@ -196,7 +197,8 @@ impl MemoryStore {
             .or_default()
             .insert(name.seq, name.id, header.prev, follows);
         self.places.insert((name.key, name.id), name.seq);
-        self.commits.insert((name.key, name.seq, name.id), commit);
+        self.commits
+            .insert((name.key, name.seq, name.id), Arc::new(commit));
         Fate::Taken { name, rival }
     }
 }
@@ -349,6 +351,7 @@ impl Store for MemoryStore {
         let Some(commit) = self.commits.get_mut(&(*key, *seq, *id)) else {
             return Ok(false);
         };
+        let commit = Arc::make_mut(commit);
         for (i, bytes) in leaves {
             let Some(leaf) = commit.leaves.get_mut(i as usize) else {
                 return Ok(false);

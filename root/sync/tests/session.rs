@@ -4,6 +4,7 @@ use crate::memory::{MemoryStore, certificate, commit, key};
 use crate::pair::Pair;
 use rhizome_sync::set::Id;
 use rhizome_sync::{Input, Leaf, Limits, Local, Output, Store, SyncError, Synced};
+use std::sync::Arc;
 
 fn leaves(n: usize, size: usize, salt: u64) -> Vec<Leaf> {
     (0..n)
@@ -427,9 +428,10 @@ fn leaves_that_are_lacking_are_fetched() {
     let name = *less.names().iter().next().expect("one");
     let whole = less.write(1, leaves(50, 40_000, 1), 5);
     let mut full = full;
-    full.insert(less.commits[&(whole.key, whole.seq, whole.id)].clone());
+    full.insert((*less.commits[&(whole.key, whole.seq, whole.id)]).clone());
     for (n, places) in [(name, vec![0u32]), (whole, (0..50).collect())] {
         let commit = less.commits.get_mut(&(n.key, n.seq, n.id)).expect("there");
+        let commit = Arc::make_mut(commit);
         for i in places {
             let Leaf::Sealed(bytes) = &commit.leaves[i as usize] else {
                 panic!()

@@ -9,6 +9,7 @@ use rhizome_sync::{
 };
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::sync::Arc;
 
 /// `SplitMix64`.
 struct Dice(u64);
@@ -166,7 +167,7 @@ impl Sim {
     fn new(seed: u64, traced: bool) -> Self {
         let mut dice = Dice(seed.wrapping_mul(0x5851_f42d_4c95_7f2d) ^ 0x5eed);
         let n = 3 + dice.below(3) as usize;
-        let lies = seed % 3 == 0;
+        let lies = seed.is_multiple_of(3);
         let hasty = seed % 4 == 1;
         let mut base = MemoryStore::with_authors([200]);
         for i in 0..dice.below(120) {
@@ -184,7 +185,7 @@ impl Sim {
                     dice.below(all as u64 + 1) as usize
                 };
                 for commit in base.commits.values().take(some) {
-                    store.insert(commit.clone());
+                    store.insert((**commit).clone());
                 }
                 Node {
                     durable: store.clone(),
@@ -263,7 +264,7 @@ impl Sim {
             Event::Deliver { to, on, message } => {
                 format!(
                     "{to} gets {} of {} bytes on {on}",
-                    crate::sim::what(message),
+                    what(message),
                     message.len()
                 )
             }
@@ -276,7 +277,7 @@ impl Sim {
             Event::Tick { at, on } => {
                 let now = self.now;
                 self.with(at, on, |session, store| {
-                    session.handle(now, Input::Tick, store)
+                    session.handle(now, Input::Tick, store);
                 });
             }
             Event::Write(a) => self.write(a),
@@ -355,7 +356,7 @@ impl Sim {
         }
         let now = self.now;
         self.with(to, on, |session, store| {
-            session.handle(now, Input::Message(message), store)
+            session.handle(now, Input::Message(message), store);
         });
     }
 
@@ -435,7 +436,7 @@ impl Sim {
         for on in others {
             let now = self.now;
             self.with(at, on, |session, store| {
-                session.handle(now, Input::Local(local), store)
+                session.handle(now, Input::Local(local), store);
             });
         }
     }
@@ -652,6 +653,7 @@ impl Sim {
             return;
         }
         let commit = self.nodes[at].store.commits.get_mut(&place).expect("named");
+        let commit = Arc::make_mut(commit);
         if let Some(Leaf::Sealed(bytes)) = commit.leaves.first() {
             commit.leaves[0] = Leaf::Erased(*blake3::hash(bytes).as_bytes());
             self.counts.stripped += 1;
@@ -746,7 +748,7 @@ impl Sim {
             }
         }
         let deadline = self.now + 60_000;
-        while !(self.counts.events % 64 == 0 && self.is_equal()) {
+        while !(self.counts.events.is_multiple_of(64) && self.is_equal()) {
             self.step();
             assert!(
                 self.now < deadline,

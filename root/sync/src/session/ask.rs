@@ -6,7 +6,7 @@ use crate::{
     SyncError,
     chain::{ChainState, Run},
     data::{Assembly, Item},
-    limits::{Limits, MAX_BATCH, MAX_IDS, MAX_MESSAGE, MAX_RUNS},
+    limits::{Limits, MAX_BATCH, MAX_IDS, MAX_RUNS},
     message::Message,
     set::Id,
     store::{Commit, CommitName, Fate, Lack, Refusal, Store},
@@ -219,9 +219,6 @@ impl Asking {
         }
         self.received = self.received.saturating_add(body.len() as u64 + 1);
         self.progress.bytes_received += body.len() as u64 + 1;
-        if self.received > self.granted.saturating_add(MAX_MESSAGE as u64) {
-            return Err(SyncError::Limit("bytes of answers"));
-        }
         for item in self.assembly.feed(body, limits.commit)? {
             match item {
                 Item::Commit(commit) => {

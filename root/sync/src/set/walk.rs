@@ -77,6 +77,23 @@ mod tests {
     }
 
     #[test]
+    fn known_walks() {
+        let sets = &crate::answers()["sets"];
+        let material: Vec<u8> = (0..32).collect();
+        assert_eq!(crate::hex(&sets["material"]), material);
+        let material: [u8; 32] = material.try_into().expect("32 bytes");
+        let key = super::super::SetKey::new(&material, 0);
+        for known in sets["walks"].as_array().expect("a list") {
+            let mut walk = Walk::new(key.trace(known["short"].as_u64().expect("a number")).seed);
+            for cell in known["cells"].as_array().expect("a list") {
+                assert_eq!(Some(walk.at), cell.as_u64());
+                walk.step();
+            }
+            assert_eq!(walk.at, LIMIT);
+        }
+    }
+
+    #[test]
     fn a_cell_holds_the_share_of_items_that_the_density_says() {
         const ITEMS: u64 = 200_000;
         const CELLS: usize = 4096;

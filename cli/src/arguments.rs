@@ -66,6 +66,48 @@ pub enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Show a code for a new device of yours, and wait for it
+    Pair {
+        /// Where to wait for it
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+        /// The new device may write, but not add or remove devices
+        #[arg(long)]
+        member: bool,
+    },
+    /// Make this device one of yours, with the code that `rhizome pair` shows on another
+    Join {
+        /// The code
+        #[arg(value_name = "CODE")]
+        code: String,
+        /// What to call this device [default: the name of the machine]
+        #[arg(long)]
+        name: Option<String>,
+        /// The address to use on this side
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+    },
+    /// List your devices, or take one out
+    Devices {
+        #[command(subcommand)]
+        command: Option<DevicesCommand>,
+    },
+    /// List the peers that keep your pod, add one, or forget one
+    Peers {
+        #[command(subcommand)]
+        command: Option<PeersCommand>,
+    },
+    /// Exchange with the other devices and peers
+    Sync {
+        /// One full round with every known peer, then a report
+        #[arg(long, required = true)]
+        once: bool,
+        /// The address to use on this side
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+    },
+    /// A hash of the full current state: equal on equal replicas
+    Digest,
     /// Verify every hash, signature and index against the log
     Doctor {
         /// Throw the indexes away and make them anew from the log first
@@ -85,6 +127,35 @@ pub enum Command {
     },
     /// Print the manual page
     Man,
+}
+
+#[derive(Subcommand)]
+pub enum DevicesCommand {
+    /// Take a device out: what it writes from now on does not count anywhere, and what you write it cannot read
+    Remove {
+        /// Its key, as `rhizome devices` lists it
+        #[arg(value_name = "DID-KEY")]
+        key: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum PeersCommand {
+    /// Let a peer keep the pod
+    Add {
+        /// Its address, as it shows it
+        #[arg(value_name = "ADDRESS")]
+        address: String,
+        /// The address to use on this side
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+    },
+    /// Forget a peer: it keeps what it has and gets nothing new
+    Remove {
+        /// Its key, as `rhizome peers` lists it
+        #[arg(value_name = "DID-KEY")]
+        key: String,
+    },
 }
 
 /// Prints the completions of a shell.

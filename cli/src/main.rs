@@ -6,11 +6,12 @@
 mod arguments;
 mod bench;
 mod commands;
+mod network;
 mod open;
 mod output;
 mod repl;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, DevicesCommand, PeersCommand};
 use clap::Parser;
 use output::{Failure, Output};
 use std::process::ExitCode;
@@ -59,6 +60,23 @@ fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
         Command::Query { query, input } => commands::query(&home, query, input, output),
         Command::Repl => repl::run(&home, output),
         Command::Tx { file } => commands::tx(&home, file, output),
+        Command::Pair { listen, member } => network::pair(&home, *listen, *member, output),
+        Command::Join { code, name, listen } => {
+            network::join(&home, code, name.as_deref(), *listen, output)
+        }
+        Command::Devices { command } => match command {
+            None => network::devices(&home, output),
+            Some(DevicesCommand::Remove { key }) => network::remove_device(&home, key, output),
+        },
+        Command::Peers { command } => match command {
+            None => network::peers(&home, output),
+            Some(PeersCommand::Add { address, listen }) => {
+                network::add_peer(&home, address, *listen, output)
+            }
+            Some(PeersCommand::Remove { key }) => network::remove_peer(&home, key, output),
+        },
+        Command::Sync { once: _, listen } => network::sync(&home, *listen, output),
+        Command::Digest => network::digest(&home, output),
         Command::Doctor { rebuild } => commands::doctor(&home, *rebuild, output),
         Command::Bench { tuples } => bench::run(*tuples, output),
         Command::Completions { shell } => {

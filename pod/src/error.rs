@@ -9,10 +9,12 @@ use std::{
 use rhizome_blob::BlobError;
 use rhizome_identity::IdentityError;
 use rhizome_import::ImportError;
+use rhizome_network::NetworkError;
 use rhizome_query::QueryError;
 use rhizome_replica::ReplicaError;
 use rhizome_share::ShareError;
 use rhizome_storage::StorageError;
+use rhizome_sync::SyncError;
 
 use crate::{
     json::{ChangeError, ValueError},
@@ -82,6 +84,18 @@ pub enum PodError {
     /// The store below the tuples.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// The connection to another device failed.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// What another device said makes no sense.
+    #[error("{0}")]
+    Peer(String),
+    /// Another device refused.
+    #[error("the other side refused: {0}")]
+    Refused(String),
+    /// A session with another device ended early.
+    #[error(transparent)]
+    Sync(SyncError),
     /// A file could not be read or written.
     #[error(transparent)]
     Blob(#[from] BlobError),
@@ -137,6 +151,10 @@ impl PodError {
             Self::Storage(StorageError::Full(_)) | Self::Blob(BlobError::Full(_)) => "disk-full",
             Self::Replica(e) => replica_code(e),
             Self::Storage(_) => "storage",
+            Self::Network(_) => "network",
+            Self::Peer(_) => "peer",
+            Self::Refused(_) => "refused",
+            Self::Sync(_) => "sync",
             Self::Blob(BlobError::Missing(_)) => "missing",
             Self::Blob(_) => "blob",
             Self::File { .. } => "file",

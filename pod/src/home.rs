@@ -2,18 +2,22 @@
 
 use std::{
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use rhizome_blob::BlobStore;
-use rhizome_identity::{Create, Genesis, IdentityError, KeyStore, RecoveryWords, Secret};
+use rhizome_identity::{Create, Genesis, IdentityError, KeyStore, Log, RecoveryWords, Secret};
+use rhizome_ipld::PublicKey;
+use rhizome_network::{Admission, Node, NodeConfig, Protocol, Services};
 use rhizome_replica::{Authors, Epochs, Replica, ReplicaError};
+use rhizome_share::Certificate;
 use rhizome_storage::{Kv, RedbKv};
 use rhizome_tuple::EpochSecret;
 
-use crate::{Pod, PodError, Running, lock::WriterLock, trust::Trust};
+use crate::{PairingCode, Pod, PodError, Running, lock::WriterLock, pairing, trust::Trust};
 
 /// Where a pod lives on disk:
 ///
@@ -91,10 +95,83 @@ impl PodHome {
             give_identity(&mut keys)?;
         }
         let kv: Arc<dyn Kv> = Arc::new(RedbKv::open(self.tuples())?);
+        let trust = Trust::load(Arc::clone(&kv), &keys)?;
+        self.fresh(kv, lock, keys, trust)
+    }
+
+    /// Makes this device one of those of a pod, with the code that another device of it shows. What the pod holds is not here yet
+    /// afterwards: exchange with the address in the code. What an interrupted attempt left is used again.
+    ///
+    /// # Errors
+    /// [`PodError::Exists`] if there is a pod here; [`PodError::Network`], [`PodError::Refused`] if the other device cannot be reached or
+    /// does not take the code.
+    pub async fn join(
+        &self,
+        opening: &Opening,
+        code: &PairingCode,
+        name: &str,
+        listen: Vec<SocketAddr>,
+    ) -> Result<Pod, PodError> {
+        make_private(&self.directory)?;
+        let lock = self.lock(opening)?;
+        let keys = self.new_keys(opening)?;
+        let (key, kem) = (keys.device(), keys.kem());
+        let nobody = |_, _: &PublicKey| Admission::Reject("this device serves nothing yet".into());
+        let services = Services::builder(Arc::new(keys.device()), nobody).build();
+        let config = NodeConfig {
+            bind: listen,
+            ..NodeConfig::default()
+        };
+        let node = Node::start(services, config).await?;
+        let joined = async {
+            let mut link = node.dial(&code.address, Protocol::Pair).await?;
+            let log = pairing::join(&mut link, &key, &kem, name, &code.secret).await?;
+            let _ = link.close().await;
+            Ok::<_, PodError>(log)
+        };
+        let joined = joined.await;
+        node.shutdown().await?;
+        self.take_part(lock, keys, &joined?)
+    }
+
+    /// The keys of a device that has no pod yet.
+    fn new_keys(&self, opening: &Opening) -> Result<KeyStore, PodError> {
+        if self.exists() {
+            return Err(PodError::Exists(self.directory.clone()));
+        }
+        let keys = if KeyStore::exists(&self.keys()) {
+            KeyStore::open(&self.keys(), &opening.passphrase)?
+        } else {
+            KeyStore::create(&self.keys(), &opening.passphrase, &mut random_bytes()?)?
+        };
+        Ok(keys)
+    }
+
+    /// Makes the pod of a device log that lists this device.
+    fn take_part(&self, lock: WriterLock, mut keys: KeyStore, log: &Log) -> Result<Pod, PodError> {
+        keys.join(log)?;
+        keys.save(&mut random_bytes()?)?;
+        let kv: Arc<dyn Kv> = Arc::new(RedbKv::open(self.tuples())?);
+        let mut trust = Trust::load(Arc::clone(&kv), &keys)?;
+        let operations = log.operations().cloned();
+        let certificates = operations.map(|o| Certificate::Operation(Box::new(o)));
+        for result in trust.add(certificates.collect())? {
+            result?;
+        }
+        self.fresh(kv, lock, keys, trust)
+    }
+
+    /// A pod without tuples.
+    fn fresh(
+        &self,
+        kv: Arc<dyn Kv>,
+        lock: WriterLock,
+        mut keys: KeyStore,
+        mut trust: Trust,
+    ) -> Result<Pod, PodError> {
         let did = keys.did().ok_or(IdentityError::NoIdentity)?;
         let mut salt = [0; 32];
         getrandom::fill(&mut salt)?;
-        let mut trust = Trust::load(Arc::clone(&kv), &keys)?;
         trust.settle(&mut keys)?;
         let epochs = Epochs::new(trust.epochs(&keys));
         let replica = Replica::create(kv, &did.to_string(), salt, epochs, trust.authors());

@@ -18,6 +18,8 @@
 //! Everything here is synchronous but [`Serving`], which answers HTTP and WebSocket on loopback; `docs/api.md` is its specification.
 
 mod client;
+mod devices;
+mod directory;
 mod doctor;
 mod entity;
 mod error;
@@ -28,9 +30,14 @@ mod jobs;
 pub mod json;
 pub mod live;
 mod lock;
+pub mod network;
+mod news;
+mod node;
+mod pairing;
 mod pod;
 mod query;
 mod running;
+mod sync;
 mod transact;
 mod trust;
 
@@ -38,6 +45,8 @@ mod trust;
 pub use http::fuzzing;
 
 pub use client::Client;
+pub use devices::DeviceDetail;
+pub use directory::Peer;
 pub use doctor::{Diagnosis, DoctorProgress};
 pub use entity::EntityDetail;
 pub use error::PodError;
@@ -45,6 +54,8 @@ pub use home::{Opening, PodHome};
 pub use http::{Serving, serve};
 pub use import::{ImportFailed, ImportOptions};
 pub use lock::Holder;
+pub use node::{Joined, PAIRING_ATTEMPTS, PAIRING_TIME, PeerReport, PeerState, PodNode, Waiting};
+pub use pairing::{MAX_DEVICE_NAME, PairingCode, parse_peer};
 pub use pod::{App, BlobFigures, Figures, Pod, Stop};
 pub use running::Running;
 pub use transact::Receipt;

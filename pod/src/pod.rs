@@ -9,9 +9,10 @@ use std::{
 
 use parking_lot::{Mutex, MutexGuard};
 use rhizome_blob::BlobStore;
-use rhizome_identity::{KeyStore, RecoveryWords};
+use rhizome_identity::{Did, KeyStore, Log, RecoveryWords};
+use rhizome_ipld::{PublicKey, SigningKey};
 use rhizome_replica::{Author, Replica};
-use rhizome_share::Certificate;
+use rhizome_share::{Added, Certificate, ShareError};
 use rhizome_tuple::EntityId;
 
 use crate::{
@@ -19,6 +20,8 @@ use crate::{
     home::{now_ms, random_bytes},
     live::Hub,
     lock::WriterLock,
+    news::{Listeners, News},
+    sync::{self, Chains},
     trust::Trust,
 };
 
@@ -31,6 +34,8 @@ pub struct Pod {
     // taken before `trust` by who takes both
     keys: Mutex<KeyStore>,
     trust: Mutex<Trust>,
+    chains: Arc<Mutex<Chains>>,
+    pub(crate) news: Arc<Listeners>,
     authors: Mutex<BTreeMap<App, Arc<Author>>>,
     hub: Hub,
     importing: Mutex<()>,
@@ -46,6 +51,8 @@ pub enum App {
     Console,
     /// `rhizome tx` and whoever else calls the API.
     CommandLine,
+    /// What the pod says of its own devices and peers.
+    Devices,
     /// An importer, by its name.
     Importer(&'static str),
 }
@@ -56,6 +63,7 @@ impl App {
         match self {
             Self::Console => "console".into(),
             Self::CommandLine => "command line".into(),
+            Self::Devices => "devices".into(),
             Self::Importer(name) => format!("{name} import").into(),
         }
     }
@@ -93,6 +101,21 @@ impl Pod {
         blobs: BlobStore,
     ) -> Result<Self, PodError> {
         let replica = Arc::new(replica);
+        let news = Arc::new(Listeners::default());
+        let (chains, told) = (Arc::new(Mutex::new(Chains::default())), Arc::clone(&news));
+        let restarted = Arc::clone(&chains);
+        replica.listen(move |change| {
+            let count = change.before.commit_count();
+            if change.reset {
+                restarted.lock().forget();
+            }
+            for number in count..change.after.commit_count() {
+                // one that cannot be read now is found when the chains are compared
+                if let Ok(Some((link, true))) = change.after.link(number) {
+                    told.tell(&News::Commit(sync::name(&link)));
+                }
+            }
+        });
         let hub = Hub::start(Arc::clone(&replica))?;
         Ok(Self {
             did: replica.pod().to_owned(),
@@ -102,6 +125,8 @@ impl Pod {
             blobs: Arc::new(blobs),
             keys: Mutex::new(keys),
             trust: Mutex::new(trust),
+            chains,
+            news,
             authors: Mutex::default(),
             importing: Mutex::default(),
             blob_figures: Mutex::default(),
@@ -202,6 +227,76 @@ impl Pod {
         Ok(())
     }
 
+    /// The certificates.
+    pub(crate) fn trust(&self) -> MutexGuard<'_, Trust> {
+        self.trust.lock()
+    }
+
+    /// What there is of each author's chain, as of now.
+    pub(crate) fn chains(&self) -> Result<MutexGuard<'_, Chains>, PodError> {
+        let mut chains = self.chains.lock();
+        chains.update(&self.replica.snapshot())?;
+        Ok(chains)
+    }
+
+    /// Takes certificates from elsewhere, durably, and does what follows from them: who may write, which epoch is current, and what this
+    /// device owes to the others. Says for each what became of it.
+    pub(crate) fn take_certificates(
+        &self,
+        certificates: Vec<Certificate>,
+    ) -> Result<Vec<Result<Added, ShareError>>, PodError> {
+        let ids: Vec<_> = certificates.iter().map(Certificate::id).collect();
+        let results = self.trust.lock().add(certificates)?;
+        if results.iter().any(|r| matches!(r, Ok(Added::New))) {
+            self.settle()?;
+        }
+        for (id, result) in ids.into_iter().zip(&results) {
+            if matches!(result, Ok(Added::New)) {
+                self.news.tell(&News::Certificate(id));
+            }
+        }
+        Ok(results)
+    }
+
+    /// Makes what is written and read agree with the certificates.
+    pub(crate) fn settle(&self) -> Result<(), PodError> {
+        let mut keys = self.keys.lock();
+        let mut trust = self.trust.lock();
+        let made = trust.settle(&mut keys)?;
+        self.replica.set_epochs(trust.epochs(&keys));
+        self.replica.set_authors(trust.authors())?;
+        drop(trust);
+        drop(keys);
+        // an app's key of before a removal writes no more
+        self.authors.lock().clear();
+        for certificate in made {
+            self.news.tell(&News::Certificate(certificate.id()));
+        }
+        Ok(())
+    }
+
+    /// The device's signing key.
+    pub(crate) fn signing_key(&self) -> SigningKey {
+        self.keys.lock().device()
+    }
+
+    /// The DID and the device log, to be shown.
+    pub(crate) fn device_log(&self) -> (Did, Log) {
+        let trust = self.trust.lock();
+        (trust.set().did(), trust.set().log().clone())
+    }
+
+    /// Whether this key is one of the pod's devices now.
+    pub(crate) fn is_device(&self, key: &PublicKey) -> bool {
+        self.trust.lock().set().resolution().device(key).is_some()
+    }
+
+    /// Whether this device may add and remove others.
+    pub fn is_admin(&self) -> bool {
+        let own = self.keys.lock().device().public();
+        self.trust.lock().set().resolution().is_admin(&own)
+    }
+
     /// Held while an import writes.
     pub(crate) fn importing(&self) -> MutexGuard<'_, ()> {
         self.importing.lock()
@@ -221,11 +316,14 @@ impl Pod {
         if is_new {
             keys.save(&mut random)?;
             let certificate = Certificate::Enrol(Box::new(process.enrol));
+            let id = certificate.id();
             let mut trust = self.trust.lock();
             for result in trust.add(vec![certificate])? {
                 result?;
             }
             self.replica.set_authors(trust.authors())?;
+            drop(trust);
+            self.news.tell(&News::Certificate(id));
         }
         let author = Arc::new(Author { key: process.key });
         authors.insert(app, Arc::clone(&author));

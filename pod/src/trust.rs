@@ -168,6 +168,8 @@ impl Trust {
                 let plan = self.set.plan(&device.public(), Some(now.lacking), None)?;
                 Epoch::sign(plan, secret, &[], &device, &mut random)?
             }
+            // a device that has just joined waits for what the others have
+            None if known.is_empty() => return Ok(made),
             now => {
                 // the words are at hand until they are on paper
                 let words = keys.unconfirmed_words().map(|w| vec![w.kem().public()]);

@@ -1,0 +1,132 @@
+//! The person's devices: which there are, what they are called, and taking one out.
+
+use rhizome_identity::{Role, SealedHead};
+use rhizome_ipld::PublicKey;
+use rhizome_share::Certificate;
+use serde_json::{Value as Json, json};
+
+use crate::{Pod, PodError};
+
+/// A device of the pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceDetail {
+    /// Its key.
+    pub key: PublicKey,
+    /// What the person calls it.
+    pub name: Option<String>,
+    /// Whether it may add and remove others.
+    pub admin: bool,
+    /// Whether it is this one.
+    pub this: bool,
+    /// The time of the newest thing it wrote that is here, by its own clock, in milliseconds since 1970.
+    pub last_seen_ms: Option<i64>,
+}
+
+impl DeviceDetail {
+    /// As commands and the API print it.
+    pub fn to_json(&self) -> Json {
+        json!({
+            "key": self.key.to_did_key(),
+            "name": self.name,
+            "role": if self.admin { "admin" } else { "member" },
+            "this": self.this,
+            "last_seen_ms": self.last_seen_ms,
+        })
+    }
+}
+
+impl Pod {
+    /// The devices, the most senior first.
+    ///
+    /// # Errors
+    /// Those of reading the pod.
+    pub fn devices(&self) -> Result<Vec<DeviceDetail>, PodError> {
+        let own = self.signing_key().public();
+        let (resolution, writers) = {
+            let trust = self.trust();
+            (trust.set().resolution().clone(), trust.set().writers())
+        };
+        let now = self.replica().snapshot();
+        let heads = now.heads();
+        let mut out: Vec<DeviceDetail> = Vec::new();
+        for active in &resolution.devices {
+            let key = active.device.key;
+            if out.iter().any(|d| d.key == key) {
+                continue;
+            }
+            let mut last = None;
+            for (author, _, id) in &heads {
+                if writers.get(author).is_some_and(|w| w.device == key)
+                    && let Some((header, _)) = now.commit(id)?
+                {
+                    last = last.max(Some(header.hlc.ms()));
+                }
+            }
+            out.push(DeviceDetail {
+                key,
+                name: self.device_name(&key),
+                admin: active.device.role == Role::Admin,
+                this: key == own,
+                last_seen_ms: last,
+            });
+        }
+        Ok(out)
+    }
+
+    /// Takes a device out. What it wrote and is here by now goes on counting; what it writes from now on does not, anywhere; and what is
+    /// written from now on it cannot read.
+    ///
+    /// # Errors
+    /// [`PodError::Identity`] if there is no such device, or this one may not remove it.
+    pub fn remove_device(&self, key: &PublicKey) -> Result<(), PodError> {
+        let own = self.signing_key();
+        let (_, log) = self.device_log();
+        let resolution = log.resolve();
+        let target = resolution
+            .device(key)
+            .ok_or(rhizome_identity::IdentityError::NotADevice {
+                device: *key,
+                did: log.did(),
+            })?
+            .incarnation;
+        let seal = self.heads_of(key)?;
+        let mut proposal = log.remove_device(&own.public(), target, seal)?;
+        proposal.sign(&own)?;
+        let certificate = Certificate::Operation(Box::new(proposal.complete()?));
+        for result in self.take_certificates(vec![certificate])? {
+            result?;
+        }
+        Ok(())
+    }
+
+    /// The heads of what a device wrote, as far as it is here.
+    fn heads_of(&self, device: &PublicKey) -> Result<Vec<SealedHead>, PodError> {
+        let writers = self.trust().set().writers();
+        let chains = self.chains()?;
+        let mut out = Vec::new();
+        for (process, chain) in chains.iter() {
+            if writers.get(process).is_some_and(|w| w.device == *device) {
+                out.extend(chain.heads().map(|(seq, commit)| SealedHead {
+                    process: *process,
+                    seq,
+                    commit,
+                }));
+            }
+        }
+        Ok(out)
+    }
+
+    /// A hash of the full current state: equal on equal replicas.
+    ///
+    /// # Errors
+    /// Those of reading the pod.
+    pub fn digest(&self) -> Result<Json, PodError> {
+        let now = self.replica().snapshot();
+        Ok(json!({
+            "did": self.did(),
+            "digest": data_encoding::HEXLOWER.encode(&now.digest()?),
+            "tuples": now.len(),
+            "commits": now.commit_count(),
+        }))
+    }
+}

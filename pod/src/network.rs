@@ -1,0 +1,123 @@
+//! What commands do over the network, for callers without a runtime of their own.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use rhizome_identity::Role;
+use rhizome_network::PeerAddress;
+use tokio::{runtime::Runtime, time::Instant};
+
+use crate::{Joined, Opening, PairingCode, PeerReport, Pod, PodError, PodHome, PodNode};
+
+/// How long the device that showed the code stays for the new one to get what the pod holds.
+const FIRST_SYNC: Duration = Duration::from_secs(600);
+/// How long it waits for that to begin.
+const FIRST_CALL: Duration = Duration::from_secs(15);
+
+fn runtime() -> Result<Runtime, PodError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_all()
+        .build()
+        .map_err(|e| PodError::file(std::path::Path::new("threads"), e))
+}
+
+/// Shows a code for one new device, waits for it, and lets it get what the pod holds.
+///
+/// # Errors
+/// [`PodError::Request`] if nobody came in time.
+pub fn pair(
+    pod: &Arc<Pod>,
+    listen: Vec<SocketAddr>,
+    member_only: bool,
+    show: impl FnOnce(&PairingCode),
+) -> Result<Joined, PodError> {
+    runtime()?.block_on(async {
+        let node = PodNode::start(Arc::clone(pod), listen).await?;
+        let role = if member_only {
+            Role::Member
+        } else {
+            Role::Admin
+        };
+        let (code, mut waiting) = node.invite(role)?;
+        show(&code);
+        let joined = waiting.joined().await;
+        if let Some(joined) = &joined {
+            let start = Instant::now();
+            loop {
+                let state = node.peers().get(&joined.key).cloned().unwrap_or_default();
+                let over = state.synced_ms.is_some() && !state.connected;
+                let late = start.elapsed()
+                    > if state.connected {
+                        FIRST_SYNC
+                    } else {
+                        FIRST_CALL
+                    };
+                if over || late {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        node.shutdown().await?;
+        joined.ok_or_else(|| {
+            PodError::Request("no device came in time, or the code was mistyped too often".into())
+        })
+    })
+}
+
+/// Makes this device one of a pod's, and gets what the pod holds from the device that showed the code.
+///
+/// # Errors
+/// As [`PodHome::join`].
+pub fn join(
+    home: &PodHome,
+    opening: &Opening,
+    code: &PairingCode,
+    name: &str,
+    listen: &[SocketAddr],
+) -> Result<(Arc<Pod>, PeerReport), PodError> {
+    runtime()?.block_on(async {
+        let pod = Arc::new(home.join(opening, code, name, listen.to_vec()).await?);
+        let node = PodNode::start(Arc::clone(&pod), listen.to_vec()).await?;
+        let report = node.sync_with(&code.address, None).await;
+        node.shutdown().await?;
+        pod.replica().checkpoint()?;
+        Ok((pod, report?))
+    })
+}
+
+/// Exchanges once with every known peer.
+///
+/// # Errors
+/// Those of reading the pod.
+pub fn sync_once(pod: &Arc<Pod>, listen: Vec<SocketAddr>) -> Result<Vec<PeerReport>, PodError> {
+    runtime()?.block_on(async {
+        let node = PodNode::start(Arc::clone(pod), listen).await?;
+        let reports = node.sync_all().await;
+        node.shutdown().await?;
+        reports
+    })
+}
+
+/// Adds a peer that is to keep the pod, and exchanges with it. It is remembered on all devices once it has accepted.
+///
+/// # Errors
+/// [`PodError::Refused`] if it does not take the pod.
+pub fn add_peer(
+    pod: &Arc<Pod>,
+    listen: Vec<SocketAddr>,
+    address: &PeerAddress,
+    token: Option<&[u8]>,
+) -> Result<PeerReport, PodError> {
+    runtime()?.block_on(async {
+        let node = PodNode::start(Arc::clone(pod), listen).await?;
+        let added = async {
+            node.sync_with(address, token).await?;
+            pod.remember_peer(address)?;
+            node.sync_with(address, None).await
+        };
+        let added = added.await;
+        node.shutdown().await?;
+        added
+    })
+}

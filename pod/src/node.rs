@@ -1,0 +1,474 @@
+//! A pod on the network: its other devices come to it, and it goes to them and to the peers that keep it.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use rhizome_identity::{Operation, Proposal, Role as DeviceRole};
+use rhizome_ipld::PublicKey;
+use rhizome_network::{Admission, Link, Node, NodeConfig, PeerAddress, Protocol, Services};
+use rhizome_share::Certificate;
+use rhizome_sync::{Local, Output, Role};
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
+use zeroize::Zeroizing;
+
+use crate::{
+    Pod, PodError,
+    home::random_bytes,
+    news::News,
+    pairing::{self, PairingCode},
+    sync::{Exchanged, PodStore, Until, drive, hello},
+};
+
+/// How long a pairing code is good.
+pub const PAIRING_TIME: Duration = Duration::from_secs(120);
+/// Wrong attempts after which it is not.
+pub const PAIRING_ATTEMPTS: u32 = 5;
+
+/// An open pod that can be reached, and reaches others. To be ended with [`PodNode::shutdown`].
+pub struct PodNode {
+    shared: Arc<Shared>,
+    node: Node,
+}
+
+struct Shared {
+    pod: Arc<Pod>,
+    invitation: Mutex<Option<Arc<Invitation>>>,
+    /// What is known of each peer.
+    states: Mutex<BTreeMap<PublicKey, PeerState>>,
+}
+
+/// What is known of the exchange with a peer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PeerState {
+    /// A session is open.
+    pub connected: bool,
+    /// Both sides had the same when they last compared, and nothing was refused.
+    pub equal: bool,
+    /// When they last did, in milliseconds since 1970.
+    pub synced_ms: Option<i64>,
+    /// Commits got from it since the start.
+    pub received: u64,
+    /// Commits and certificates it confirmed to have, of those pushed to it since the start.
+    pub delivered: u64,
+    /// What went wrong last.
+    pub error: Option<String>,
+}
+
+struct Invitation {
+    secret: Zeroizing<[u8; 32]>,
+    role: DeviceRole,
+    until: Instant,
+    attempts: AtomicU32,
+    joined: watch::Sender<Option<Joined>>,
+}
+
+/// A device that has been added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Joined {
+    /// Its key.
+    pub key: PublicKey,
+    /// Its name.
+    pub name: String,
+}
+
+/// What came of an exchange with one peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerReport {
+    /// Which.
+    pub key: PublicKey,
+    /// Where.
+    pub address: String,
+    /// Commits received.
+    pub received: u64,
+    /// Certificates received.
+    pub certificates: u64,
+    /// Whether both sides have the same now.
+    pub equal: bool,
+    /// Bytes sent on the link, framing included.
+    pub bytes_sent: u64,
+    /// Bytes received.
+    pub bytes_received: u64,
+    /// Why it failed, if it did.
+    pub error: Option<String>,
+}
+
+impl PodNode {
+    /// Starts to be reachable at these addresses; port 0 takes any free one.
+    ///
+    /// # Errors
+    /// [`PodError::Network`] if it cannot listen there.
+    pub async fn start(pod: Arc<Pod>, listen: Vec<SocketAddr>) -> Result<Self, PodError> {
+        let shared = Arc::new(Shared {
+            invitation: Mutex::default(),
+            states: Mutex::default(),
+            pod,
+        });
+        let admit = {
+            let shared = Arc::clone(&shared);
+            move |protocol, _: &PublicKey| match protocol {
+                Protocol::Pair if shared.invited().is_none() => {
+                    Admission::Reject("no device is expected here now".into())
+                }
+                _ => Admission::Admit,
+            }
+        };
+        let (syncs, pairs) = (Arc::clone(&shared), Arc::clone(&shared));
+        let services = Services::builder(Arc::new(shared.pod.signing_key()), admit)
+            .serve(Protocol::Sync, move |link| {
+                let shared = Arc::clone(&syncs);
+                async move { shared.answer(link).await }
+            })
+            .serve(Protocol::Pair, move |link| {
+                let shared = Arc::clone(&pairs);
+                async move { shared.receive_device(link).await }
+            })
+            .build();
+        let config = NodeConfig {
+            bind: listen,
+            ..NodeConfig::default()
+        };
+        let node = Node::start(services, config).await?;
+        Ok(Self { shared, node })
+    }
+
+    /// The pod.
+    pub fn pod(&self) -> &Arc<Pod> {
+        &self.shared.pod
+    }
+
+    /// Where it can be reached.
+    ///
+    /// # Errors
+    /// [`PodError::Network`].
+    pub fn address(&self) -> Result<PeerAddress, PodError> {
+        Ok(self.node.address()?)
+    }
+
+    /// What is known of the peers.
+    pub fn peers(&self) -> BTreeMap<PublicKey, PeerState> {
+        self.shared.states.lock().clone()
+    }
+
+    /// Makes a code for one new device, good for [`PAIRING_TIME`]. A code of before is good no longer.
+    ///
+    /// # Errors
+    /// [`PodError::Share`] if this device may not add others.
+    pub fn invite(&self, role: DeviceRole) -> Result<(PairingCode, Waiting), PodError> {
+        let pod = &self.shared.pod;
+        if !pod.is_admin() {
+            return Err(rhizome_share::ShareError::NotAnAdmin.into());
+        }
+        let mut secret = Zeroizing::new([0; 32]);
+        random_bytes()?(&mut *secret);
+        let (joined, wait) = watch::channel(None);
+        let until = Instant::now() + PAIRING_TIME;
+        *self.shared.invitation.lock() = Some(Arc::new(Invitation {
+            secret: secret.clone(),
+            role,
+            until,
+            attempts: AtomicU32::new(0),
+            joined,
+        }));
+        let code = PairingCode {
+            address: self.address()?,
+            secret,
+        };
+        Ok((code, Waiting { wait, until }))
+    }
+
+    /// Takes the code back.
+    pub fn uninvite(&self) {
+        self.shared.invitation.lock().take();
+    }
+
+    /// Exchanges with one peer until both have the same.
+    ///
+    /// # Errors
+    /// Those of the connection and of the other side.
+    pub async fn sync_with(
+        &self,
+        address: &PeerAddress,
+        token: Option<&[u8]>,
+    ) -> Result<PeerReport, PodError> {
+        let link = self.dial(address, token).await?;
+        let key = link.peer();
+        let done = self
+            .shared
+            .exchange(link, Role::Initiator, Until::Equal)
+            .await?;
+        Ok(report(key, address.to_string(), Ok(done)))
+    }
+
+    /// Exchanges with every known peer once.
+    ///
+    /// # Errors
+    /// Those of reading the pod; what goes wrong with a peer is in its report.
+    pub async fn sync_all(&self) -> Result<Vec<PeerReport>, PodError> {
+        let mut out = Vec::new();
+        for peer in self.shared.pod.peers()? {
+            let Ok(address) = peer.address.parse() else {
+                continue;
+            };
+            out.push(match self.sync_with(&address, None).await {
+                Ok(report) => report,
+                Err(error) => report(peer.key, peer.address, Err(error)),
+            });
+        }
+        Ok(out)
+    }
+
+    /// Keeps in touch with every known peer until dropped: dials again when a connection ends.
+    pub async fn keep_in_touch(&self) {
+        let mut running: BTreeMap<PublicKey, tokio::task::JoinHandle<()>> = BTreeMap::new();
+        loop {
+            let peers = self.shared.pod.peers().unwrap_or_default();
+            running.retain(|_, task| !task.is_finished());
+            for peer in peers {
+                let Ok(address) = peer.address.parse::<PeerAddress>() else {
+                    continue;
+                };
+                if running.contains_key(&peer.key) || self.shared.is_connected(&peer.key) {
+                    continue;
+                }
+                match self.dial(&address, None).await {
+                    Ok(link) => {
+                        let shared = Arc::clone(&self.shared);
+                        let task = tokio::spawn(async move {
+                            // how it ended is in the peer's state
+                            let _ = shared.exchange(link, Role::Initiator, Until::Closed).await;
+                        });
+                        running.insert(peer.key, task);
+                    }
+                    Err(error) => self
+                        .shared
+                        .note(&peer.key, |s| s.error = Some(error.to_string())),
+                }
+            }
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+    }
+
+    async fn dial(&self, address: &PeerAddress, token: Option<&[u8]>) -> Result<Link, PodError> {
+        let mut link = self.node.dial(address, Protocol::Sync).await?;
+        let (did, log) = self.shared.pod.device_log();
+        hello::ask(&mut link, &did, &log, token).await?;
+        Ok(link)
+    }
+
+    /// Says goodbye to everybody.
+    ///
+    /// # Errors
+    /// [`PodError::Network`] if a handler does not end in time.
+    pub async fn shutdown(self) -> Result<(), PodError> {
+        Ok(self.node.shutdown().await?)
+    }
+}
+
+fn report(key: PublicKey, address: String, done: Result<Exchanged, PodError>) -> PeerReport {
+    let (done, error) = match done {
+        Ok(done) => (done, None),
+        Err(error) => (Exchanged::default(), Some(error.to_string())),
+    };
+    PeerReport {
+        key,
+        address,
+        received: done.commits,
+        certificates: done.certificates,
+        equal: done.last.is_some_and(|last| last.equal),
+        bytes_sent: done.traffic.sent,
+        bytes_received: done.traffic.received,
+        error,
+    }
+}
+
+/// Waits for the device that was invited.
+pub struct Waiting {
+    wait: watch::Receiver<Option<Joined>>,
+    until: Instant,
+}
+
+impl Waiting {
+    /// The device that joined; `None` if the code is no longer good.
+    pub async fn joined(&mut self) -> Option<Joined> {
+        loop {
+            if let Some(joined) = self.wait.borrow_and_update().clone() {
+                return Some(joined);
+            }
+            match tokio::time::timeout_at(self.until, self.wait.changed()).await {
+                Ok(Ok(())) => (),
+                // the invitation was used up or taken back, or its time is over
+                Ok(Err(_)) | Err(_) => return self.wait.borrow().clone(),
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn invited(&self) -> Option<Arc<Invitation>> {
+        let mut invitation = self.invitation.lock();
+        let good = |i: &Arc<Invitation>| {
+            Instant::now() < i.until && i.attempts.load(Ordering::Relaxed) < PAIRING_ATTEMPTS
+        };
+        if !invitation.as_ref().is_some_and(good) {
+            invitation.take();
+        }
+        invitation.clone()
+    }
+
+    fn is_connected(&self, key: &PublicKey) -> bool {
+        self.states.lock().get(key).is_some_and(|s| s.connected)
+    }
+
+    fn note(&self, key: &PublicKey, change: impl FnOnce(&mut PeerState)) {
+        change(self.states.lock().entry(*key).or_default());
+    }
+
+    /// Somebody wants to exchange.
+    async fn answer(&self, mut link: Link) {
+        let key = link.peer();
+        match self.check(&mut link).await {
+            // how it ended is in the peer's state
+            Ok(true) => drop(self.exchange(link, Role::Responder, Until::Closed).await),
+            Ok(false) => drop(link.close().await),
+            Err(error) => tracing::debug!(%key, %error, "a peer was not let in"),
+        }
+    }
+
+    /// Whether it is a device of this pod. One that is not known may show the operation that added it.
+    async fn check(&self, link: &mut Link) -> Result<bool, PodError> {
+        let no = |why: &str| hello::Answer::No(why.into());
+        let did = hello::asked(link).await?;
+        if did.to_string() != self.pod.did() {
+            hello::reply(link, &no("this pod is not here")).await?;
+            return Ok(false);
+        }
+        let key = link.peer();
+        if !self.pod.is_device(&key) {
+            hello::reply(link, &hello::Answer::ShowLog).await?;
+            let (log, _) = hello::shown(link).await?;
+            if log.did() == did {
+                let operations = log.operations().cloned();
+                let certificates = operations.map(|o| Certificate::Operation(Box::new(o)));
+                let certificates = certificates.collect();
+                tokio::task::block_in_place(|| self.pod.take_certificates(certificates))?;
+            }
+            if !self.pod.is_device(&key) {
+                hello::reply(
+                    link,
+                    &no("this device is not, or no longer, one of the pod's"),
+                )
+                .await?;
+                return Ok(false);
+            }
+        }
+        hello::reply(link, &hello::Answer::Ready).await?;
+        Ok(true)
+    }
+
+    async fn exchange(&self, link: Link, role: Role, until: Until) -> Result<Exchanged, PodError> {
+        let key = link.peer();
+        let mut store = PodStore::new(Arc::clone(&self.pod));
+        let taking = store.taking();
+        let (news, locals) = mpsc::unbounded_channel();
+        let listener = self.pod.news.add(move |news_of| {
+            let local = match *news_of {
+                News::Certificate(id) => Local::Certificate(id),
+                News::Commit(name) => Local::Commit(name),
+            };
+            let id = match news_of {
+                News::Certificate(id) => id,
+                News::Commit(name) => &name.id,
+            };
+            // what just came from there is no news there; a session that is over needs none
+            if !taking.lock().contains(id) {
+                let _ = news.send(local);
+            }
+        });
+        self.note(&key, |s| {
+            s.connected = true;
+            s.error = None;
+        });
+        let mut on = |output: &Output| match output {
+            Output::Learned(learned) => {
+                self.note(&key, |s| s.received += learned.commits.len() as u64);
+            }
+            Output::Delivered(_) => self.note(&key, |s| s.delivered += 1),
+            Output::Synced(synced) => self.note(&key, |s| {
+                s.equal = synced.equal || synced.refused + synced.refused_by_peer == 0;
+                s.synced_ms = Some(crate::home::now_ms());
+            }),
+            Output::Fork(fork) => {
+                tracing::warn!(author = %fork.key, seq = fork.seq, "a chain of commits forks")
+            }
+            _ => (),
+        };
+        let done = drive(link, role, &mut store, locals, until, &mut on).await;
+        self.pod.news.remove(listener);
+        self.note(&key, |s| {
+            s.connected = false;
+            if let Err(error) = &done {
+                s.error = Some(error.to_string());
+            }
+        });
+        done
+    }
+
+    /// Somebody has a pairing code, perhaps.
+    async fn receive_device(&self, mut link: Link) {
+        let Some(invitation) = self.invited() else {
+            return;
+        };
+        match self.pair(&mut link, &invitation).await {
+            Ok(joined) => {
+                self.invitation.lock().take();
+                invitation.joined.send_replace(Some(joined));
+                drop(link.close().await);
+            }
+            Err(error) => {
+                invitation.attempts.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(%error, "pairing failed");
+            }
+        }
+    }
+
+    async fn pair(&self, link: &mut Link, invitation: &Invitation) -> Result<Joined, PodError> {
+        let key = self.pod.signing_key();
+        let own = key.public();
+        let newcomer = pairing::greet(link, &own, &invitation.secret, invitation.role).await?;
+        let joined = Joined {
+            key: newcomer.device.key,
+            name: newcomer.name.clone(),
+        };
+        let (_, log) = self.pod.device_log();
+        let mut proposal = log.add_device(&own, newcomer.device)?;
+        proposal.sign(&key)?;
+        let complete = |all: Proposal| -> Result<Operation, PodError> {
+            let operation = all.complete()?;
+            // a code is good for one device, however many come at once
+            if self.invitation.lock().take().is_none() {
+                return Err(PodError::Refused("the code has been used".into()));
+            }
+            let certificate = Certificate::Operation(Box::new(operation.clone()));
+            tokio::task::block_in_place(|| {
+                for result in self.pod.take_certificates(vec![certificate])? {
+                    result?;
+                }
+                self.pod.name_device(&joined.key, &joined.name)
+            })?;
+            Ok(operation)
+        };
+        pairing::admit(link, &log, &proposal, complete).await?;
+        Ok(joined)
+    }
+}

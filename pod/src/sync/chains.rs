@@ -1,0 +1,75 @@
+//! What a pod holds of each author's chain, kept current commit by commit.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use rhizome_ipld::PublicKey;
+use rhizome_replica::{Authors, ReplicaError, Snapshot};
+use rhizome_sync::Chain;
+
+/// The chains of the commits that count, as of some number of commits.
+#[derive(Default)]
+pub(crate) struct Chains {
+    seen: u32,
+    /// By whose certificates it was decided what counts.
+    authors: Option<Arc<Authors>>,
+    chains: BTreeMap<PublicKey, Chain>,
+    /// Commits that came with leaves without bytes.
+    hollow: BTreeSet<[u8; 32]>,
+}
+
+impl Chains {
+    /// Takes in what is new.
+    pub fn update(&mut self, now: &Snapshot) -> Result<(), ReplicaError> {
+        let same = self
+            .authors
+            .as_ref()
+            .is_some_and(|a| Arc::ptr_eq(a, now.authors()));
+        if !same {
+            // one more author changes nothing about the others; a seal does
+            let sealed = |authors: &Authors| authors.iter().any(|(_, s)| !s.may_write());
+            if sealed(now.authors()) || self.authors.as_ref().is_some_and(|a| sealed(a)) {
+                self.forget();
+            }
+            self.authors = Some(Arc::clone(now.authors()));
+        }
+        if self.seen > now.commit_count() {
+            self.forget();
+        }
+        while let Some((link, counts)) = now.link(self.seen)? {
+            if counts {
+                let follows = link.prev.is_some_and(|prev| {
+                    let known = now.known(&prev);
+                    known.is_some_and(|(number, author, counts)| {
+                        counts && author == link.author && number < self.seen
+                    })
+                });
+                let chain = self.chains.entry(link.author).or_default();
+                chain.insert(link.seq, link.id.0, link.prev.map(|p| p.0), follows);
+            }
+            self.seen += 1;
+        }
+        Ok(())
+    }
+
+    /// Starts over: the numbers of commits may have changed.
+    pub fn forget(&mut self) {
+        self.seen = 0;
+        self.chains.clear();
+    }
+
+    /// The chains.
+    pub fn iter(&self) -> impl Iterator<Item = (&PublicKey, &Chain)> {
+        self.chains.iter()
+    }
+
+    /// The chain of an author.
+    pub fn get(&self, key: &PublicKey) -> Option<&Chain> {
+        self.chains.get(key)
+    }
+
+    /// Commits to ask for bytes of.
+    pub fn hollow(&mut self) -> &mut BTreeSet<[u8; 32]> {
+        &mut self.hollow
+    }
+}

@@ -1,0 +1,305 @@
+//! The replica and its certificates, as a session takes and gives them.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use parking_lot::Mutex;
+
+use rhizome_identity::IdentityError;
+use rhizome_ipld::PublicKey;
+use rhizome_replica::{Arrival, LeafBytes, Link, Record, ReplicaError};
+use rhizome_share::{Added, Certificate, ShareError};
+use rhizome_sync::{
+    CertificateFate, ChainState, Commit, CommitName, Fate, Lack, Leaf, Reading, Refusal, Store,
+    StoreError, set::Id,
+};
+use rhizome_tuple::CommitId;
+
+use crate::Pod;
+
+/// A pod with keys, for one session. Sessions with several peers share the pod.
+pub(crate) struct PodStore {
+    pod: Arc<Pod>,
+    taking: Arc<Mutex<BTreeSet<Id>>>,
+}
+
+impl PodStore {
+    pub fn new(pod: Arc<Pod>) -> Self {
+        Self {
+            pod,
+            taking: Arc::default(),
+        }
+    }
+
+    /// What comes from this session's peer right now: it is no news to it.
+    pub fn taking(&self) -> Arc<Mutex<BTreeSet<Id>>> {
+        Arc::clone(&self.taking)
+    }
+
+    /// Does something with these marked as coming from the peer.
+    fn taken<T>(&self, ids: impl IntoIterator<Item = Id>, f: impl FnOnce(&Pod) -> T) -> T {
+        self.taking.lock().extend(ids);
+        let out = f(&self.pod);
+        self.taking.lock().clear();
+        out
+    }
+}
+
+pub(crate) fn name(link: &Link) -> CommitName {
+    CommitName {
+        key: link.author,
+        seq: link.seq,
+        id: link.id.0,
+    }
+}
+
+fn leaf(leaf: &LeafBytes) -> Leaf {
+    match leaf {
+        LeafBytes::Sealed(bytes) => Leaf::Sealed(bytes.clone()),
+        LeafBytes::Erased(hash) => Leaf::Erased(*hash),
+    }
+}
+
+/// As many leaves as there are in a budget, at least one.
+fn within(leaves: &[LeafBytes], budget: usize) -> Vec<Leaf> {
+    let mut left = budget;
+    let mut out = Vec::new();
+    for leaf in leaves.iter().map(leaf) {
+        if leaf.size() > left && !out.is_empty() {
+            break;
+        }
+        left = left.saturating_sub(leaf.size());
+        out.push(leaf);
+    }
+    out
+}
+
+impl Store for PodStore {
+    fn pod(&self) -> [u8; 32] {
+        *blake3::hash(self.pod.did().as_bytes()).as_bytes()
+    }
+
+    fn certificates(&self) -> Result<Vec<Id>, StoreError> {
+        Ok(self.pod.trust().set().ids().collect())
+    }
+
+    fn certificate(&self, id: &Id) -> Result<Option<Vec<u8>>, StoreError> {
+        let found = self.pod.trust().set().get(id);
+        Ok(found.map(|c| c.to_bytes()).transpose()?)
+    }
+
+    fn chains(&self) -> Result<Vec<(PublicKey, Id)>, StoreError> {
+        let chains = self.pod.chains()?;
+        let one = |(key, chain): (&PublicKey, &rhizome_sync::Chain)| (*key, chain.fingerprint(key));
+        Ok(chains.iter().map(one).collect())
+    }
+
+    fn chain(&self, key: &PublicKey) -> Result<Option<ChainState>, StoreError> {
+        Ok(self.pod.chains()?.get(key).map(|chain| chain.state(*key)))
+    }
+
+    fn ids(
+        &self,
+        key: &PublicKey,
+        from: (u64, Id),
+        to: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, Id)>, StoreError> {
+        let now = self.pod.replica().snapshot();
+        let mut out = Vec::new();
+        let mut first = from.0;
+        while out.len() < limit && first <= to {
+            let part = now.chain(key, first, to, limit - out.len())?;
+            let Some((last, _)) = part.last().copied() else {
+                break;
+            };
+            let part = part.into_iter().map(|(seq, id)| (seq, id.0));
+            out.extend(part.filter(|at| *at >= from));
+            match last.checked_add(1) {
+                Some(next) => first = next,
+                None => break,
+            }
+        }
+        out.truncate(limit);
+        Ok(out)
+    }
+
+    fn name(&self, envelope: &[u8]) -> Option<CommitName> {
+        let link = Link::of_envelope(envelope).ok()?;
+        Some(name(&link))
+    }
+
+    fn holds(&self, key: &PublicKey, id: &Id) -> Result<bool, StoreError> {
+        let known = self.pod.replica().snapshot().known(&CommitId(*id));
+        Ok(known.is_some_and(|(_, author, _)| author == *key))
+    }
+
+    fn commit(
+        &self,
+        key: &PublicKey,
+        id: &Id,
+        budget: usize,
+    ) -> Result<Option<Reading>, StoreError> {
+        if !self.holds(key, id)? {
+            return Ok(None);
+        }
+        let record = self.pod.replica().snapshot().record(&CommitId(*id))?;
+        Ok(record.map(|record| Reading {
+            envelope: record.envelope.clone(),
+            count: record.leaves.len() as u32,
+            leaves: within(&record.leaves, budget.saturating_sub(record.envelope.len())),
+        }))
+    }
+
+    fn leaves(
+        &self,
+        key: &PublicKey,
+        id: &Id,
+        first: u32,
+        budget: usize,
+    ) -> Result<Vec<Leaf>, StoreError> {
+        if !self.holds(key, id)? {
+            return Ok(Vec::new());
+        }
+        let record = self.pod.replica().snapshot().record(&CommitId(*id))?;
+        let leaves = record.as_ref().and_then(|r| r.leaves.get(first as usize..));
+        Ok(within(leaves.unwrap_or_default(), budget))
+    }
+
+    fn lacking(&self, limit: usize) -> Result<Vec<Lack>, StoreError> {
+        let now = self.pod.replica().snapshot();
+        let mut chains = self.pod.chains()?;
+        let mut out = Vec::new();
+        let mut whole = Vec::new();
+        for id in chains.hollow().iter() {
+            if out.len() == limit {
+                break;
+            }
+            let leaves = now.hollow(&CommitId(*id))?;
+            match now.known(&CommitId(*id)) {
+                Some((_, key, _)) if !leaves.is_empty() => out.push(Lack {
+                    key,
+                    id: *id,
+                    leaves,
+                }),
+                _ => whole.push(*id),
+            }
+        }
+        for id in whole {
+            chains.hollow().remove(&id);
+        }
+        Ok(out)
+    }
+
+    fn take_certificates(
+        &mut self,
+        batch: Vec<Vec<u8>>,
+    ) -> Result<Vec<CertificateFate>, StoreError> {
+        let mut fates = vec![CertificateFate::Invalid; batch.len()];
+        let mut read = Vec::new();
+        for (i, bytes) in batch.iter().enumerate() {
+            if let Ok(certificate) = Certificate::from_bytes(bytes) {
+                read.push((i, certificate));
+            }
+        }
+        let ids: Vec<(usize, Id)> = read.iter().map(|(i, c)| (*i, c.id())).collect();
+        let read = read.into_iter().map(|(_, c)| c).collect();
+        let own = ids.iter().map(|(_, id)| *id);
+        let results = self.taken(own, |pod| pod.take_certificates(read))?;
+        for ((i, id), result) in ids.into_iter().zip(results) {
+            fates[i] = match result {
+                Ok(Added::New | Added::Waiting) => CertificateFate::Taken(id),
+                Ok(Added::Known) => CertificateFate::Known(id),
+                Err(ShareError::Full(_)) => CertificateFate::Refused(id, Refusal::Quota),
+                Err(ShareError::Identity(IdentityError::NotADevice { .. })) => {
+                    CertificateFate::Refused(id, Refusal::UnknownAuthor)
+                }
+                Err(ShareError::Identity(IdentityError::LogFull(_))) => {
+                    CertificateFate::Refused(id, Refusal::Quota)
+                }
+                Err(_) => CertificateFate::Refused(id, Refusal::NoAuthority),
+            };
+        }
+        Ok(fates)
+    }
+
+    fn take_commits(&mut self, batch: Vec<Commit>) -> Result<Vec<Fate>, StoreError> {
+        let records = batch.into_iter().map(|commit| Record {
+            envelope: commit.envelope,
+            leaves: commit.leaves.into_iter().map(bytes).collect(),
+        });
+        let records: Vec<Record> = records.collect();
+        let hollow: Vec<bool> = records
+            .iter()
+            .map(|r| r.leaves.iter().any(|l| matches!(l, LeafBytes::Erased(_))))
+            .collect();
+        let own = records
+            .iter()
+            .filter_map(|r| Link::of_envelope(&r.envelope).ok());
+        let own: Vec<Id> = own.map(|link| link.id.0).collect();
+        let (_, arrivals) = self.taken(own, |pod| pod.replica().receive_each(records))?;
+        // what is told to the peer as taken is on stable storage
+        self.pod.replica().flush()?;
+        let mut fates = Vec::with_capacity(arrivals.len());
+        for (arrival, hollow) in arrivals.into_iter().zip(hollow) {
+            if let (Arrival::New(link, _), true) = (&arrival, hollow) {
+                self.pod.chains()?.hollow().insert(link.id.0);
+            }
+            fates.push(match arrival {
+                Arrival::New(link, rival) => Fate::Taken {
+                    name: name(&link),
+                    rival: rival.map(|r| r.0),
+                },
+                Arrival::Known(link) => Fate::Known(name(&link)),
+                Arrival::Refused(link, error) => Fate::Refused {
+                    name: name(&link),
+                    why: match error {
+                        ReplicaError::UnknownAuthor(_) => Refusal::UnknownAuthor,
+                        ReplicaError::Removed(_) => Refusal::NoAuthority,
+                        _ => Refusal::Other(NO_KEY),
+                    },
+                },
+                Arrival::Invalid(_) => Fate::Invalid,
+            });
+        }
+        Ok(fates)
+    }
+
+    fn take_leaves(
+        &mut self,
+        key: &PublicKey,
+        id: &Id,
+        leaves: Vec<(u32, Vec<u8>)>,
+    ) -> Result<bool, StoreError> {
+        if !self.holds(key, id)? {
+            return Ok(false);
+        }
+        let Some(record) = self.pod.replica().snapshot().record(&CommitId(*id))? else {
+            return Ok(false);
+        };
+        let mut record = (*record).clone();
+        for (place, bytes) in leaves {
+            let Some(leaf) = record.leaves.get_mut(place as usize) else {
+                return Ok(false);
+            };
+            let bytes = LeafBytes::Sealed(bytes);
+            if bytes.hash() != leaf.hash() {
+                return Ok(false);
+            }
+            *leaf = bytes;
+        }
+        self.pod.replica().receive_each(vec![record])?;
+        self.pod.replica().flush()?;
+        self.pod.chains()?.hollow().remove(id);
+        Ok(true)
+    }
+}
+
+/// The code of a refusal: no key for the epoch. It is on its way, or this device was left out.
+const NO_KEY: u8 = 16;
+
+fn bytes(leaf: Leaf) -> LeafBytes {
+    match leaf {
+        Leaf::Sealed(bytes) => LeafBytes::Sealed(bytes),
+        Leaf::Erased(hash) => LeafBytes::Erased(hash),
+    }
+}

@@ -208,7 +208,7 @@ pub fn sync(home: &Home, listen: SocketAddr, output: &Output) -> Result<(), Fail
     let pod = here(home, "sync")?;
     let reports = network::sync_once(&pod, vec![listen])?;
     let all: Vec<Json> = reports.iter().map(report).collect();
-    let failed = reports.iter().filter_map(|r| r.error.clone()).next();
+    let failed = reports.iter().find_map(|r| r.error.clone());
     output.answer(&json!({ "peers": all }), |_| {
         if all.is_empty() {
             "There is no peer yet: `rhizome peers add ADDRESS`, or `rhizome pair`.".into()

@@ -57,5 +57,6 @@ pub use lock::Holder;
 pub use node::{Joined, PAIRING_ATTEMPTS, PAIRING_TIME, PeerReport, PeerState, PodNode, Waiting};
 pub use pairing::{MAX_DEVICE_NAME, PairingCode, parse_peer};
 pub use pod::{App, BlobFigures, Figures, Pod, Stop};
+pub use rhizome_identity::Role as DeviceRole;
 pub use running::Running;
 pub use transact::Receipt;

@@ -9,7 +9,7 @@ use tokio::{runtime::Runtime, time::Instant};
 use crate::{Joined, Opening, PairingCode, PeerReport, Pod, PodError, PodHome, PodNode};
 
 /// How long the device that showed the code stays for the new one to get what the pod holds.
-const FIRST_SYNC: Duration = Duration::from_secs(600);
+const FIRST_SYNC: Duration = Duration::from_mins(10);
 /// How long it waits for that to begin.
 const FIRST_CALL: Duration = Duration::from_secs(15);
 

@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// How long a pairing code is good.
-pub const PAIRING_TIME: Duration = Duration::from_secs(120);
+pub const PAIRING_TIME: Duration = Duration::from_mins(2);
 /// Wrong attempts after which it is not.
 pub const PAIRING_ATTEMPTS: u32 = 5;
 
@@ -409,7 +409,7 @@ impl Shared {
                 s.synced_ms = Some(crate::home::now_ms());
             }),
             Output::Fork(fork) => {
-                tracing::warn!(author = %fork.key, seq = fork.seq, "a chain of commits forks")
+                tracing::warn!(author = %fork.key, seq = fork.seq, "a chain of commits forks");
             }
             _ => (),
         };

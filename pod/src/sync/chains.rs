@@ -13,7 +13,7 @@ pub(crate) struct Chains {
     seen: u32,
     /// By whose certificates it was decided what counts.
     authors: Option<Arc<Authors>>,
-    chains: BTreeMap<PublicKey, Chain>,
+    by_author: BTreeMap<PublicKey, Chain>,
     /// Commits that came with leaves without bytes.
     hollow: BTreeSet<[u8; 32]>,
 }
@@ -44,7 +44,7 @@ impl Chains {
                         counts && author == link.author && number < self.seen
                     })
                 });
-                let chain = self.chains.entry(link.author).or_default();
+                let chain = self.by_author.entry(link.author).or_default();
                 chain.insert(link.seq, link.id.0, link.prev.map(|p| p.0), follows);
             }
             self.seen += 1;
@@ -55,17 +55,17 @@ impl Chains {
     /// Starts over: the numbers of commits may have changed.
     pub fn forget(&mut self) {
         self.seen = 0;
-        self.chains.clear();
+        self.by_author.clear();
     }
 
     /// The chains.
     pub fn iter(&self) -> impl Iterator<Item = (&PublicKey, &Chain)> {
-        self.chains.iter()
+        self.by_author.iter()
     }
 
     /// The chain of an author.
     pub fn get(&self, key: &PublicKey) -> Option<&Chain> {
-        self.chains.get(key)
+        self.by_author.get(key)
     }
 
     /// Commits to ask for bytes of.

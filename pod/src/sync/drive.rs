@@ -100,7 +100,7 @@ pub(crate) async fn drive(
                 _ => (),
             }
         }
-        let tick = sleep_until(deadline.unwrap_or(start + Duration::from_secs(86_400)));
+        let tick = sleep_until(deadline.unwrap_or(start + Duration::from_hours(24)));
         tokio::select! {
             permit = outbox.reserve(), if !room => if permit.is_err() { break },
             message = receiver.receive() => match message {

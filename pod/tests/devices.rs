@@ -1,0 +1,241 @@
+//! Several devices of one person, over real connections on loopback.
+
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use rhizome_ipld::PublicKey;
+use rhizome_pod::{
+    App, Opening, PairingCode, Pod, PodError, PodHome, PodNode, json::parse_changes,
+};
+use serde_json::{Value as Json, json};
+
+fn anywhere() -> Vec<SocketAddr> {
+    vec!["127.0.0.1:0".parse().unwrap()]
+}
+
+fn laptop(dir: &Path) -> Arc<Pod> {
+    let home = PodHome::at(dir.join("laptop"));
+    Arc::new(home.init(&Opening::by("test")).unwrap())
+}
+
+fn say(pod: &Pod, text: &str) {
+    let changes =
+        json!([{ "assert": { "entity": "_:note", "attribute": "note/text", "value": text } }]);
+    pod.transact(App::CommandLine, &parse_changes(&changes).unwrap())
+        .unwrap();
+}
+
+fn notes(pod: &Pod) -> Vec<String> {
+    let query = "[:find ?t :where [?n :note/text ?t] :order [[?t :asc]]]";
+    let found = pod
+        .query(&query.into(), &[], &rhizome_pod::Stop::new(false))
+        .unwrap();
+    let rows = found["rows"].as_array().unwrap().iter();
+    rows.map(|row| row[0].as_str().unwrap().to_owned())
+        .collect()
+}
+
+fn digest(pod: &Pod) -> Json {
+    pod.digest().unwrap()["digest"].clone()
+}
+
+fn key(pod: &Pod) -> PublicKey {
+    let devices = pod.devices().unwrap();
+    devices.iter().find(|d| d.this).unwrap().key
+}
+
+/// Adds a device to the pod of a node.
+async fn add(node: &PodNode, dir: &Path, name: &str) -> Arc<Pod> {
+    let (code, mut waiting) = node.invite(rhizome_pod::DeviceRole::Admin).unwrap();
+    let code: PairingCode = code.to_string().parse().unwrap();
+    let home = PodHome::at(dir.join(name));
+    let pod = home
+        .join(&Opening::by("test"), &code, name, anywhere())
+        .await
+        .unwrap();
+    assert_eq!(waiting.joined().await.unwrap().name, name);
+    Arc::new(pod)
+}
+
+async fn exchange(from: &PodNode, to: &PodNode) -> rhizome_pod::PeerReport {
+    from.sync_with(&to.address().unwrap(), None).await.unwrap()
+}
+
+async fn until(what: &str, mut f: impl FnMut() -> bool) {
+    for _ in 0..1000 {
+        if f() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("never: {what}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_new_device_gets_everything_and_both_converge() {
+    let dir = tempfile::tempdir().unwrap();
+    let laptop = laptop(dir.path());
+    say(&laptop, "before");
+    let a = PodNode::start(Arc::clone(&laptop), anywhere())
+        .await
+        .unwrap();
+    let phone = add(&a, dir.path(), "phone").await;
+    assert_eq!(phone.did(), laptop.did());
+    let b = PodNode::start(Arc::clone(&phone), anywhere())
+        .await
+        .unwrap();
+    let first = exchange(&b, &a).await;
+    assert!(first.equal && first.received >= 1, "{first:?}");
+    assert_eq!(notes(&phone), ["before"]);
+
+    // both edit while nobody talks
+    say(&laptop, "on the laptop");
+    say(&phone, "on the phone");
+    assert_ne!(digest(&phone), digest(&laptop));
+    assert!(exchange(&b, &a).await.equal);
+    assert_eq!(digest(&phone), digest(&laptop));
+    assert_eq!(notes(&laptop), ["before", "on the laptop", "on the phone"]);
+
+    // two equal replicas need little
+    let idle = exchange(&a, &b).await;
+    assert!(idle.equal && idle.received == 0);
+    assert!(idle.bytes_sent + idle.bytes_received <= 500, "{idle:?}");
+
+    // names are known everywhere
+    let names: Vec<_> = laptop
+        .devices()
+        .unwrap()
+        .into_iter()
+        .map(|d| d.name)
+        .collect();
+    assert_eq!(names[1].as_deref(), Some("phone"));
+    b.shutdown().await.unwrap();
+    a.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_change_crosses_an_open_connection_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let laptop = laptop(dir.path());
+    let a = PodNode::start(Arc::clone(&laptop), anywhere())
+        .await
+        .unwrap();
+    let phone = add(&a, dir.path(), "phone").await;
+    let b = PodNode::start(Arc::clone(&phone), anywhere())
+        .await
+        .unwrap();
+    exchange(&b, &a).await;
+    phone.remember_peer(&a.address().unwrap()).unwrap();
+    let b = Arc::new(b);
+    let keeper = tokio::spawn({
+        let b = Arc::clone(&b);
+        async move { b.keep_in_touch().await }
+    });
+    let peer = key(&laptop);
+    until("connected", || {
+        b.peers()
+            .get(&peer)
+            .is_some_and(|s| s.connected && s.synced_ms.is_some())
+    })
+    .await;
+    say(&laptop, "from the laptop");
+    until("it arrives", || notes(&phone) == ["from the laptop"]).await;
+    say(&phone, "from the phone");
+    until("it arrives", || notes(&laptop).len() == 2).await;
+    until("it is confirmed", || b.peers()[&peer].delivered > 0).await;
+    // a new process key goes the same way, before what it signs
+    laptop
+        .transact(App::Console, &parse_changes(&json!([
+            { "assert": { "entity": "_:note", "attribute": "note/text", "value": "by the page" } }
+        ])).unwrap())
+        .unwrap();
+    until("it arrives", || notes(&phone).len() == 3).await;
+    keeper.abort();
+    let _ = keeper.await;
+    Arc::try_unwrap(b).ok().unwrap().shutdown().await.unwrap();
+    a.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_removed_device_is_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let laptop = laptop(dir.path());
+    let a = PodNode::start(Arc::clone(&laptop), anywhere())
+        .await
+        .unwrap();
+    let phone = add(&a, dir.path(), "phone").await;
+    let b = PodNode::start(Arc::clone(&phone), anywhere())
+        .await
+        .unwrap();
+    exchange(&b, &a).await;
+    say(&phone, "while it was mine");
+    exchange(&b, &a).await;
+    let seen = digest(&laptop);
+
+    laptop.remove_device(&key(&phone)).unwrap();
+    assert_eq!(laptop.devices().unwrap().len(), 1);
+    assert_eq!(digest(&laptop), seen, "what was accepted stays");
+    say(&phone, "by the thief");
+    let refused = b.sync_with(&a.address().unwrap(), None).await;
+    assert!(matches!(refused, Err(PodError::Refused(_))), "{refused:?}");
+    assert_eq!(notes(&laptop), ["while it was mine"]);
+
+    // another device joins later: it hears of the removal and sees the same, and what is written now the thief could not read
+    say(&laptop, "after the theft");
+    let tablet = add(&a, dir.path(), "tablet").await;
+    let c = PodNode::start(Arc::clone(&tablet), anywhere())
+        .await
+        .unwrap();
+    assert!(exchange(&c, &a).await.equal);
+    assert_eq!(notes(&tablet), ["after the theft", "while it was mine"]);
+    let refused = b.sync_with(&c.address().unwrap(), None).await;
+    assert!(matches!(refused, Err(PodError::Refused(_))), "{refused:?}");
+    for node in [a, b, c] {
+        node.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_code_is_good_once_and_only_if_it_is_right() {
+    let dir = tempfile::tempdir().unwrap();
+    let laptop = laptop(dir.path());
+    let a = PodNode::start(Arc::clone(&laptop), anywhere())
+        .await
+        .unwrap();
+    let join = |name: &str, code: &PairingCode| {
+        let home = PodHome::at(dir.path().join(name));
+        let (name, code) = (name.to_owned(), code.clone());
+        async move {
+            home.join(&Opening::by("test"), &code, &name, anywhere())
+                .await
+                .map(drop)
+        }
+    };
+    let (code, _waiting) = a.invite(rhizome_pod::DeviceRole::Member).unwrap();
+    let mut wrong = code.clone();
+    wrong.secret[0] ^= 1;
+    assert!(join("guess", &wrong).await.is_err());
+    assert_eq!(laptop.devices().unwrap().len(), 1);
+    join("phone", &code).await.unwrap();
+    assert!(join("second", &code).await.is_err());
+    assert_eq!(laptop.devices().unwrap().len(), 2);
+    // too many guesses
+    let (code, mut waiting) = a.invite(rhizome_pod::DeviceRole::Member).unwrap();
+    let mut wrong = code.clone();
+    wrong.secret[0] ^= 1;
+    for i in 0..rhizome_pod::PAIRING_ATTEMPTS {
+        assert!(join(&format!("guess{i}"), &wrong).await.is_err());
+    }
+    assert!(join("late", &code).await.is_err());
+    a.uninvite();
+    assert!(waiting.joined().await.is_none());
+    // codes that are none
+    for text in [
+        "",
+        "rhizome:1:abc",
+        &code.to_string()[1..],
+        &code.to_string()[..100],
+    ] {
+        assert!(text.parse::<PairingCode>().is_err(), "{text}");
+    }
+    a.shutdown().await.unwrap();
+}

@@ -312,6 +312,7 @@ def sync():
         "a list beyond 48 bits": b"\1\1\0\x06" + number(1) + number(END) + number(0),
         "a list with a loose bit": b"\1\1\0\x06" + number(0) + number(8) + number(1) + b"\x01",
         "a list that goes past its end": b"\1\1\0\x06" + number(0) + number(4) + number(2) + b"\xfe",
+        "leaves in no order": b"\6" + key(ALICE) + ident(3) + number(5) + number(4) + number(4),
         "63 cells": b"\1\1\0\0\0" + number(300) + b"\0" * 16 + put_cells([[0, 0, 0]] * 63, 300),
     }
     return {

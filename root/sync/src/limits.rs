@@ -18,7 +18,7 @@ pub const MAX_CHAINS: usize = 1 << 16;
 pub const MAX_RUNS: usize = 64;
 /// Questions that may be open at a time.
 pub const MAX_OPEN_QUESTIONS: usize = 16;
-/// Ids in one message.
+/// Ids, or certificates, in one message.
 pub const MAX_IDS: usize = 1 << 14;
 /// Ids offered for one chain in one round. What is beyond waits for the next round.
 pub const MAX_OFFERED: usize = 1 << 16;
@@ -31,7 +31,7 @@ pub const MAX_WAITING: usize = 4096;
 /// Certificates and commits that were refused by the peer and are told to the caller one by one, in one round.
 pub const MAX_REFUSED: usize = 1024;
 /// Rounds that a session starts by itself in succession because something was left over.
-pub const MAX_FOLLOWING_ROUNDS: u32 = 8;
+pub const MAX_FOLLOWING_ROUNDS: u32 = 64;
 /// Commits given to the store at once.
 pub const MAX_BATCH: usize = 256;
 /// Bytes that a message of commits is filled up to.

@@ -251,7 +251,7 @@ impl<'a> Message<'a> {
             },
             2 => Self::Certificates {
                 live: from.flag()?,
-                list: from.many(|from| from.sized(MAX_CERTIFICATE, "bytes of a certificate"))?,
+                list: certificates(from)?,
             },
             3 => Self::Chains {
                 last: from.flag()?,
@@ -279,8 +279,7 @@ impl<'a> Message<'a> {
                 key: from.key()?,
                 id: from.array()?,
                 credit: from.number()?,
-                leaves: from
-                    .many(|from| Ok(from.size(MAX_LEAVES - 1, "leaves of a commit")? as u32))?,
+                leaves: places(from)?,
             },
             7 => Self::Credit(from.number()?),
             8 => Self::Answer(from.rest()),
@@ -333,6 +332,25 @@ impl Reader<'_> {
         }
         Ok(all)
     }
+}
+
+fn certificates<'a>(from: &mut Reader<'a>) -> Result<Vec<&'a [u8]>, SyncError> {
+    let mut list = Vec::new();
+    while !from.is_empty() {
+        if list.len() == MAX_IDS {
+            return Err(SyncError::Limit("certificates in a message"));
+        }
+        list.push(from.sized(MAX_CERTIFICATE, "bytes of a certificate")?);
+    }
+    Ok(list)
+}
+
+fn places(from: &mut Reader<'_>) -> Result<Vec<u32>, SyncError> {
+    let places = from.many(|from| Ok(from.size(MAX_LEAVES - 1, "leaves of a commit")? as u32))?;
+    if !places.is_sorted_by(|a, b| a < b) {
+        return Err(SyncError::Malformed("places of leaves do not ascend"));
+    }
+    Ok(places)
 }
 
 fn ids(from: &mut Reader<'_>) -> Result<Vec<Id>, SyncError> {

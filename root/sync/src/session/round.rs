@@ -145,6 +145,7 @@ impl Round {
         let mut certificates: Vec<Vec<u8>> = Vec::new();
         let mut size = 0;
         while size < FULL
+            && certificates.len() < MAX_IDS
             && let Some(Telling::Certificate(id)) = self.telling.front()
         {
             // one that is too long for a message cannot have come from anywhere
@@ -231,6 +232,15 @@ impl Round {
         }
         self.their_done = Some(offers);
         Ok(())
+    }
+
+    /// Ends it. What is left is a few numbers: an idle session holds little.
+    pub(super) fn end(&mut self) {
+        self.stage = Stage::Over;
+        self.inventory = Vec::new();
+        self.certificates = HashSet::new();
+        self.chains = BTreeMap::new();
+        self.differing = BTreeSet::new();
     }
 
     /// Whether the peer has all it wants too.

@@ -14,23 +14,29 @@ use rhizome_sync::{Input as Event, Leaf, Limits, Local, Message, Output, Role, S
 /// A replica whose content the input chooses. Two of one beginning share much of it.
 fn store(input: &mut Input<'_>, salt: u64) -> MemoryStore {
     let mut store = MemoryStore::with_authors([1, 2]);
-    for i in 0..input.below(40) as u64 {
+    for i in 0..input.below(16) as u64 {
         store.write(1, vec![Leaf::Sealed(vec![i as u8; 10])], i);
     }
     for _ in 0..input.below(8) {
         match input.below(5) {
-            0 => drop(store.write(2, vec![Leaf::Sealed(vec![7; input.word() % 2_000])], salt)),
-            1 => drop(store.write(1, vec![Leaf::Erased([3; 32]), Leaf::Sealed(vec![])], salt)),
+            0 => {
+                store.write(2, vec![Leaf::Sealed(vec![7; input.word() % 2_000])], salt);
+            }
+            1 => {
+                store.write(1, vec![Leaf::Erased([3; 32]), Leaf::Sealed(vec![])], salt);
+            }
             2 => {
                 let seq = 1 + input.below(50) as u64;
-                drop(store.insert(commit(1, seq, Some([input.byte(); 32]), vec![Leaf::Sealed(vec![9; 9])], salt)));
+                store.insert(commit(1, seq, Some([input.byte(); 32]), vec![Leaf::Sealed(vec![9; 9])], salt));
             }
             3 => {
                 let author = 3 + input.below(6) as u8;
                 store.take_certificates(vec![certificate(author, 40)]).expect("memory");
                 store.write(author, vec![Leaf::Sealed(vec![author; 30])], salt);
             }
-            _ => drop(store.write(2, vec![], 5)),
+            _ => {
+                store.write(2, vec![], 5);
+            }
         }
     }
     store
@@ -91,7 +97,7 @@ fuzz_target!(|data: &[u8]| {
     b.drain();
     let mut now = 0;
     let mut kept: Vec<Vec<u8>> = Vec::new();
-    for _ in 0..400 {
+    for _ in 0..150 {
         if a.closed && a.out.is_empty() && b.out.is_empty() {
             break;
         }

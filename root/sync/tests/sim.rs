@@ -447,13 +447,14 @@ impl Sim {
         } else {
             message
         };
-        if self.holes.contains(&on) && self.dice.one_in(3) {
-            // from here on nothing comes through
+        // a link that has lost something delivers nothing more
+        let hole = self.holes.contains(&on) && self.dice.one_in(3);
+        if hole || self.parted.contains(&pair(from, to)) {
             self.last.insert((on, to), u64::MAX);
         }
         self.counts.messages += 1;
         let earliest = self.last.get(&(on, to)).copied().unwrap_or(0);
-        if earliest == u64::MAX || self.parted.contains(&pair(from, to)) {
+        if earliest == u64::MAX {
             self.counts.lost_messages += 1;
             return;
         }

@@ -7,6 +7,9 @@ pub type StoreError = Box<dyn std::error::Error + Send + Sync>;
 /// What a session needs of a replica: one with keys, or a log that holds the same without them.
 ///
 /// Between two calls of a session anything may be added to it. Nothing is ever taken away, except the bytes of erased leaves.
+///
+/// What it shows is sent. A commit of this device must be durable before it is shown: if a peer has one that a crash takes back, the
+/// device writes another for the same place, and has forked its own chain.
 pub trait Store {
     /// BLAKE3 of the pod's DID. Two stores of different pods refuse each other.
     fn pod(&self) -> [u8; 32];
@@ -151,7 +154,8 @@ pub enum Fate {
     },
     /// It was there.
     Known(CommitName),
-    /// It is not kept.
+    /// It is not kept. The peer offers it again in every session, so this is for what may be taken later, or is the peer's fault; what
+    /// is only without effect is better kept.
     Refused {
         /// Which.
         name: CommitName,

@@ -1,7 +1,7 @@
 //! New commits, own and foreign, on their way into memory.
 
 use crate::{
-    Authors, Change, LeafBytes, Record, Replica, ReplicaError, Snapshot, Written,
+    Authors, Change, LeafBytes, Link, Record, Replica, ReplicaError, Snapshot, Written,
     apply::{Incoming, Outcome, apply},
     authority::Sealed,
     history::replay,
@@ -129,9 +129,10 @@ impl Replica {
         let is_new = |i: &Incoming| state.commit_number(&i.id).is_none();
         let new: Vec<usize> = (0..batch.len()).filter(|i| is_new(&batch[*i])).collect();
         for (number, i) in (first..).zip(&new) {
-            all.insert(&authors, number, batch[*i].id, &batch[*i].header);
+            let link = Link::of(batch[*i].id, &batch[*i].header);
+            all.insert(&authors, number, &link);
         }
-        let void = all.void(&authors);
+        let void = all.void();
         for (number, i) in (first..).zip(&new) {
             if void.contains(&number) {
                 batch[*i].leaves.fill(None);
@@ -151,7 +152,7 @@ impl Replica {
         let before = self.snapshot();
         let now = before.state();
         let sealed = Sealed::read(&authors, now, &self.log, now.commits.len())?;
-        let void = Arc::new(sealed.void(&authors));
+        let void = Arc::new(sealed.void());
         let same = void == now.void;
         let state = if same {
             now.clone()

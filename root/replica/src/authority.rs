@@ -5,13 +5,13 @@
 //! the authors and on the set of commits alone, whatever came first.
 
 use crate::{
-    ReplicaError,
-    log::{Log, header_of, payload_id},
+    Judge, Link, ReplicaError,
+    log::Log,
     state::{Meta, State},
 };
 use rhizome_ipld::PublicKey;
-use rhizome_tuple::{Commit, CommitId};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rhizome_tuple::CommitId;
+use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The heads of one key's chain that a removal accepted: (seq, commit). None: nothing of it counts.
@@ -80,13 +80,15 @@ impl Authors {
         self.0.get(key).is_some_and(|s| !s.may_write())
     }
 
-    /// Whether a commit may come in at all.
-    pub(crate) fn accept(&self, header: &Commit) -> Result<(), ReplicaError> {
-        match self.0.get(&header.device) {
-            None => Err(ReplicaError::UnknownAuthor(header.device)),
-            Some(standing) if !standing.reaches(header.seq) => {
-                Err(ReplicaError::Removed(header.device))
-            }
+    /// Whether a commit of this key at this place of its chain may come in at all. Whether it counts is another question: see
+    /// [`Judge`].
+    ///
+    /// # Errors
+    /// [`ReplicaError::UnknownAuthor`], [`ReplicaError::Removed`].
+    pub fn accept(&self, key: &PublicKey, seq: u64) -> Result<(), ReplicaError> {
+        match self.0.get(key) {
+            None => Err(ReplicaError::UnknownAuthor(*key)),
+            Some(standing) if !standing.reaches(seq) => Err(ReplicaError::Removed(*key)),
             Some(_) => Ok(()),
         }
     }
@@ -114,17 +116,11 @@ impl From<BTreeMap<PublicKey, String>> for Authors {
     }
 }
 
-struct Link {
-    number: u32,
-    key: PublicKey,
-    seq: u64,
-    prev: Option<CommitId>,
-}
-
 /// The commits of sealed keys, and which of them count.
 #[derive(Default)]
 pub(crate) struct Sealed {
-    links: FxHashMap<CommitId, Link>,
+    judges: BTreeMap<PublicKey, Judge>,
+    numbers: FxHashMap<CommitId, u32>,
 }
 
 impl Sealed {
@@ -150,53 +146,26 @@ impl Sealed {
                 continue;
             }
             let record = log.record(number)?;
-            let header = header_of(&record.envelope)?;
-            out.insert(authors, number, payload_id(&record.envelope)?, &header);
+            out.insert(authors, number, &Link::of_envelope(&record.envelope)?);
         }
         Ok(out)
     }
 
     /// Takes a commit into account.
-    pub fn insert(&mut self, authors: &Authors, number: u32, id: CommitId, header: &Commit) {
-        if authors.sealed(&header.device) {
-            let link = Link {
-                number,
-                key: header.device,
-                seq: header.seq,
-                prev: header.prev,
-            };
-            self.links.insert(id, link);
+    pub fn insert(&mut self, authors: &Authors, number: u32, link: &Link) {
+        if let Some(standing) = authors.get(&link.author).filter(|s| !s.may_write()) {
+            let judge = self.judges.entry(link.author);
+            judge
+                .or_insert_with(|| Judge::new(&standing.terms))
+                .insert(link);
+            self.numbers.insert(link.id, number);
         }
     }
 
     /// The numbers of the commits without effect.
-    pub fn void(&self, authors: &Authors) -> BTreeSet<u32> {
-        let mut void: BTreeSet<u32> = self.links.values().map(|l| l.number).collect();
-        let keys: BTreeSet<PublicKey> = self.links.values().map(|l| l.key).collect();
-        for key in &keys {
-            let terms = authors.get(key).map_or(&[][..], |s| &s.terms);
-            for seals in terms {
-                let mut each = seals.iter().map(|seal| self.within(key, seal));
-                let Some(first) = each.next() else { continue };
-                let counts = each.fold(first, |all, more| &all & &more);
-                void.retain(|number| !counts.contains(number));
-            }
-        }
-        void
-    }
-
-    fn within(&self, key: &PublicKey, seal: &Seal) -> FxHashSet<u32> {
-        let mut out = FxHashSet::default();
-        for (seq, head) in seal {
-            let mut next = self.links.get(head).filter(|l| l.seq == *seq);
-            while let Some(link) = next.filter(|l| l.key == *key) {
-                if !out.insert(link.number) {
-                    break;
-                }
-                let before = link.prev.and_then(|id| self.links.get(&id));
-                next = before.filter(|l| l.seq < link.seq);
-            }
-        }
-        out
+    pub fn void(&self) -> BTreeSet<u32> {
+        let void = self.judges.values().flat_map(Judge::void);
+        void.filter_map(|id| self.numbers.get(id).copied())
+            .collect()
     }
 }

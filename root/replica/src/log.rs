@@ -2,14 +2,16 @@
 //!
 //! A commit lies in one or more parts under (commit number, first leaf of the part), both u32 big-endian: see [`part`].
 
+mod cut;
 mod part;
+
+pub use cut::{LogPart, PartView};
 
 use crate::{ReplicaError, store::keyspace};
 use arc_swap::ArcSwap;
 use parking_lot::RwLock;
-use part::Part;
 use rhizome_ipld::{Payload, Signed, codec};
-use rhizome_storage::{Batch, Kv, fitting_value_len};
+use rhizome_storage::{Batch, Kv};
 use rhizome_tuple::{
     Commit, CommitId, EntityId, EpochSecret, Leaf, Op, SealedLeaf, leaf_hash, merkle_root,
 };
@@ -76,28 +78,20 @@ impl Record {
     }
 
     pub(crate) fn write(&self, number: u32, batch: &mut Batch) {
-        const ROOM: usize = fitting_value_len(8, 4);
-        let mut part = Part::new();
-        let mut first = 0u32;
-        part.push(&self.envelope);
-        for (i, leaf) in self.leaves.iter().enumerate() {
-            let item = part.item(leaf);
-            if i > 0 && part.len_with(item.len()) > ROOM {
-                batch.put(keyspace::LOG, log_key(number, first), part.finish());
-                (part, first) = (Part::new(), i as u32);
-                // the part before may have held leaves of another epoch
-                let item = part.item(leaf);
-                part.push(&item);
-            } else {
-                part.push(&item);
-            }
+        for part in LogPart::cut(&self.envelope, 0, &self.leaves, 8) {
+            batch.put(keyspace::LOG, log_key(number, part.first), part.bytes);
         }
-        batch.put(keyspace::LOG, log_key(number, first), part.finish());
     }
 }
 
 fn log_key(number: u32, first: u32) -> [u8; 8] {
     ((number as u64) << 32 | first as u64).to_be_bytes()
+}
+
+/// The place of the first leaf of the part under this key.
+fn first_of(key: &[u8]) -> u32 {
+    let place = key.last_chunk::<4>();
+    place.map_or(0, |place| u32::from_be_bytes(*place))
 }
 
 /// In the store while the log was rewritten and the indexes are still those of before: they must be made anew.
@@ -249,17 +243,16 @@ impl Log {
             &log_key(number, 0),
             Some(&log_key(number.saturating_add(1), 0)),
             false,
-            &mut |_, part| {
-                let Some((epoch, all)) = part::items(part) else {
+            &mut |key, part| {
+                let Some(view) = PartView::read(first_of(key), part) else {
                     good = false;
                     return ControlFlow::Break(());
                 };
-                let mut all = all.into_iter();
-                if envelope.is_empty() {
-                    envelope = all.next().unwrap_or_default().to_vec();
+                if let Some(bytes) = view.envelope() {
+                    envelope = bytes.to_vec();
                 }
-                for item in all {
-                    match part::leaf(epoch, item) {
+                for place in view.places() {
+                    match view.leaf(place) {
                         Some(l) => leaves.push(l),
                         None => good = false,
                     }
@@ -291,8 +284,8 @@ impl Log {
             .snapshot()?
             .get(keyspace::LOG, &log_key(number, 0))?
             .ok_or(BAD)?;
-        let (_, items) = part::items(&part).ok_or(BAD)?;
-        header_of(items.first().ok_or(BAD)?)
+        let view = PartView::read(0, &part).ok_or(BAD)?;
+        header_of(view.envelope().ok_or(BAD)?)
     }
 
     /// Opens one leaf: `None` if it is void.
@@ -321,18 +314,9 @@ impl Log {
             Some(&end),
             true,
             &mut |k, part| {
-                let first = k
-                    .get(4..8)
-                    .and_then(|b| b.try_into().ok())
-                    .map_or(0, u32::from_be_bytes);
-                if let Some((epoch, all)) = part::items(part) {
-                    let skip = usize::from(first == 0);
-                    found = all
-                        .get((index - first) as usize + skip)
-                        .and_then(|i| part::leaf(epoch, i));
-                    head = (first == 0)
-                        .then(|| all.first().map(|b| b.to_vec()))
-                        .flatten();
+                if let Some(view) = PartView::read(first_of(k), part) {
+                    found = view.leaf(index);
+                    head = view.envelope().map(<[u8]>::to_vec);
                 }
                 ControlFlow::Break(())
             },

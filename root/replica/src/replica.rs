@@ -175,7 +175,7 @@ impl Replica {
         if end < state.commits.len() {
             return Err(ReplicaError::Corrupt("the log ends before the checkpoint"));
         }
-        let void = Sealed::read(authors, &state, log, end)?.void(authors);
+        let void = Sealed::read(authors, &state, log, end)?.void();
         if !void.range(..state.commits.len()).eq(state.void.iter()) {
             // since the last checkpoint it was learnt that other commits count
             let salt = state.salt;

@@ -28,13 +28,23 @@ pub struct Link {
 }
 
 impl Link {
+    /// The link that a commit is.
+    pub fn of(id: CommitId, header: &Commit) -> Self {
+        Self {
+            author: header.device,
+            seq: header.seq,
+            id,
+            prev: header.prev,
+        }
+    }
+
     /// The link in a commit's envelope, which is not verified for it.
     ///
     /// # Errors
     /// If it is no envelope of a commit.
     pub fn of_envelope(envelope: &[u8]) -> Result<Self, ReplicaError> {
         let header = header_of(envelope)?;
-        Ok(link(payload_id(envelope)?, &header))
+        Ok(Self::of(payload_id(envelope)?, &header))
     }
 }
 
@@ -67,7 +77,7 @@ impl Snapshot {
             return Err(self.lost());
         };
         let counts = !self.state().void.contains(&number);
-        Ok(Some((link(meta.id, &header), counts)))
+        Ok(Some((Link::of(meta.id, &header), counts)))
     }
 
     /// Whether a commit is here.
@@ -173,7 +183,7 @@ impl Replica {
         for record in records {
             arrivals.push(match self.admitted(record) {
                 Ok(Ok(incoming)) => {
-                    let link = link(incoming.id, &incoming.header);
+                    let link = Link::of(incoming.id, &incoming.header);
                     batch.push(incoming);
                     Arrival::Known(link)
                 }
@@ -225,9 +235,9 @@ impl Replica {
         }
         let id = CommitId::from_cid(&verified.id())
             .ok_or(ReplicaError::Corrupt("a commit without a BLAKE3 id"))?;
-        let link = link(id, &verified);
+        let link = Link::of(id, &verified);
         record.check(&verified)?;
-        if let Err(error) = self.current.load().authors.accept(&verified) {
+        if let Err(error) = self.current.load().authors.accept(&link.author, link.seq) {
             return Ok(Err((link, error)));
         }
         match self.opened(verified, record) {
@@ -235,15 +245,6 @@ impl Replica {
             Err(error @ ReplicaError::NoKey(_)) => Ok(Err((link, error))),
             Err(error) => Err(error),
         }
-    }
-}
-
-fn link(id: CommitId, header: &Commit) -> Link {
-    Link {
-        author: header.device,
-        seq: header.seq,
-        id,
-        prev: header.prev,
     }
 }
 

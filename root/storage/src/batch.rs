@@ -74,6 +74,16 @@ impl Batch {
         self.arena.extend_from_slice(value.unwrap_or_default());
     }
 
+    /// Makes all writes of another batch after those of this one.
+    pub fn append(&mut self, other: &Self) {
+        let moved = self.arena.len();
+        self.arena.extend_from_slice(&other.arena);
+        self.writes.extend(other.writes.iter().map(|slot| Slot {
+            start: slot.start + moved,
+            ..*slot
+        }));
+    }
+
     /// How many writes there are, repeated keys counted each time.
     pub fn len(&self) -> usize {
         self.writes.len()
@@ -184,6 +194,28 @@ mod tests {
                 (0, &b"z"[..], None),
                 (1, b"a", Some(&b"4"[..])),
                 (1, b"b", Some(b"3"))
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_appended_comes_after() {
+        let (mut first, mut second) = (Batch::new(), Batch::new());
+        first.put(0, "a", "1");
+        first.put(0, "b", "2");
+        second.put(1, "c", "3");
+        second.delete(0, "a");
+        first.append(&second);
+        let writes: Vec<_> = first
+            .sorted()
+            .map(|w| (w.keyspace, w.key, w.value))
+            .collect();
+        assert_eq!(
+            writes,
+            [
+                (0, &b"a"[..], None),
+                (0, b"b", Some(&b"2"[..])),
+                (1, b"c", Some(b"3"))
             ]
         );
     }

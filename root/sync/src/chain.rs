@@ -43,6 +43,41 @@ impl Chain {
         chain
     }
 
+    /// What a store keeps to have the chain again without its commits.
+    pub fn save(&self) -> SavedChain {
+        let stump = |(prev, all): (&Id, &BTreeSet<(u64, Id)>)| {
+            let prev = *prev;
+            all.iter()
+                .map(move |(seq, id)| (prev, *seq, *id))
+                .collect::<Vec<_>>()
+        };
+        SavedChain {
+            count: self.count,
+            roots: self.roots,
+            heads: self.heads().collect(),
+            stumps: self.stumps.iter().flat_map(stump).collect(),
+        }
+    }
+
+    /// The chain that was saved.
+    pub fn restore(saved: &SavedChain) -> Self {
+        let mut stumps: BTreeMap<Id, BTreeSet<(u64, Id)>> = BTreeMap::new();
+        for (prev, seq, id) in &saved.stumps {
+            stumps.entry(*prev).or_default().insert((*seq, *id));
+        }
+        Self {
+            count: saved.count,
+            roots: saved.roots,
+            heads: saved.heads.iter().map(|(seq, id)| (*id, *seq)).collect(),
+            stumps,
+        }
+    }
+
+    /// How many heads and stumps there are: what [`Self::save`] takes is proportional to it.
+    pub fn ends(&self) -> usize {
+        self.heads.len() + self.stumps.values().map(BTreeSet::len).sum::<usize>()
+    }
+
     /// How many commits.
     pub fn count(&self) -> u64 {
         self.count
@@ -112,6 +147,19 @@ impl Chain {
             runs: self.runs(),
         }
     }
+}
+
+/// A [`Chain`] as it is kept.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SavedChain {
+    /// How many commits.
+    pub count: u64,
+    /// How many of them follow none.
+    pub roots: u64,
+    /// Place and id of the commits that none follows.
+    pub heads: Vec<(u64, Id)>,
+    /// Commits whose predecessor is not there: it, their place, they.
+    pub stumps: Vec<(Id, u64, Id)>,
 }
 
 /// Places of a chain that follow one another, both ends included.
@@ -220,6 +268,7 @@ mod tests {
                     other.reverse();
                 }
                 assert_eq!(chain(&other), one);
+                assert_eq!(Chain::restore(&one.save()), one);
             }
             assert_eq!(seen.insert(one.fingerprint(&KEY), set), None);
             assert_eq!(one.count(), order.len() as u64);

@@ -11,7 +11,7 @@ pub mod set;
 mod store;
 mod wire;
 
-pub use chain::{Chain, ChainState, Run};
+pub use chain::{Chain, ChainState, Run, SavedChain};
 pub use digest::{Role, digest};
 pub use error::SyncError;
 pub use limits::Limits;

@@ -1,0 +1,24 @@
+#![doc = include_str!("../README.md")]
+
+mod audit;
+mod author;
+mod certify;
+mod error;
+mod group;
+mod keys;
+mod leaves;
+mod news;
+mod pod;
+mod row;
+mod sealed;
+mod store;
+mod take;
+mod view;
+
+pub use audit::Audit;
+pub use error::SealedError;
+pub use news::News;
+pub use pod::SealedPod;
+pub use sealed::{Hosted, Sealed, SealedOptions, Usage};
+pub use store::{Listening, SealedStore};
+pub use view::authors;

@@ -1,0 +1,242 @@
+//! Many pods: hosted, found, let go of, removed.
+
+use crate::{sessions::family, world::*};
+use rhizome_identity::{Log, Role};
+use rhizome_sealed::{Hosted, Sealed, SealedError, SealedOptions};
+use rhizome_storage::{Batch, Durability, KEYSPACES, Kv, MemoryKv};
+use rhizome_sync::{Fate, Store};
+use std::{ops::ControlFlow, sync::Arc, thread};
+
+fn rows(kv: &dyn Kv) -> usize {
+    let mut n = 0;
+    for keyspace in 0..KEYSPACES {
+        let snap = kv.snapshot().unwrap();
+        snap.scan(keyspace, &[], None, false, &mut |_, _| {
+            n += 1;
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    }
+    n
+}
+
+#[test]
+fn a_pod_is_hosted_once_and_found_by_its_words() {
+    let kv: Arc<dyn Kv> = Arc::new(MemoryKv::new());
+    let sealed = Sealed::open(kv.clone(), SealedOptions::default()).unwrap();
+    let (mut owner, phone) = family(30);
+    let did = owner.set.did();
+    assert!(sealed.pod(&did).unwrap().is_none());
+    assert_eq!(sealed.host(owner.set.log(), 1000, 5).unwrap(), Hosted::New);
+    let pod = sealed.pod(&did).unwrap().unwrap();
+    assert_eq!(pod.did(), did);
+    assert!(pod.admits(&phone.public()) && !pod.admits(&Machine::new(1).public()));
+    assert_eq!(pod.devices().len(), 2);
+    let before = pod.usage();
+    assert_eq!(
+        (before.quota, before.since, before.certificates),
+        (1000, 5, 2)
+    );
+    assert_eq!(sealed.host(owner.set.log(), 7, 6).unwrap(), Hosted::Already);
+    assert_eq!(pod.usage(), before);
+    // somebody shows a newer log
+    let tablet = Machine::new(31);
+    owner.join(&tablet, Role::Member);
+    assert_eq!(pod.add_log(owner.set.log(), 9).unwrap(), 1);
+    assert!(pod.admits(&tablet.public()));
+    assert_eq!(pod.usage().last_activity, 9);
+    let other = Owner::new(32);
+    let wrong = pod.add_log(other.set.log(), 9);
+    assert!(matches!(wrong, Err(SealedError::OtherPod { .. })));
+    let log = pod
+        .with_certificates(|set| set.log().to_car().unwrap())
+        .unwrap();
+    assert_eq!(
+        Log::from_car(&log).unwrap().heads(),
+        owner.set.log().heads()
+    );
+    // recovery from words
+    sealed.host(other.set.log(), 1000, 5).unwrap();
+    let hidden = |owner: &Owner| owner.words.reveal().hidden();
+    assert_eq!(sealed.find_by_policy_key(&hidden(&owner)).unwrap(), [did]);
+    assert_eq!(
+        sealed.find_by_policy_key(&hidden(&other)).unwrap(),
+        [other.set.did()]
+    );
+    assert!(sealed.find_by_policy_key(&[7; 32]).unwrap().is_empty());
+    let mut pods = sealed.pods().unwrap();
+    pods.sort_by_key(|u| u.certificates);
+    assert_eq!(pods.len(), 2);
+    assert_eq!(pods[1], pod.usage());
+    assert!(matches!(
+        sealed.set_quota(&Owner::new(33).set.did(), 1),
+        Err(SealedError::NotHosted(_))
+    ));
+    pod.touch(77).unwrap();
+    assert_eq!(pod.usage().last_activity, 77);
+}
+
+#[test]
+fn a_removed_pod_leaves_nothing_even_if_the_removal_was_interrupted() {
+    let kv: Arc<dyn Kv> = Arc::new(MemoryKv::new());
+    let sealed = Sealed::open(kv.clone(), SealedOptions::default()).unwrap();
+    let empty = rows(&*kv);
+    let (owner, phone) = family(34);
+    let did = owner.set.did();
+    let fill = |sealed: &Sealed| {
+        sealed.host(owner.set.log(), 1 << 30, 0).unwrap();
+        let mut store = sealed.pod(&did).unwrap().unwrap().store(0);
+        store.take_certificates(owner.certificates()).unwrap();
+        let said = chain(&owner.did(), 1, 100);
+        store
+            .take_commits(said.iter().map(Said::commit).collect())
+            .unwrap();
+        store
+            .take_commits(vec![commit(
+                &say(&owner.did(), 2, (0, None), &["a".into()], 1).without(&[0]),
+            )])
+            .unwrap();
+        store
+    };
+    let other = Owner::new(35);
+    sealed.host(other.set.log(), 1 << 30, 0).unwrap();
+    let with_other = rows(&*kv);
+    let mut store = fill(&sealed);
+    let pod = store.pod().clone();
+    assert!(rows(&*kv) > with_other + 300);
+    assert!(sealed.remove(&did).unwrap());
+    assert!(!sealed.remove(&did).unwrap());
+    assert_eq!(rows(&*kv), with_other);
+    assert!(sealed.pod(&did).unwrap().is_none());
+    assert!(
+        sealed
+            .find_by_policy_key(&owner.words.reveal().hidden())
+            .unwrap()
+            .is_empty()
+    );
+    // whoever still holds it hears so
+    assert!(!pod.admits(&phone.public()));
+    assert!(store.take_commits(vec![]).is_err() && store.certificates().is_err());
+    assert!(matches!(pod.touch(1), Err(SealedError::NotHosted(_))));
+    drop((store, pod));
+    assert_eq!(rows(&*kv), with_other);
+
+    // interrupted after the first step, and hosted again before the rest is done
+    let store = fill(&sealed);
+    drop(store);
+    let number = {
+        // the row of the pod, and what the first step of a removal writes
+        let snap = kv.snapshot().unwrap();
+        let row = snap.get(1, did.genesis_digest().unwrap()).unwrap().unwrap();
+        <[u8; 8]>::try_from(&row[..8]).unwrap()
+    };
+    let mut batch = Batch::new();
+    batch.delete(1, did.genesis_digest().unwrap());
+    batch.put(13, number, []);
+    batch.delete(5, [&owner.words.reveal().hidden()[..], &number].concat());
+    kv.commit(batch, Durability::Durable).unwrap();
+    let sealed = Sealed::open(kv.clone(), SealedOptions::default()).unwrap();
+    assert!(sealed.pod(&did).unwrap().is_none());
+    sealed.host(owner.set.log(), 1 << 30, 0).unwrap();
+    let again = sealed.pod(&did).unwrap().unwrap();
+    assert_eq!(again.usage().commits, 0);
+    let mut batches = 0;
+    while !sealed.sweep().unwrap() {
+        batches += 1;
+    }
+    assert!(batches >= 2);
+    assert_eq!(again.audit().unwrap().findings, [""; 0]);
+    assert_eq!(sealed.pods().unwrap().len(), 2);
+    sealed.remove(&did).unwrap();
+    sealed.remove(&other.set.did()).unwrap();
+    assert_eq!(rows(&*kv), empty);
+}
+
+#[test]
+fn pods_that_nobody_uses_go_and_come_back() {
+    let kv: Arc<dyn Kv> = Arc::new(MemoryKv::new());
+    let options = SealedOptions {
+        loaded_bytes: 20_000,
+    };
+    let sealed = Sealed::open(kv, options).unwrap();
+    let owners: Vec<Owner> = (40..60).map(Owner::new).collect();
+    for owner in &owners {
+        sealed.host(owner.set.log(), 1 << 30, 0).unwrap();
+    }
+    assert_eq!(
+        sealed.in_use(),
+        (0, 0),
+        "hosting alone keeps nothing in memory"
+    );
+    let held = sealed.pod(&owners[0].set.did()).unwrap().unwrap();
+    let store = held.store(0);
+    for _ in 0..3 {
+        for owner in &owners {
+            assert!(sealed.pod(&owner.set.did()).unwrap().is_some());
+            let (pods, bytes) = sealed.in_use();
+            assert!(pods < 20 && bytes < 24_000, "{pods} {bytes}");
+        }
+    }
+    let same = sealed.pod(&owners[0].set.did()).unwrap().unwrap();
+    assert!(
+        Arc::ptr_eq(&held, &same),
+        "there is never a second one of a pod in use"
+    );
+    drop((store, same, held, sealed));
+}
+
+#[test]
+fn sessions_of_many_pods_at_a_time() {
+    let kv: Arc<dyn Kv> = Arc::new(MemoryKv::new());
+    let options = SealedOptions {
+        loaded_bytes: 4_000,
+    };
+    let sealed = Arc::new(Sealed::open(kv, options).unwrap());
+    let threads: Vec<_> = (0..8u64)
+        .map(|n| {
+            let sealed = sealed.clone();
+            thread::spawn(move || {
+                // two threads for each pod
+                let mut owner = Owner::new(70 + n / 2);
+                let did = owner.set.did();
+                let who = 1 + (n % 2) as u8;
+                let enrol = owner.enrol_own(who);
+                sealed.host(owner.set.log(), 1 << 30, 0).unwrap();
+                let said = chain(&owner.did(), who, 60);
+                for some in said.chunks(5) {
+                    let mut store = sealed.pod(&did).unwrap().unwrap().store(0);
+                    store.take_certificates(vec![enrol.clone()]).unwrap();
+                    for fate in store
+                        .take_commits(some.iter().map(Said::commit).collect())
+                        .unwrap()
+                    {
+                        assert!(matches!(fate, Fate::Taken { .. }), "{fate:?}");
+                    }
+                }
+                did
+            })
+        })
+        .collect();
+    for thread in threads {
+        let did = thread.join().unwrap();
+        let pod = sealed.pod(&did).unwrap().unwrap();
+        assert_eq!(pod.usage().commits, 120);
+        assert_eq!(pod.audit().unwrap().findings, [""; 0]);
+    }
+}
+
+#[test]
+fn another_store_is_left_alone() {
+    let kv: Arc<dyn Kv> = Arc::new(MemoryKv::new());
+    let mut batch = Batch::new();
+    batch.put(3, "pod", "something");
+    kv.commit(batch, Durability::Durable).unwrap();
+    let foreign = Sealed::open(kv.clone(), SealedOptions::default());
+    assert!(matches!(foreign, Err(SealedError::Foreign)));
+    let kv: Arc<dyn Kv> = Arc::new(MemoryKv::new());
+    let mut batch = Batch::new();
+    batch.put(0, "sealed", [0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0]);
+    kv.commit(batch, Durability::Durable).unwrap();
+    let newer = Sealed::open(kv, SealedOptions::default());
+    assert!(matches!(newer, Err(SealedError::Version(9))));
+}

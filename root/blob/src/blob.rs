@@ -5,7 +5,7 @@ use std::{
     fs::File,
     io::{self, Read},
     ops::Range,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -16,6 +16,7 @@ use crate::{
     BlobError,
     incoming::make_tree,
     location::{DATA, TREE, cid_of, path},
+    slice::encode,
     tree::{ReadError, STEP, has_tree, read_verified},
 };
 
@@ -95,19 +96,34 @@ impl Blob {
         }
     }
 
+    pub(crate) fn hash(&self) -> Hash {
+        self.hash
+    }
+
+    /// The directory of the store it is in.
+    pub(crate) fn store_root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The slice for `wanted` bytes from `offset` on.
+    pub(crate) fn slice(&self, offset: u64, wanted: u64) -> Result<Vec<u8>, BlobError> {
+        self.read(|tree| encode(&self.data, tree, self.hash, self.len, offset, wanted))
+    }
+
     fn verified(&self, range: Range<u64>) -> Result<(u64, Vec<u8>), BlobError> {
+        self.read(|tree| read_verified(&self.data, tree, self.hash, self.len, &range))
+    }
+
+    fn read<T>(
+        &self,
+        act: impl Fn(Option<&File>) -> Result<T, ReadError>,
+    ) -> Result<T, BlobError> {
         let mut tree = self.tree()?;
-        let mut read = read_verified(
-            &self.data,
-            tree.as_deref(),
-            self.hash,
-            self.len,
-            range.clone(),
-        );
+        let mut read = act(tree.as_deref());
         if matches!(read, Err(ReadError::Tree)) && has_tree(self.len) {
             // The tree can be damaged, or lost in a crash, while the data are sound.
             tree = Some(self.keep_tree(make_tree(&self.root, &self.hash, &self.data, self.len)?));
-            read = read_verified(&self.data, tree.as_deref(), self.hash, self.len, range);
+            read = act(tree.as_deref());
         }
         read.map_err(|error| match error {
             ReadError::Data | ReadError::Tree => BlobError::Corrupt { cid: self.cid },

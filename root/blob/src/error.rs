@@ -7,6 +7,8 @@ use std::{
 
 use rhizome_ipld::Cid;
 
+use crate::message::Refusal;
+
 /// What can go wrong with blobs. On an error the store is as it was.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -31,6 +33,44 @@ pub enum BlobError {
         /// Bytes allowed.
         limit: u64,
     },
+    /// The blob does not fit into what the store may hold.
+    #[error("the blob takes {wanted} bytes of the quota and {left} are left: remove blobs or raise the quota")]
+    Quota {
+        /// What it would count for, in bytes.
+        wanted: u64,
+        /// Bytes left.
+        left: u64,
+    },
+    /// Another process is receiving the same blob into this store.
+    #[error("another process is fetching blob {0} into this store: wait for it or try again later")]
+    Busy(Cid),
+    /// A peer does not have the blob.
+    #[error("the peer does not have blob {0}: ask another one")]
+    NotHeld(Cid),
+    /// A peer sent bytes that are not of the blob.
+    #[error("the peer sent bytes that are not of blob {cid}: none of them was kept; ask another peer")]
+    Unverified {
+        /// The blob.
+        cid: Cid,
+    },
+    /// What a sealed peer holds under the blob's blind name is not the blob sealed under its key.
+    #[error("what the sealed peer holds for blob {cid} does not open: ask another peer, or push it again")]
+    Seal {
+        /// The blob.
+        cid: Cid,
+    },
+    /// A peer's answer does not fit the question, or it answers in circles.
+    #[error("the peer does not keep to the protocol ({0}): ask another peer")]
+    Protocol(&'static str),
+    /// A message is not a message of the protocol.
+    #[error("not a message about blobs: {0}")]
+    Message(#[from] rhizome_ipld::codec::CodecError),
+    /// A peer refused.
+    #[error("the peer refused: {0}")]
+    Refused(Refusal),
+    /// The target of the bytes failed.
+    #[error("cannot write the bytes of the blob: {0}")]
+    Target(io::Error),
     /// The source of the bytes failed.
     #[error("cannot read the file to be stored: {0}")]
     Source(io::Error),

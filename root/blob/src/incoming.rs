@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::{self, Read, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use blake3::{Hash, Hasher};
@@ -12,6 +12,7 @@ use tempfile::NamedTempFile;
 use crate::{
     BlobError,
     location::{DATA, TREE, cid_of, path},
+    quota::Quota,
     tree,
 };
 
@@ -93,25 +94,39 @@ impl Incoming {
     }
 
     /// Gives the blob its name, on stable storage when this returns. Replaces what has the name.
-    pub(crate) fn publish(self, root: &Path) -> Result<(), BlobError> {
+    pub(crate) fn publish(self, root: &Path, quota: &Quota) -> Result<(), BlobError> {
+        let len = self.len;
+        quota.reserve(len)?;
+        self.publish_counted(root, quota)
+            .inspect_err(|_| quota.release(len))
+    }
+
+    fn publish_counted(self, root: &Path, quota: &Quota) -> Result<(), BlobError> {
         self.file
             .as_file()
             .sync_data()
             .map_err(BlobError::io(self.file.path()))?;
-        let at = path(root, &self.hash, DATA);
-        let shard = at.parent().unwrap_or(root);
-        if private_directory(shard).map_err(BlobError::io(shard))? {
-            sync_directory(root)?;
-        }
+        let at = prepare_place(root, &self.hash)?;
         if tree::has_tree(self.len) {
             // Reads the file back: a write that went wrong is found out here.
             make_tree(root, &self.hash, self.file.as_file(), self.len)?;
         }
-        self.file
-            .persist(&at)
-            .map_err(|error| BlobError::io(&at)(error.error))?;
-        sync_directory(shard)
+        quota.replace(&at, || match self.file.persist(&at) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(BlobError::io(&at)(error.error)),
+        })?;
+        sync_directory(at.parent().unwrap_or(root))
     }
+}
+
+/// Makes the directory that a blob lies in. Returns the place of the blob.
+pub(crate) fn prepare_place(root: &Path, hash: &Hash) -> Result<PathBuf, BlobError> {
+    let at = path(root, hash, DATA);
+    let shard = at.parent().unwrap_or(root);
+    if private_directory(shard).map_err(BlobError::io(shard))? {
+        sync_directory(root)?;
+    }
+    Ok(at)
 }
 
 /// Makes the tree of a blob and puts it beside the place of the blob. It is not synced: a damaged or
@@ -140,14 +155,14 @@ pub(crate) fn make_tree(
         .map_err(|error| BlobError::io(&at)(error.error))
 }
 
-fn temporary(root: &Path) -> Result<NamedTempFile, BlobError> {
+pub(crate) fn temporary(root: &Path) -> Result<NamedTempFile, BlobError> {
     let at = root.join(DIRECTORY);
     // Readable by the owner alone: that is what `tempfile` promises.
     NamedTempFile::new_in(&at).map_err(BlobError::io(&at))
 }
 
 /// Makes a directory that only the owner can enter. Returns whether it is new.
-fn private_directory(at: &Path) -> io::Result<bool> {
+pub(crate) fn private_directory(at: &Path) -> io::Result<bool> {
     if at.is_dir() {
         return Ok(false);
     }

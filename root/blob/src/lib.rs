@@ -17,12 +17,37 @@
 
 mod blob;
 mod error;
+mod fetch;
 mod incoming;
+mod keys;
 mod location;
+mod message;
+mod partial;
+mod push;
+mod quota;
+mod range;
+mod sealed_blob;
+mod sealed_store;
+mod sealing;
+mod segment;
+mod serve;
+mod slice;
 mod store;
 mod tree;
 
 pub use blob::{Blob, BlobReader};
 pub use error::BlobError;
+pub use fetch::{Fetch, Sealed, Step};
+pub use keys::{BlindName, BlobKey, BlobKeys};
+pub use message::{Answer, Held, MAX_HELD, MAX_MESSAGE, MAX_NAMES, Refusal, Request, Slice};
+pub use push::{Push, PushStep};
+pub use quota::{Usage, cost};
+pub use range::RangeRead;
 pub use rhizome_ipld::Cid;
+pub use sealed_blob::SealedBlob;
+pub use sealed_store::SealedStore;
+pub use sealing::{OpeningWriter, SealedReader, seal};
+pub use segment::{SEGMENT, TAG, plain_len, sealed_len};
+pub use serve::{Holding, Limits, Served, serve};
+pub use slice::{MAX_BLOB, MAX_SLICE};
 pub use store::{BlobStore, Verification};

@@ -5,6 +5,8 @@ use std::{
     io::{self, Read},
     ops::ControlFlow,
     path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
 };
 
 use blake3::Hash;
@@ -14,14 +16,21 @@ use crate::{
     Blob, BlobError,
     incoming::{self, Incoming},
     location::{DATA, TREE, cid_of, hash_at, hash_of, path},
+    partial::{Arriving, Partials},
+    quota::{Quota, Usage},
 };
 
 /// Blobs in a directory, each under the hash of its bytes.
 ///
-/// Any number of threads and processes may use one directory.
+/// Any number of threads and processes may use one directory; clones are the same store.
+#[derive(Clone, Debug)]
+pub struct BlobStore(Arc<Inner>);
+
 #[derive(Debug)]
-pub struct BlobStore {
+struct Inner {
     root: PathBuf,
+    quota: Quota,
+    partials: Partials,
     _lock: File,
 }
 
@@ -40,24 +49,76 @@ impl BlobStore {
     /// The store in `directory`, which is made if it is missing, for its owner alone. Clears away
     /// files that a crash left unfinished.
     pub fn in_directory(directory: impl Into<PathBuf>) -> Result<Self, BlobError> {
-        let root = directory.into();
+        Self::open_directory(directory.into(), Quota::default())
+    }
+
+    /// The same, holding at most `quota` bytes by [`cost`](crate::cost), those of unfinished blobs
+    /// included. Goes through the names of all that is there to count it. One process at a time can
+    /// keep count of a directory.
+    pub fn with_quota(directory: impl Into<PathBuf>, quota: u64) -> Result<Self, BlobError> {
+        let store = Self::open_directory(directory.into(), Quota::of(quota))?;
+        for blob in store.iter() {
+            store.quota().found(blob?.1);
+        }
+        for (_, len) in store.partials()? {
+            store.quota().found(len);
+        }
+        Ok(store)
+    }
+
+    fn open_directory(root: PathBuf, quota: Quota) -> Result<Self, BlobError> {
         let lock = incoming::prepare(&root)?;
-        Ok(Self { root, _lock: lock })
+        Ok(Self(Arc::new(Inner {
+            partials: Partials::in_store(&root),
+            root,
+            quota,
+            _lock: lock,
+        })))
+    }
+
+    pub(crate) fn quota(&self) -> &Quota {
+        &self.0.quota
+    }
+
+    /// What is used of the quota, if the store has one.
+    pub fn usage(&self) -> Option<Usage> {
+        self.quota().usage()
+    }
+
+    pub(crate) fn arriving(&self, hash: Hash) -> Arc<Arriving> {
+        self.0.partials.enter(hash)
+    }
+
+    pub(crate) fn arrivals(&self) -> &Partials {
+        &self.0.partials
+    }
+
+    /// Blobs that have arrived in part, and the lengths they will have.
+    pub fn partials(&self) -> Result<Vec<(Cid, u64)>, BlobError> {
+        self.0.partials.list()
+    }
+
+    /// Removes blobs that have arrived in part and of which nothing has come for seven days before
+    /// `now`, unless a [`Fetch`](crate::Fetch) of them is alive. Returns how many.
+    pub fn clear_partials(&self, now: SystemTime) -> Result<u64, BlobError> {
+        self.0.partials.clear(now, self.quota())
     }
 
     /// The directory.
     pub fn directory(&self) -> &Path {
-        &self.root
+        &self.0.root
     }
 
     /// Stores what `source` yields, up to `limit` bytes, and returns its name and length. It is on
     /// stable storage when this returns. A blob that was there already is checked, and replaced
     /// should it be damaged.
     pub fn put(&self, source: impl Read, limit: u64) -> Result<(Cid, u64), BlobError> {
-        let incoming = Incoming::receive(&self.root, source, limit)?;
+        // Not the rest of the quota: the blob may be here already.
+        let limit = self.quota().limit().unwrap_or(u64::MAX).min(limit);
+        let incoming = Incoming::receive(self.directory(), source, limit)?;
         let (hash, len) = (incoming.hash, incoming.len);
         if !self.is_sound(&hash) {
-            incoming.publish(&self.root)?;
+            incoming.publish(self.directory(), self.quota())?;
         }
         Ok((cid_of(&hash), len))
     }
@@ -66,14 +127,14 @@ impl BlobStore {
     pub fn put_bytes(&self, bytes: &[u8]) -> Result<Cid, BlobError> {
         let hash = blake3::hash(bytes);
         if !self.is_sound(&hash) {
-            Incoming::receive(&self.root, bytes, u64::MAX)?.publish(&self.root)?;
+            Incoming::receive(self.directory(), bytes, u64::MAX)?.publish(self.directory(), self.quota())?;
         }
         Ok(cid_of(&hash))
     }
 
     /// Opens a blob for reading.
     pub fn open(&self, cid: &Cid) -> Result<Blob, BlobError> {
-        Blob::open(self.root.clone(), hash_of(cid)?)
+        Blob::open(self.0.root.clone(), hash_of(cid)?)
     }
 
     /// Whether the blob is here; not whether it is sound.
@@ -87,7 +148,7 @@ impl BlobStore {
 
     /// The length of the file, in bytes; [`Blob::len`] is verified.
     pub fn len(&self, cid: &Cid) -> Result<u64, BlobError> {
-        let at = path(&self.root, &hash_of(cid)?, DATA);
+        let at = path(self.directory(), &hash_of(cid)?, DATA);
         match fs::metadata(&at) {
             Ok(metadata) => Ok(metadata.len()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(BlobError::Missing(*cid)),
@@ -99,17 +160,16 @@ impl BlobStore {
     /// open stay readable.
     pub fn remove(&self, cid: &Cid) -> Result<bool, BlobError> {
         let hash = hash_of(cid)?;
-        let remove = |extension| {
-            let at = path(&self.root, &hash, extension);
-            match fs::remove_file(&at) {
-                Ok(()) => Ok(true),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-                Err(error) => Err(BlobError::io(&at)(error)),
-            }
+        let removed = self
+            .quota()
+            .remove(&path(self.directory(), &hash, DATA))?;
+        let tree = path(self.directory(), &hash, TREE);
+        let removed_any = match fs::remove_file(&tree) {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => removed,
+            Err(error) => return Err(BlobError::io(&tree)(error)),
         };
-        let removed = remove(DATA)?;
-        let removed_any = remove(TREE)? || removed;
-        if let Some(shard) = path(&self.root, &hash, DATA)
+        if let Some(shard) = path(self.directory(), &hash, DATA)
             .parent()
             .filter(|_| removed_any)
         {
@@ -155,7 +215,7 @@ impl BlobStore {
         let blob = self.open(cid)?;
         match io::copy(&mut blob.reader(0, u64::MAX), &mut io::sink()) {
             Ok(_) => Ok(()),
-            Err(error) => Err(error.downcast().unwrap_or_else(BlobError::io(&self.root))),
+            Err(error) => Err(error.downcast().unwrap_or_else(BlobError::io(self.directory()))),
         }
     }
 
@@ -166,7 +226,7 @@ impl BlobStore {
 
     fn shard(&self, shard: u8) -> Result<Vec<(Cid, u64)>, BlobError> {
         let name = format!("{shard:02x}");
-        let at = self.root.join(&name);
+        let at = self.directory().join(&name);
         let entries = match fs::read_dir(&at) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

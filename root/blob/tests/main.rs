@@ -11,8 +11,17 @@ use rhizome_blob::{BlobError, BlobStore, Cid};
 use tempfile::TempDir;
 
 mod damage;
+mod fetching;
+mod messages;
+mod pushing;
+mod quotas;
+mod ranges;
 mod reading;
+mod sealed_peer;
+mod sealing;
 mod storing;
+mod vectors;
+mod wire;
 
 const GROUP: usize = 16 << 10;
 

@@ -114,10 +114,7 @@ impl Blob {
         self.read(|tree| read_verified(&self.data, tree, self.hash, self.len, &range))
     }
 
-    fn read<T>(
-        &self,
-        act: impl Fn(Option<&File>) -> Result<T, ReadError>,
-    ) -> Result<T, BlobError> {
+    fn read<T>(&self, act: impl Fn(Option<&File>) -> Result<T, ReadError>) -> Result<T, BlobError> {
         let mut tree = self.tree()?;
         let mut read = act(tree.as_deref());
         if matches!(read, Err(ReadError::Tree)) && has_tree(self.len) {

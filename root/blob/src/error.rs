@@ -34,7 +34,9 @@ pub enum BlobError {
         limit: u64,
     },
     /// The blob does not fit into what the store may hold.
-    #[error("the blob takes {wanted} bytes of the quota and {left} are left: remove blobs or raise the quota")]
+    #[error(
+        "the blob takes {wanted} bytes of the quota and {left} are left: remove blobs or raise the quota"
+    )]
     Quota {
         /// What it would count for, in bytes.
         wanted: u64,
@@ -48,13 +50,17 @@ pub enum BlobError {
     #[error("the peer does not have blob {0}: ask another one")]
     NotHeld(Cid),
     /// A peer sent bytes that are not of the blob.
-    #[error("the peer sent bytes that are not of blob {cid}: none of them was kept; ask another peer")]
+    #[error(
+        "the peer sent bytes that are not of blob {cid}: none of them was kept; ask another peer"
+    )]
     Unverified {
         /// The blob.
         cid: Cid,
     },
     /// What a sealed peer holds under the blob's blind name is not the blob sealed under its key.
-    #[error("what the sealed peer holds for blob {cid} does not open: ask another peer, or push it again")]
+    #[error(
+        "what the sealed peer holds for blob {cid} does not open: ask another peer, or push it again"
+    )]
     Seal {
         /// The blob.
         cid: Cid,

@@ -153,6 +153,7 @@ impl Fetch {
 
     /// The next question, or `None` until an answer has come.
     pub fn request(&mut self) -> Option<Request> {
+        self.catch_up();
         let free = match self.state {
             State::Starting => self.asked.is_empty(),
             State::Going(len) => self.asked.len() < WINDOW && self.next < len,
@@ -179,6 +180,18 @@ impl Fetch {
         })
     }
 
+    /// Asks for nothing that others have fetched meanwhile.
+    fn catch_up(&mut self) {
+        let running = matches!(self.state, State::Starting | State::Going(_));
+        if running
+            && self.asked.is_empty()
+            && let Ok(Progress::Part { next, len }) = self.arriving.progress(&self.store)
+        {
+            self.state = State::Going(len);
+            self.next = self.next.max(next);
+        }
+    }
+
     /// Takes the answer to the oldest question.
     ///
     /// # Errors
@@ -198,9 +211,10 @@ impl Fetch {
             self.stale -= 1;
             return Ok(self.step());
         }
-        let asked = self.asked.pop_front().ok_or(BlobError::Protocol(
-            "an answer without a question",
-        ))?;
+        let asked = self
+            .asked
+            .pop_front()
+            .ok_or(BlobError::Protocol("an answer without a question"))?;
         if self.state == State::Done {
             return Ok(Step::Done);
         }
@@ -304,7 +318,7 @@ impl Fetch {
             Incoming::receive(root, plaintext, self.limit)
         });
         match opened {
-            None => return self.resume(),
+            None => self.resume(),
             Some(Ok(incoming)) if incoming.hash == self.plaintext => {
                 incoming.publish(root, quota)?;
                 self.arriving.discard(&self.store)?;

@@ -269,7 +269,14 @@ impl Answer {
     /// # Errors
     /// If the bytes are not canonical, too many, or have another shape.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CodecError> {
-        const KINDS: &[(u8, u8)] = &[(0x82, 0), (0x83, 1), (0x81, 2), (0x82, 3), (0x81, 4), (0x83, 5)];
+        const KINDS: &[(u8, u8)] = &[
+            (0x82, 0),
+            (0x83, 1),
+            (0x81, 2),
+            (0x82, 3),
+            (0x81, 4),
+            (0x83, 5),
+        ];
         Ok(match kind(bytes, KINDS)? {
             0 => {
                 let (_, names): (u8, Vec<Vec<(Name, u64)>>) = decode(bytes)?;
@@ -277,7 +284,9 @@ impl Answer {
                 let mut lists = Vec::with_capacity(names.len());
                 for held in names {
                     bounded(held.len(), MAX_HELD)?;
-                    let held = held.into_iter().map(|(root, len)| Held { root: *root, len });
+                    let held = held
+                        .into_iter()
+                        .map(|(root, len)| Held { root: *root, len });
                     lists.push(held.collect());
                 }
                 Self::Held(lists)

@@ -19,9 +19,7 @@ use crate::{
     incoming::{prepare_place, sync_directory},
     location::{TREE, cid_of, path},
     slice::Verified,
-    tree::{
-        GROUP_LEN, PAIR, ReadError, STEP, geometry, has_tree, last_group, read_verified,
-    },
+    tree::{GROUP_LEN, PAIR, ReadError, STEP, geometry, has_tree, last_group, read_verified},
 };
 
 mod registry;

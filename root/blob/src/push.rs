@@ -131,9 +131,10 @@ impl Push {
     }
 
     fn take(&mut self, answer: &Answer) -> Result<PushStep, BlobError> {
-        let expected = self.asked.pop_front().ok_or(BlobError::Protocol(
-            "an answer without a question",
-        ))?;
+        let expected = self
+            .asked
+            .pop_front()
+            .ok_or(BlobError::Protocol("an answer without a question"))?;
         match *answer {
             _ if self.state == State::Done => {}
             Answer::Done => self.state = State::Done,

@@ -72,9 +72,10 @@ impl Quota {
         *used = used.saturating_add(cost(len));
     }
 
-    /// Whether a blob of `len` bytes fits.
-    pub(crate) fn check(&self, len: u64) -> Result<(), BlobError> {
-        self.fits(*self.lock(), len)
+    /// Whether a blob of `len` bytes fits, and `names` names beside it.
+    pub(crate) fn check(&self, len: u64, names: u64) -> Result<(), BlobError> {
+        let used = self.lock().saturating_add(names * cost(0));
+        self.fits(used, len)
     }
 
     fn fits(&self, used: u64, len: u64) -> Result<(), BlobError> {

@@ -148,9 +148,10 @@ impl RangeRead {
     /// # Errors
     /// As for [`Fetch::handle`](crate::Fetch::handle).
     pub fn handle(&mut self, answer: Answer) -> Result<Vec<u8>, BlobError> {
-        let ask = self.asked.pop_front().ok_or(BlobError::Protocol(
-            "an answer without a question",
-        ))?;
+        let ask = self
+            .asked
+            .pop_front()
+            .ok_or(BlobError::Protocol("an answer without a question"))?;
         let (len, slice) = match answer {
             Answer::Slice { len, slice } => (len, slice.0),
             Answer::Missing => return Err(BlobError::NotHeld(self.cid)),

@@ -34,8 +34,7 @@ impl SealedBlob {
     /// Seals `blob` once to learn the hash of the ciphertext. `key` must be its key.
     pub fn new(blob: Blob, key: &BlobKey) -> Result<Self, BlobError> {
         let len = sealed_len(blob.len());
-        let tree = temporary(blob.store_root())?
-            .into_file();
+        let tree = temporary(blob.store_root())?.into_file();
         let out = tree.try_clone().map_err(BlobError::Source)?;
         let sealed = SealedReader::new(blob.reader(0, u64::MAX), key);
         let root = build_from(sealed, len, out).map_err(|error| match error.downcast() {
@@ -103,7 +102,12 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     fn segment(&mut self, index: u64) -> Result<&[u8], BlobError> {
-        if self.segments.cached.as_ref().is_none_or(|(at, _)| *at != index) {
+        if self
+            .segments
+            .cached
+            .as_ref()
+            .is_none_or(|(at, _)| *at != index)
+        {
             let start = index * SEGMENT;
             let mut segment = self.blob.read_range(start, SEGMENT)?;
             segment.reserve_exact(TAG as usize);

@@ -22,7 +22,7 @@ use crate::{
 };
 
 const NAME: &str = "name";
-const GRACE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const GRACE: Duration = Duration::from_hours(7 * 24);
 /// Damaged ciphertexts remembered; one that is forgotten is found again when it is read.
 const MAX_DAMAGED: usize = 1024;
 

@@ -104,14 +104,14 @@ impl<W: Write> OpeningWriter<W> {
     }
 
     fn open(&mut self, last: bool) -> io::Result<()> {
-        let foreign = |_| io::Error::new(io::ErrorKind::InvalidData, "a segment does not open");
+        let foreign = || io::Error::new(io::ErrorKind::InvalidData, "a segment does not open");
         // No blob but the empty one ends with an empty segment.
         if last && self.index > 0 && self.segment.len() as u64 <= SEALED - SEGMENT {
-            return Err(foreign(()));
+            return Err(foreign());
         }
         self.cipher
             .open(self.index, last, &mut self.segment)
-            .map_err(|_| foreign(()))?;
+            .map_err(|_| foreign())?;
         self.target.write_all(&self.segment)?;
         self.segment.clear();
         self.index += 1;

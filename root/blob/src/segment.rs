@@ -94,7 +94,12 @@ mod tests {
         for len in (0..300_000).chain([u64::from(u32::MAX), 1 << 40]) {
             assert_eq!(plain_len(sealed_len(len)), Some(len));
         }
-        for (sealed, plain) in [(15, None), (16, Some(0)), (17, Some(1)), (65552, Some(65536))] {
+        for (sealed, plain) in [
+            (15, None),
+            (16, Some(0)),
+            (17, Some(1)),
+            (65552, Some(65536)),
+        ] {
             assert_eq!(plain_len(sealed), plain);
         }
         // A second segment is never empty.

@@ -3,11 +3,8 @@
 use blake3::Hash;
 
 use crate::{
-    Answer, BlindName, BlobError, BlobStore, Held, MAX_BLOB, MAX_NAMES, MAX_SLICE, Refusal, Request,
-    SealedStore, Slice,
-    location::cid_of,
-    partial::Progress,
-    slice::Verified,
+    Answer, BlindName, BlobError, BlobStore, Held, MAX_BLOB, MAX_NAMES, MAX_SLICE, Refusal,
+    Request, SealedStore, Slice, location::cid_of, partial::Progress, slice::Verified,
 };
 
 /// What a peer holds of a pod's blobs.
@@ -159,7 +156,8 @@ impl Holding<'_> {
         }
         match progress {
             Progress::Nothing => {
-                store.quota().check(len)?;
+                let names = u64::from(matches!(self, Self::Sealed(_)));
+                store.quota().check(len, names)?;
                 Ok(Answer::Next(0))
             }
             Progress::Part { next, len: proven } if proven == len => Ok(Answer::Next(next)),

@@ -127,7 +127,8 @@ impl BlobStore {
     pub fn put_bytes(&self, bytes: &[u8]) -> Result<Cid, BlobError> {
         let hash = blake3::hash(bytes);
         if !self.is_sound(&hash) {
-            Incoming::receive(self.directory(), bytes, u64::MAX)?.publish(self.directory(), self.quota())?;
+            Incoming::receive(self.directory(), bytes, u64::MAX)?
+                .publish(self.directory(), self.quota())?;
         }
         Ok(cid_of(&hash))
     }
@@ -160,9 +161,7 @@ impl BlobStore {
     /// open stay readable.
     pub fn remove(&self, cid: &Cid) -> Result<bool, BlobError> {
         let hash = hash_of(cid)?;
-        let removed = self
-            .quota()
-            .remove(&path(self.directory(), &hash, DATA))?;
+        let removed = self.quota().remove(&path(self.directory(), &hash, DATA))?;
         let tree = path(self.directory(), &hash, TREE);
         let removed_any = match fs::remove_file(&tree) {
             Ok(()) => true,
@@ -215,7 +214,9 @@ impl BlobStore {
         let blob = self.open(cid)?;
         match io::copy(&mut blob.reader(0, u64::MAX), &mut io::sink()) {
             Ok(_) => Ok(()),
-            Err(error) => Err(error.downcast().unwrap_or_else(BlobError::io(self.directory()))),
+            Err(error) => Err(error
+                .downcast()
+                .unwrap_or_else(BlobError::io(self.directory()))),
         }
     }
 

@@ -1,7 +1,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::{wire::*, *};
-use rhizome_blob::{Answer, Fetch, Held, Holding, MAX_SLICE, Refusal, Request, Slice, Step};
+use rhizome_blob::{Answer, Fetch, Held, Holding, MAX_SLICE, Refusal, Request, Slice};
 
 const BIG: usize = 5 * MAX_SLICE as usize + 3 * GROUP + 77;
 
@@ -50,7 +50,10 @@ fn blobs_of_every_length_arrive() {
         assert_eq!(one.request(), None);
         assert!(Fetch::plain(&here, &cid, 0).unwrap().is_done());
     }
-    assert_eq!((partial_files(&here), here.partials().unwrap().len()), (0, 0));
+    assert_eq!(
+        (partial_files(&here), here.partials().unwrap().len()),
+        (0, 0)
+    );
 }
 
 #[test]
@@ -147,7 +150,10 @@ fn whatever_a_peer_changes_is_refused_and_nothing_of_it_kept() {
     let (_here, here) = store();
     let good = |request: &Request| answer(request, Holding::Plain(&there));
     // Of the first slice every byte counts; so does its length.
-    let first = Fetch::plain(&here, &cid, u64::MAX).unwrap().request().unwrap();
+    let first = Fetch::plain(&here, &cid, u64::MAX)
+        .unwrap()
+        .request()
+        .unwrap();
     let Answer::Slice { len, slice } = good(&first) else {
         panic!()
     };
@@ -242,6 +248,7 @@ fn two_fetches_of_one_blob_help_each_other() {
             }
         }
     }
+    // The one that did not get the last slice asks once more before it sees that all is there.
     assert!(served <= 7, "{served}");
     assert!(content(&here, &cid) == bytes);
     assert_eq!(partial_files(&here), 0);
@@ -302,10 +309,9 @@ fn partial_blobs_are_cleared_after_seven_days() {
     let mut one = Fetch::plain(&here, &cid, u64::MAX).unwrap();
     fetch_some(&mut one, 2, |r| answer(r, Holding::Plain(&there))).unwrap();
     assert_eq!(here.partials().unwrap(), [(cid, BIG as u64)]);
-    let day = Duration::from_secs(24 * 60 * 60);
+    let day = Duration::from_hours(24);
     let now = SystemTime::now();
     assert_eq!(here.clear_partials(now + 8 * day).unwrap(), 0, "in use");
-    assert_eq!(one.handle(Answer::Missing).unwrap_err().to_string().is_empty(), false);
     drop(one);
     assert_eq!(here.clear_partials(now + 6 * day).unwrap(), 0, "too young");
     assert_eq!(partial_files(&here), 2);
@@ -326,6 +332,5 @@ fn a_full_quota_stops_a_fetch_in_words() {
     let refused = fetch(&mut one, Holding::Plain(&there));
     assert!(matches!(refused, Err(BlobError::Quota { left, .. }) if left == 1 << 20));
     assert_eq!(one.request(), None);
-    assert_eq!(Step::More, Step::More);
     assert_eq!(partial_files(&here), 0);
 }

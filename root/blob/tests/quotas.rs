@@ -36,7 +36,10 @@ fn a_store_counts_what_it_holds() {
     assert!(!store.remove(&big).unwrap());
     store.put_bytes(&sample(50_000)).unwrap();
     assert_eq!(store.usage().unwrap().left(), 0);
-    assert_eq!(BlobStore::in_directory(directory.path()).unwrap().usage(), None);
+    assert_eq!(
+        BlobStore::in_directory(directory.path()).unwrap().usage(),
+        None
+    );
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use super::*;
 use rhizome_blob::{
-    Answer, BlobKeys, Fetch, Held, Holding, Limits, MAX_MESSAGE, Push, PushStep, RangeRead, Request,
-    Sealed, Step, serve,
+    Answer, BlobKeys, Fetch, Held, Holding, Limits, MAX_MESSAGE, Push, PushStep, RangeRead,
+    Request, Sealed, Step, serve,
 };
 
 pub(crate) const ALL: Limits = Limits {
@@ -46,7 +46,9 @@ pub(crate) fn fetch_some(
 }
 
 pub(crate) fn fetch(fetch: &mut Fetch, holding: Holding<'_>) -> Result<(), BlobError> {
-    assert!(fetch_some(fetch, 10_000, |request| answer(request, holding))?);
+    assert!(fetch_some(fetch, 10_000, |request| answer(
+        request, holding
+    ))?);
     Ok(())
 }
 

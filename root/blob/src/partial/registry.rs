@@ -15,10 +15,7 @@ use rhizome_ipld::Cid;
 
 use super::{Partial, Paths, Reader, open, open_alone};
 use crate::{
-    BlobError, BlobStore,
-    incoming::private_directory,
-    location::cid_of,
-    quota::Quota,
+    BlobError, BlobStore, incoming::private_directory, location::cid_of, quota::Quota,
     slice::Verified,
 };
 
@@ -26,7 +23,7 @@ use crate::{
 /// opening one again means to verify it again.
 const KEPT_OPEN: usize = 16;
 
-const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const KEPT: Duration = Duration::from_hours(7 * 24);
 
 /// The directory of partial blobs.
 #[derive(Debug)]
@@ -82,17 +79,15 @@ impl Partials {
     pub(crate) fn enter(&self, hash: Hash) -> Arc<Arriving> {
         let mut open = self.lock();
         let known = open.all.get(&hash).and_then(Weak::upgrade);
-        let entry = known
-            .filter(|entry| !entry.is_over())
-            .unwrap_or_else(|| {
-                let entry = Arc::new(Arriving {
-                    hash,
-                    state: Mutex::new(State::Unopened),
-                });
-                open.all.retain(|_, entry| entry.strong_count() > 0);
-                open.all.insert(hash, Arc::downgrade(&entry));
-                entry
+        let entry = known.filter(|entry| !entry.is_over()).unwrap_or_else(|| {
+            let entry = Arc::new(Arriving {
+                hash,
+                state: Mutex::new(State::Unopened),
             });
+            open.all.retain(|_, entry| entry.strong_count() > 0);
+            open.all.insert(hash, Arc::downgrade(&entry));
+            entry
+        });
         open.recent
             .retain(|other| other.hash != hash && !other.is_over());
         open.recent.push_back(Arc::clone(&entry));

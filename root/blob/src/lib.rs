@@ -14,6 +14,12 @@
 //! assert_eq!(store.open(&cid)?.read_range(2, 7)?, b"picture");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! Between devices a blob crosses in slices, each of which proves itself against the hash: [`Fetch`],
+//! [`Push`] and [`RangeRead`] ask, [`serve`] answers, the caller carries the [`Request`]s and
+//! [`Answer`]s. A peer without keys has a [`SealedStore`]: ciphertext under [`BlindName`]s. Nothing
+//! here opens a socket or asks for the time, but files are read and written: run it where blocking is
+//! allowed. The formats are in `docs/spec/blob.md`.
 
 mod blob;
 mod error;

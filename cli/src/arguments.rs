@@ -106,6 +106,24 @@ pub enum Command {
         #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
         listen: SocketAddr,
     },
+    /// Keep other people's pods, sealed: an always-on peer that can read none of them
+    CloudPeer {
+        /// Where to be reached
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7500")]
+        listen: SocketAddr,
+        /// What each pod may take
+        #[arg(long, value_name = "MiB", default_value_t = rhizome_pod::DEFAULT_QUOTA >> 20)]
+        quota: u64,
+    },
+    /// Take a pod back on an empty machine, with its 24 words on standard input
+    Recover {
+        /// A peer that keeps the pod
+        #[arg(long, value_name = "ADDRESS")]
+        peer: String,
+        /// The address to use on this side
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+    },
     /// A hash of the full current state: equal on equal replicas
     Digest,
     /// Verify every hash, signature and index against the log

@@ -76,6 +76,8 @@ fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
             Some(PeersCommand::Remove { key }) => network::remove_peer(&home, key, output),
         },
         Command::Sync { once: _, listen } => network::sync(&home, *listen, output),
+        Command::CloudPeer { listen, quota } => network::cloud_peer(&home, *listen, *quota, output),
+        Command::Recover { peer, listen } => network::recover(&home, peer, *listen, output),
         Command::Digest => network::digest(&home, output),
         Command::Doctor { rebuild } => commands::doctor(&home, *rebuild, output),
         Command::Bench { tuples } => bench::run(*tuples, output),

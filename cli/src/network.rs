@@ -1,40 +1,14 @@
 //! Commands about the person's other devices and the peers that keep the pod.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{io::Read, net::SocketAddr, sync::Arc, time::Duration};
 
-use rhizome_pod::{DeviceDetail, PairingCode, PeerReport, Pod, network};
+use rhizome_pod::{DeviceDetail, PairingCode, PeerReport, network};
 use serde_json::{Value as Json, json};
 
 use crate::{
     open::{Home, Opened},
     output::{Failure, Output},
 };
-
-fn here(home: &Home, what: &str) -> Result<Arc<Pod>, Failure> {
-    match home.open(what)? {
-        Opened::Here(pod) => Ok(Arc::from(pod)),
-        Opened::There(_) => Err(Failure::new(
-            4,
-            "in-use",
-            format!(
-                "the pod is running: use its page, or stop `rhizome up` before `rhizome {what}`"
-            ),
-        )),
-    }
-}
-
-fn report(r: &PeerReport) -> Json {
-    json!({
-        "key": r.key.to_did_key(),
-        "address": r.address,
-        "received": r.received,
-        "certificates": r.certificates,
-        "equal": r.equal,
-        "bytes_sent": r.bytes_sent,
-        "bytes_received": r.bytes_received,
-        "error": r.error,
-    })
-}
 
 fn report_text(r: &Json) -> String {
     match r["error"].as_str() {
@@ -61,20 +35,49 @@ fn qr(text: &str) -> Option<String> {
     Some(image.quiet_zone(true).build())
 }
 
+/// How often a running pod is asked whether somebody has joined.
+const LOOK: Duration = Duration::from_millis(200);
+
 pub fn pair(home: &Home, listen: SocketAddr, member: bool, output: &Output) -> Result<(), Failure> {
-    let pod = here(home, "pair")?;
-    let mut shown = Ok(());
-    let joined = network::pair(&pod, vec![listen], member, |code| {
-        let text = code.to_string();
-        shown = output.answer(&json!({ "code": text }), |_| {
+    let show = |text: &str| {
+        output.answer(&json!({ "code": text }), |_| {
             let picture = qr(&text.to_ascii_uppercase()).unwrap_or_default();
             format!("{picture}\nOn the new device, within two minutes:\n\n  rhizome join {text}\n")
-        });
-    })?;
-    shown?;
-    let answer = json!({ "joined": { "key": joined.key.to_did_key(), "name": joined.name } });
-    output.answer(&answer, |_| {
-        format!("{} is one of your devices now.", joined.name)
+        })
+    };
+    let joined = match home.open("pair")? {
+        Opened::Here(pod) => {
+            let mut shown = Ok(());
+            let joined = network::pair(&Arc::from(pod), vec![listen], member, |code| {
+                shown = show(&code.to_string());
+            })?;
+            shown?;
+            json!({ "key": joined.key.to_did_key(), "name": joined.name })
+        }
+        Opened::There(client) => {
+            let code = client.pair(member)?;
+            show(code["code"].as_str().unwrap_or_default())?;
+            loop {
+                let now = client.pairing()?;
+                if now["open"] != true {
+                    break now["joined"].clone();
+                }
+                std::thread::sleep(LOOK);
+            }
+        }
+    };
+    if joined.is_null() {
+        return Err(Failure::new(
+            1,
+            "nobody",
+            "no device came in time, or the code was mistyped too often",
+        ));
+    }
+    output.answer(&json!({ "joined": joined }), |_| {
+        format!(
+            "{} is one of your devices now.",
+            joined["name"].as_str().unwrap_or_default()
+        )
     })
 }
 
@@ -93,7 +96,7 @@ pub fn join(
     let opening = home.opening("join");
     let (pod, first) = network::join(&home.pod, &opening, &code, &name, &[listen])?;
     let answer =
-        json!({ "did": pod.did(), "device": pod.device(), "name": name, "sync": report(&first) });
+        json!({ "did": pod.did(), "device": pod.device(), "name": name, "sync": first.to_json() });
     output.answer(&answer, |a| {
         format!(
             "This device is `{name}` of {} now.\n{}",
@@ -114,9 +117,14 @@ fn host_name() -> String {
 }
 
 pub fn devices(home: &Home, output: &Output) -> Result<(), Failure> {
-    let pod = here(home, "devices")?;
-    let devices: Vec<Json> = pod.devices()?.iter().map(DeviceDetail::to_json).collect();
-    output.answer(&json!({ "devices": devices }), |_| {
+    let devices = match home.open("devices")? {
+        Opened::Here(pod) => {
+            let all: Vec<Json> = pod.devices()?.iter().map(DeviceDetail::to_json).collect();
+            json!({ "devices": all })
+        }
+        Opened::There(client) => client.devices()?,
+    };
+    output.answer(&devices, |d| {
         let line = |d: &Json| {
             format!(
                 "{}  {}  {}{}",
@@ -130,46 +138,52 @@ pub fn devices(home: &Home, output: &Output) -> Result<(), Failure> {
                 },
             )
         };
-        devices.iter().map(line).collect::<Vec<_>>().join("\n")
+        lines(&d["devices"], line)
     })
 }
 
+fn lines(list: &Json, line: impl Fn(&Json) -> String) -> String {
+    let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    list.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
 pub fn remove_device(home: &Home, key: &str, output: &Output) -> Result<(), Failure> {
-    let pod = here(home, "devices remove")?;
-    let found = pod.devices()?.into_iter().find(|d| {
-        let did = d.key.to_did_key();
-        did == key || did.strip_prefix("did:key:") == Some(key)
-    });
-    let device = found.ok_or_else(|| {
-        Failure::new(
-            1,
-            "no-device",
-            format!("{key} is none of the pod's devices: see `rhizome devices`"),
-        )
-    })?;
-    pod.remove_device(&device.key)?;
-    let answer = json!({ "removed": device.key.to_did_key() });
-    output.answer(&answer, |_| {
+    let removed = match home.open("devices remove")? {
+        Opened::Here(pod) => {
+            let key = pod.device_by_name(key)?;
+            pod.remove_device(&key)?;
+            json!({ "removed": key.to_did_key() })
+        }
+        Opened::There(client) => client.remove_device(key)?,
+    };
+    output.answer(&removed, |_| {
         "Removed. What it writes from now on does not count, and what you write from now on it cannot read.".into()
     })
 }
 
 pub fn peers(home: &Home, output: &Output) -> Result<(), Failure> {
-    let pod = here(home, "peers")?;
-    let peers: Vec<Json> = pod
-        .peers()?
-        .iter()
-        .map(|p| json!({ "key": p.key.to_did_key(), "address": p.address }))
-        .collect();
-    output.answer(&json!({ "peers": peers }), |_| {
+    let peers = match home.open("peers")? {
+        Opened::Here(pod) => {
+            let all: Vec<Json> = pod.peers()?.iter().map(|p| p.to_json(None)).collect();
+            json!({ "peers": all })
+        }
+        Opened::There(client) => client.peers()?,
+    };
+    output.answer(&peers, |p| {
         let line = |p: &Json| {
+            let state = match (p["connected"].as_bool(), p["error"].as_str()) {
+                (Some(true), _) if p["equal"] == true => "  connected, in step".to_owned(),
+                (Some(true), _) => "  connected".to_owned(),
+                (_, Some(error)) => format!("  {error}"),
+                _ => String::new(),
+            };
             format!(
-                "{}  {}",
+                "{}{state}\n  {}",
                 p["key"].as_str().unwrap_or_default(),
                 p["address"].as_str().unwrap_or_default()
             )
         };
-        peers.iter().map(line).collect::<Vec<_>>().join("\n")
+        lines(&p["peers"], line)
     })
 }
 
@@ -179,52 +193,122 @@ pub fn add_peer(
     listen: SocketAddr,
     output: &Output,
 ) -> Result<(), Failure> {
-    let pod = here(home, "peers add")?;
-    let (address, token) = rhizome_pod::parse_peer(address)?;
-    let done = network::add_peer(&pod, vec![listen], &address, token.as_deref())?;
-    output.answer(&report(&done), report_text)
+    let (at, token) = rhizome_pod::parse_peer(address)?;
+    let report = match home.open("peers add")? {
+        Opened::Here(pod) => {
+            network::add_peer(&Arc::from(pod), vec![listen], &at, token.as_deref())?.to_json()
+        }
+        Opened::There(client) => client.add_peer(address)?,
+    };
+    output.answer(&report, report_text)
 }
 
 pub fn remove_peer(home: &Home, key: &str, output: &Output) -> Result<(), Failure> {
-    let pod = here(home, "peers remove")?;
-    let found = pod
-        .peers()?
-        .into_iter()
-        .find(|p| p.key.to_did_key() == key || p.address == key);
-    let peer = found.ok_or_else(|| {
-        Failure::new(
-            1,
-            "no-peer",
-            format!("{key} is none of the pod's peers: see `rhizome peers`"),
-        )
-    })?;
-    pod.forget_peer(&peer.key)?;
-    output.answer(&json!({ "removed": peer.key.to_did_key() }), |_| {
+    let removed = match home.open("peers remove")? {
+        Opened::Here(pod) => {
+            let found = pod
+                .peers()?
+                .into_iter()
+                .find(|p| p.key.to_did_key() == key || p.address == key);
+            let peer = found.ok_or_else(|| {
+                Failure::new(
+                    1,
+                    "no-peer",
+                    format!("{key} is none of the pod's peers: see `rhizome peers`"),
+                )
+            })?;
+            pod.forget_peer(&peer.key)?;
+            json!({ "removed": peer.key.to_did_key() })
+        }
+        Opened::There(client) => client.remove_peer(key)?,
+    };
+    output.answer(&removed, |_| {
         "Forgotten. It keeps what it has, and gets nothing new.".into()
     })
 }
 
 pub fn sync(home: &Home, listen: SocketAddr, output: &Output) -> Result<(), Failure> {
-    let pod = here(home, "sync")?;
-    let reports = network::sync_once(&pod, vec![listen])?;
-    let all: Vec<Json> = reports.iter().map(report).collect();
-    let failed = reports.iter().find_map(|r| r.error.clone());
-    output.answer(&json!({ "peers": all }), |_| {
-        if all.is_empty() {
-            "There is no peer yet: `rhizome peers add ADDRESS`, or `rhizome pair`.".into()
-        } else {
-            all.iter().map(report_text).collect::<Vec<_>>().join("\n")
+    let reports = match home.open("sync")? {
+        Opened::Here(pod) => {
+            let all = network::sync_once(&Arc::from(pod), vec![listen])?;
+            json!({ "peers": all.iter().map(PeerReport::to_json).collect::<Vec<_>>() })
         }
+        Opened::There(client) => client.sync()?,
+    };
+    output.answer(&reports, |r| match r["peers"].as_array() {
+        Some(all) if !all.is_empty() => lines(&r["peers"], report_text),
+        _ => "There is no peer yet: `rhizome peers add ADDRESS`, or `rhizome pair`.".into(),
     })?;
+    let failed = reports["peers"]
+        .as_array()
+        .and_then(|all| all.iter().find_map(|r| r["error"].as_str()));
     match failed {
         Some(error) => Err(Failure::new(1, "sync", error)),
         None => Ok(()),
     }
 }
 
+/// Longest text that is read as recovery words.
+const MAX_WORDS: u64 = 4096;
+
+pub fn recover(
+    home: &Home,
+    peer: &str,
+    listen: SocketAddr,
+    output: &Output,
+) -> Result<(), Failure> {
+    let (address, _) = rhizome_pod::parse_peer(peer)?;
+    output.remark("Type the 24 words, then Enter and Ctrl-D:");
+    let mut words = String::new();
+    std::io::stdin()
+        .take(MAX_WORDS)
+        .read_to_string(&mut words)
+        .map_err(|e| Failure::new(1, "input", format!("standard input: {e}")))?;
+    let (pod, first) = network::recover(
+        &home.pod,
+        &home.opening("recover"),
+        &words,
+        &address,
+        &[listen],
+    )?;
+    let answer = json!({ "did": pod.did(), "device": pod.device(), "sync": first.to_json() });
+    output.answer(&answer, |a| {
+        format!(
+            "{} is yours again; all other devices are out.\n{}",
+            pod.did(),
+            report_text(&a["sync"])
+        )
+    })
+}
+
+pub fn cloud_peer(
+    home: &Home,
+    listen: SocketAddr,
+    quota: u64,
+    output: &Output,
+) -> Result<(), Failure> {
+    let opening = home.opening("cloud-peer");
+    network::cloud_peer(
+        home.pod.directory(),
+        &opening,
+        listen,
+        quota << 20,
+        |address| {
+            // nobody reads this any more if standard output is closed, and the peer is up all the same
+            let _ = output.answer(&json!({ "address": address }), |_| {
+            format!("This peer keeps pods for whoever has its address:\n\n  rhizome peers add {address}\n\nStop it with Ctrl-C.")
+        });
+        },
+    )?;
+    Ok(())
+}
+
 pub fn digest(home: &Home, output: &Output) -> Result<(), Failure> {
-    let pod = here(home, "digest")?;
-    output.answer(&pod.digest()?, |d| {
+    let digest = match home.open("digest")? {
+        Opened::Here(pod) => pod.digest()?,
+        Opened::There(client) => client.digest()?,
+    };
+    output.answer(&digest, |d| {
         format!(
             "{}  {} ({} tuples)",
             d["digest"].as_str().unwrap_or_default(),

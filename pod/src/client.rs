@@ -131,6 +131,51 @@ impl Client {
         self.post("/doctor", &json!({}))
     }
 
+    /// The devices.
+    pub fn devices(&self) -> Result<Json, PodError> {
+        self.get("/devices")
+    }
+
+    /// Takes a device out.
+    pub fn remove_device(&self, key: &str) -> Result<Json, PodError> {
+        self.post("/devices/remove", &json!({ "key": key }))
+    }
+
+    /// The peers, and how it stands with them.
+    pub fn peers(&self) -> Result<Json, PodError> {
+        self.get("/peers")
+    }
+
+    /// Lets a peer keep the pod.
+    pub fn add_peer(&self, address: &str) -> Result<Json, PodError> {
+        self.post("/peers", &json!({ "address": address }))
+    }
+
+    /// Forgets a peer.
+    pub fn remove_peer(&self, key: &str) -> Result<Json, PodError> {
+        self.post("/peers/remove", &json!({ "key": key }))
+    }
+
+    /// One round with every known peer.
+    pub fn sync(&self) -> Result<Json, PodError> {
+        self.post("/sync", &json!({}))
+    }
+
+    /// A code for a new device.
+    pub fn pair(&self, member: bool) -> Result<Json, PodError> {
+        self.post("/pair", &json!({ "member": member }))
+    }
+
+    /// Whether the code is still good, and who joined by it.
+    pub fn pairing(&self) -> Result<Json, PodError> {
+        self.get("/pair")
+    }
+
+    /// A hash of the full current state.
+    pub fn digest(&self) -> Result<Json, PodError> {
+        self.get("/digest")
+    }
+
     fn url(&self, path: &str) -> String {
         format!("{}/api/1{path}", self.running.url)
     }

@@ -73,6 +73,31 @@ impl Pod {
         Ok(out)
     }
 
+    /// The device of this key, as a did:key or without the prefix, or of this name if only one is called that.
+    ///
+    /// # Errors
+    /// [`PodError::Request`] if there is none, or more than one.
+    pub fn device_by_name(&self, text: &str) -> Result<PublicKey, PodError> {
+        let devices = self.devices()?;
+        let is_key = |d: &&DeviceDetail| {
+            let did = d.key.to_did_key();
+            did == text || did.strip_prefix("did:key:") == Some(text)
+        };
+        if let Some(device) = devices.iter().find(is_key) {
+            return Ok(device.key);
+        }
+        let mut named = devices.iter().filter(|d| d.name.as_deref() == Some(text));
+        match (named.next(), named.next()) {
+            (Some(device), None) => Ok(device.key),
+            (None, _) => Err(PodError::Request(format!(
+                "{text} is none of the pod's devices"
+            ))),
+            _ => Err(PodError::Request(format!(
+                "several devices are called {text}: give the key"
+            ))),
+        }
+    }
+
     /// Takes a device out. What it wrote and is here by now goes on counting; what it writes from now on does not, anywhere; and what is
     /// written from now on it cannot read.
     ///

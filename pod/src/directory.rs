@@ -4,9 +4,10 @@ use rhizome_ipld::PublicKey;
 use rhizome_replica::{Edit, Snapshot, key};
 use rhizome_storage::Durability;
 use rhizome_tuple::{Attribute, EntityId, Value};
+use serde_json::{Value as Json, json};
 
 use crate::{
-    App, Pod, PodError,
+    App, PeerState, Pod, PodError,
     home::{now_ms, random_bytes},
 };
 
@@ -22,6 +23,22 @@ pub struct Peer {
     pub key: PublicKey,
     /// Where it is, as text.
     pub address: String,
+}
+
+impl Peer {
+    /// As commands and the API print it, with what a running node knows of the exchange.
+    pub fn to_json(&self, state: Option<&PeerState>) -> Json {
+        let mut out = json!({ "key": self.key.to_did_key(), "address": self.address });
+        if let Some(state) = state {
+            out["connected"] = state.connected.into();
+            out["equal"] = state.equal.into();
+            out["synced_ms"] = state.synced_ms.into();
+            out["received"] = state.received.into();
+            out["delivered"] = state.delivered.into();
+            out["error"] = state.error.clone().into();
+        }
+        out
+    }
 }
 
 fn attribute(name: &str) -> Result<Attribute, PodError> {

@@ -2,8 +2,6 @@
 
 use std::{ops::ControlFlow, sync::atomic::Ordering};
 
-use rhizome_replica::{key, tag};
-use rhizome_tuple::Value;
 use serde_json::{Value as Json, json};
 
 use crate::{Pod, PodError, Stop};
@@ -32,6 +30,8 @@ pub struct Diagnosis {
     pub files: u64,
     /// Their bytes.
     pub file_bytes: u64,
+    /// Files that tuples name and that are not here; of a pod with other devices or peers they may be there.
+    pub absent_files: u64,
     /// Forks in an author's chain: a restored backup or two writers with one key. To be looked at, not damage.
     pub forks: u64,
     /// What is wrong; empty if all is well.
@@ -49,6 +49,7 @@ impl Diagnosis {
             "tuples": self.tuples,
             "files": self.files,
             "file_bytes": self.file_bytes,
+            "absent_files": self.absent_files,
             "forks": self.forks,
             "findings": self.findings,
         })
@@ -90,14 +91,17 @@ impl Pod {
                 .iter()
                 .map(|(cid, error)| format!("file {cid}: {error}")),
         );
-        for k in now.eav().range(0, u128::MAX) {
-            let fact = key::un_eav(k);
-            if fact.v.tag == tag::BLOB
-                && let Some(Value::Blob(cid)) = now.value(fact.v)
-                && !self.blobs().has(&cid)?
-            {
-                findings.push(format!("file {cid} is named by a tuple and not here"));
+        let mut absent = Vec::new();
+        for cid in self.named_files()? {
+            if !self.blobs().has(&cid)? {
+                absent.push(cid);
             }
+        }
+        // where there are other devices or peers, a file that is not here may still be on its way
+        let alone = self.devices()?.len() < 2 && self.peers()?.is_empty();
+        if alone {
+            let named = |cid| format!("file {cid} is named by a tuple and not here");
+            findings.extend(absent.iter().map(named));
         }
         now.fault()?;
         findings.truncate(MAX_FINDINGS);
@@ -108,6 +112,7 @@ impl Pod {
             tuples: report.tuples,
             files: files.sound,
             file_bytes: files.bytes,
+            absent_files: absent.len() as u64,
             forks: report.forks,
             findings,
         })

@@ -12,6 +12,7 @@ use rhizome_import::ImportError;
 use rhizome_network::NetworkError;
 use rhizome_query::QueryError;
 use rhizome_replica::ReplicaError;
+use rhizome_sealed::SealedError;
 use rhizome_share::ShareError;
 use rhizome_storage::StorageError;
 use rhizome_sync::SyncError;
@@ -87,6 +88,9 @@ pub enum PodError {
     /// The connection to another device failed.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// The store of a cloud peer.
+    #[error(transparent)]
+    Sealed(#[from] SealedError),
     /// What another device said makes no sense.
     #[error("{0}")]
     Peer(String),
@@ -151,6 +155,7 @@ impl PodError {
             Self::Storage(StorageError::Full(_)) | Self::Blob(BlobError::Full(_)) => "disk-full",
             Self::Replica(e) => replica_code(e),
             Self::Storage(_) => "storage",
+            Self::Sealed(_) => "sealed",
             Self::Network(_) => "network",
             Self::Peer(_) => "peer",
             Self::Refused(_) => "refused",

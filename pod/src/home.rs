@@ -9,15 +9,19 @@ use std::{
 };
 
 use rhizome_blob::BlobStore;
-use rhizome_identity::{Create, Genesis, IdentityError, KeyStore, Log, RecoveryWords, Secret};
+use rhizome_identity::{
+    Create, Device, Genesis, IdentityError, KeyStore, Log, RecoveryWords, Role, Secret,
+};
 use rhizome_ipld::PublicKey;
-use rhizome_network::{Admission, Node, NodeConfig, Protocol, Services};
+use rhizome_network::{Admission, Node, NodeConfig, PeerAddress, Protocol, Services};
 use rhizome_replica::{Authors, Epochs, Replica, ReplicaError};
 use rhizome_share::Certificate;
 use rhizome_storage::{Kv, RedbKv};
 use rhizome_tuple::EpochSecret;
 
-use crate::{PairingCode, Pod, PodError, Running, lock::WriterLock, pairing, trust::Trust};
+use crate::{
+    PairingCode, Pod, PodError, Running, cloud::found, lock::WriterLock, pairing, trust::Trust,
+};
 
 /// Where a pod lives on disk:
 ///
@@ -132,6 +136,57 @@ impl PodHome {
         let joined = joined.await;
         node.shutdown().await?;
         self.take_part(lock, keys, &joined?)
+    }
+
+    /// Takes a pod back on an empty machine, with its recovery words and a peer that keeps it. All other devices are out; what they wrote
+    /// counts as far as that peer has it.
+    ///
+    /// # Errors
+    /// [`PodError::Exists`] if there is a pod here; [`PodError::Refused`] if the peer keeps no pod of these words.
+    pub async fn recover(
+        &self,
+        opening: &Opening,
+        words: RecoveryWords,
+        address: &PeerAddress,
+        listen: Vec<SocketAddr>,
+    ) -> Result<Pod, PodError> {
+        make_private(&self.directory)?;
+        let lock = self.lock(opening)?;
+        let mut keys = self.new_keys(opening)?;
+        let hidden = words.policy().keys.first().map(|k| k.into_array());
+        let nobody = |_, _: &PublicKey| Admission::Reject("this device serves nothing yet".into());
+        let services = Services::builder(Arc::new(keys.device()), nobody).build();
+        let config = NodeConfig {
+            bind: listen,
+            ..NodeConfig::default()
+        };
+        let node = Node::start(services, config).await?;
+        let found = async {
+            let mut link = node.dial(address, Protocol::Rpc).await?;
+            let found = found::ask(&mut link, hidden.unwrap_or_default()).await?;
+            let _ = link.close().await;
+            Ok::<_, PodError>(found)
+        };
+        let found = found.await;
+        node.shutdown().await?;
+        let ours = found?
+            .into_values()
+            .find(|(log, _)| words.verify(&log.resolve().policies).is_ok());
+        let Some((mut log, heads)) = ours else {
+            return Err(PodError::Refused("it keeps no pod of these words".into()));
+        };
+        let device = Device {
+            key: keys.device().public(),
+            kem: keys.kem().public(),
+            role: Role::Admin,
+        };
+        let mut proposal = log.recover_with_words(&words, vec![device], heads)?;
+        proposal.sign(&words.key())?;
+        proposal.sign(&keys.device())?;
+        log.insert(proposal.complete()?)?;
+        // they open what the pod holds, once it is here
+        keys.keep_words(words);
+        self.take_part(lock, keys, &log)
     }
 
     /// The keys of a device that has no pod yet.
@@ -263,7 +318,7 @@ fn give_identity(keys: &mut KeyStore) -> Result<(), PodError> {
     Ok(())
 }
 
-fn make_private(directory: &Path) -> Result<(), PodError> {
+pub(crate) fn make_private(directory: &Path) -> Result<(), PodError> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

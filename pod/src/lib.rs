@@ -18,11 +18,13 @@
 //! Everything here is synchronous but [`Serving`], which answers HTTP and WebSocket on loopback; `docs/api.md` is its specification.
 
 mod client;
+mod cloud;
 mod devices;
 mod directory;
 mod doctor;
 mod entity;
 mod error;
+mod files;
 mod home;
 mod http;
 mod import;
@@ -45,11 +47,13 @@ mod trust;
 pub use http::fuzzing;
 
 pub use client::Client;
+pub use cloud::{CloudPeer, DEFAULT_QUOTA};
 pub use devices::DeviceDetail;
 pub use directory::Peer;
 pub use doctor::{Diagnosis, DoctorProgress};
 pub use entity::EntityDetail;
 pub use error::PodError;
+pub use files::Carried;
 pub use home::{Opening, PodHome};
 pub use http::{Serving, serve};
 pub use import::{ImportFailed, ImportOptions};

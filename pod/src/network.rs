@@ -1,12 +1,12 @@
 //! What commands do over the network, for callers without a runtime of their own.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use rhizome_identity::Role;
+use rhizome_identity::{RecoveryWords, Role};
 use rhizome_network::PeerAddress;
 use tokio::{runtime::Runtime, time::Instant};
 
-use crate::{Joined, Opening, PairingCode, PeerReport, Pod, PodError, PodHome, PodNode};
+use crate::{CloudPeer, Joined, Opening, PairingCode, PeerReport, Pod, PodError, PodHome, PodNode};
 
 /// How long the device that showed the code stays for the new one to get what the pod holds.
 const FIRST_SYNC: Duration = Duration::from_mins(10);
@@ -18,7 +18,7 @@ fn runtime() -> Result<Runtime, PodError> {
         .worker_threads(4)
         .enable_all()
         .build()
-        .map_err(|e| PodError::file(std::path::Path::new("threads"), e))
+        .map_err(|e| PodError::file(Path::new("threads"), e))
 }
 
 /// Shows a code for one new device, waits for it, and lets it get what the pod holds.
@@ -86,6 +86,67 @@ pub fn join(
     })
 }
 
+/// Takes a pod back with its recovery words, from a peer that keeps it, and gets what it holds.
+///
+/// # Errors
+/// As [`PodHome::recover`].
+pub fn recover(
+    home: &PodHome,
+    opening: &Opening,
+    words: &str,
+    address: &PeerAddress,
+    listen: &[SocketAddr],
+) -> Result<(Arc<Pod>, PeerReport), PodError> {
+    let words = RecoveryWords::parse(words)?;
+    runtime()?.block_on(async {
+        let pod = Arc::new(
+            home.recover(opening, words, address, listen.to_vec())
+                .await?,
+        );
+        let node = PodNode::start(Arc::clone(&pod), listen.to_vec()).await?;
+        let report = node.add_peer(address, None).await;
+        node.shutdown().await?;
+        pod.words_used()?;
+        pod.replica().checkpoint()?;
+        Ok((pod, report?))
+    })
+}
+
+/// Runs a cloud peer until interrupted. `ready` gets the address to be given to those who may have a pod kept.
+///
+/// # Errors
+/// As [`CloudPeer::start`].
+pub fn cloud_peer(
+    directory: &Path,
+    opening: &Opening,
+    listen: SocketAddr,
+    quota: u64,
+    ready: impl FnOnce(&str),
+) -> Result<(), PodError> {
+    runtime()?.block_on(async {
+        let peer = CloudPeer::start(directory, opening, vec![listen], quota).await?;
+        ready(&peer.invitation()?);
+        interrupted().await;
+        peer.shutdown().await
+    })
+}
+
+/// Ctrl-C, or being told to end.
+async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => (),
+                _ = terminate.recv() => (),
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
 /// Exchanges once with every known peer.
 ///
 /// # Errors
@@ -111,12 +172,7 @@ pub fn add_peer(
 ) -> Result<PeerReport, PodError> {
     runtime()?.block_on(async {
         let node = PodNode::start(Arc::clone(pod), listen).await?;
-        let added = async {
-            node.sync_with(address, token).await?;
-            pod.remember_peer(address)?;
-            node.sync_with(address, None).await
-        };
-        let added = added.await;
+        let added = node.add_peer(address, token).await;
         node.shutdown().await?;
         added
     })

@@ -13,6 +13,8 @@ pub(crate) enum News {
     Certificate(Id),
     /// A commit.
     Commit(CommitName),
+    /// What counts was decided anew.
+    Judged,
 }
 
 type Listener = Arc<dyn Fn(&News) + Send + Sync>;

@@ -11,11 +11,13 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use rhizome_blob::Holding;
 use rhizome_identity::{Operation, Proposal, Role as DeviceRole};
 use rhizome_ipld::PublicKey;
 use rhizome_network::{Admission, Link, Node, NodeConfig, PeerAddress, Protocol, Services};
 use rhizome_share::Certificate;
 use rhizome_sync::{Local, Output, Role};
+use serde_json::{Value as Json, json};
 use tokio::{
     sync::{mpsc, watch},
     time::Instant,
@@ -24,10 +26,11 @@ use zeroize::Zeroizing;
 
 use crate::{
     Pod, PodError,
+    files::{self, Carried, Side},
     home::random_bytes,
     news::News,
     pairing::{self, PairingCode},
-    sync::{Exchanged, PodStore, Until, drive, hello},
+    sync::{Exchanged, PodStore, Told, Until, drive, hello},
 };
 
 /// How long a pairing code is good.
@@ -44,6 +47,7 @@ pub struct PodNode {
 struct Shared {
     pod: Arc<Pod>,
     invitation: Mutex<Option<Arc<Invitation>>>,
+    last_joined: Mutex<Option<Joined>>,
     /// What is known of each peer.
     states: Mutex<BTreeMap<PublicKey, PeerState>>,
 }
@@ -99,8 +103,32 @@ pub struct PeerReport {
     pub bytes_sent: u64,
     /// Bytes received.
     pub bytes_received: u64,
+    /// Files carried.
+    pub files: Carried,
     /// Why it failed, if it did.
     pub error: Option<String>,
+}
+
+impl PeerReport {
+    /// As commands and the API print it.
+    pub fn to_json(&self) -> Json {
+        json!({
+            "key": self.key.to_did_key(),
+            "address": self.address,
+            "received": self.received,
+            "certificates": self.certificates,
+            "equal": self.equal,
+            "bytes_sent": self.bytes_sent,
+            "bytes_received": self.bytes_received,
+            "files": {
+                "fetched": self.files.fetched,
+                "pushed": self.files.pushed,
+                "missing": self.files.missing,
+                "failed": self.files.failed,
+            },
+            "error": self.error,
+        })
+    }
 }
 
 impl PodNode {
@@ -111,6 +139,7 @@ impl PodNode {
     pub async fn start(pod: Arc<Pod>, listen: Vec<SocketAddr>) -> Result<Self, PodError> {
         let shared = Arc::new(Shared {
             invitation: Mutex::default(),
+            last_joined: Mutex::default(),
             states: Mutex::default(),
             pod,
         });
@@ -123,11 +152,15 @@ impl PodNode {
                 _ => Admission::Admit,
             }
         };
-        let (syncs, pairs) = (Arc::clone(&shared), Arc::clone(&shared));
+        let [syncs, files, pairs] = std::array::from_fn(|_| Arc::clone(&shared));
         let services = Services::builder(Arc::new(shared.pod.signing_key()), admit)
             .serve(Protocol::Sync, move |link| {
                 let shared = Arc::clone(&syncs);
                 async move { shared.answer(link).await }
+            })
+            .serve(Protocol::Blob, move |link| {
+                let shared = Arc::clone(&files);
+                async move { shared.answer_files(link).await }
             })
             .serve(Protocol::Pair, move |link| {
                 let shared = Arc::clone(&pairs);
@@ -187,6 +220,35 @@ impl PodNode {
         Ok((code, Waiting { wait, until }))
     }
 
+    /// Whether a code is good now, and which device was the last to join by one.
+    pub fn pairing(&self) -> (bool, Option<Joined>) {
+        (
+            self.shared.invited().is_some(),
+            self.shared.last_joined.lock().clone(),
+        )
+    }
+
+    /// Adds a peer that is to keep the pod, and exchanges with it. It is remembered on all devices once it has accepted.
+    ///
+    /// # Errors
+    /// [`PodError::Refused`] if it does not take the pod.
+    pub async fn add_peer(
+        &self,
+        address: &PeerAddress,
+        token: Option<&[u8]>,
+    ) -> Result<PeerReport, PodError> {
+        let first = self.sync_with(address, token).await?;
+        tokio::task::block_in_place(|| self.shared.pod.remember_peer(address))?;
+        let mut last = self.sync_with(address, None).await?;
+        last.received += first.received;
+        last.certificates += first.certificates;
+        last.bytes_sent += first.bytes_sent;
+        last.bytes_received += first.bytes_received;
+        last.files.fetched += first.files.fetched;
+        last.files.pushed += first.files.pushed;
+        Ok(last)
+    }
+
     /// Takes the code back.
     pub fn uninvite(&self) {
         self.shared.invitation.lock().take();
@@ -201,13 +263,32 @@ impl PodNode {
         address: &PeerAddress,
         token: Option<&[u8]>,
     ) -> Result<PeerReport, PodError> {
-        let link = self.dial(address, token).await?;
+        let link = self.dial(address, Protocol::Sync, token).await?;
         let key = link.peer();
         let done = self
             .shared
             .exchange(link, Role::Initiator, Until::Equal)
             .await?;
-        Ok(report(key, address.to_string(), Ok(done)))
+        let mut report = report(key, address.to_string(), Ok(done));
+        report.files = self.carry_files(address).await?;
+        Ok(report)
+    }
+
+    /// Fetches files that are wanted here and gives those that are wanted there.
+    async fn carry_files(&self, address: &PeerAddress) -> Result<Carried, PodError> {
+        let pod = &self.shared.pod;
+        if tokio::task::block_in_place(|| pod.named_files())?.is_empty() {
+            return Ok(Carried::default());
+        }
+        let mut link = self.dial(address, Protocol::Blob, None).await?;
+        let side = if pod.is_device(&link.peer()) {
+            Side::Device
+        } else {
+            Side::Sealed
+        };
+        let carried = files::exchange(pod, &mut link, side).await;
+        let _ = link.close().await;
+        carried
     }
 
     /// Exchanges with every known peer once.
@@ -231,6 +312,8 @@ impl PodNode {
     /// Keeps in touch with every known peer until dropped: dials again when a connection ends.
     pub async fn keep_in_touch(&self) {
         let mut running: BTreeMap<PublicKey, tokio::task::JoinHandle<()>> = BTreeMap::new();
+        // up to which commit the files of each peer have been looked at
+        let mut carried: BTreeMap<PublicKey, u32> = BTreeMap::new();
         loop {
             let peers = self.shared.pod.peers().unwrap_or_default();
             running.retain(|_, task| !task.is_finished());
@@ -238,10 +321,21 @@ impl PodNode {
                 let Ok(address) = peer.address.parse::<PeerAddress>() else {
                     continue;
                 };
+                let count = self.shared.pod.replica().snapshot().commit_count();
+                if self.shared.is_equal(&peer.key) && carried.get(&peer.key) != Some(&count) {
+                    match self.carry_files(&address).await {
+                        // what is not there yet may be on its way there
+                        Ok(c) if c.missing + c.failed == 0 => drop(carried.insert(peer.key, count)),
+                        Ok(_) => (),
+                        Err(error) => {
+                            tracing::debug!(key = %peer.key, %error, "files were not carried")
+                        }
+                    }
+                }
                 if running.contains_key(&peer.key) || self.shared.is_connected(&peer.key) {
                     continue;
                 }
-                match self.dial(&address, None).await {
+                match self.dial(&address, Protocol::Sync, None).await {
                     Ok(link) => {
                         let shared = Arc::clone(&self.shared);
                         let task = tokio::spawn(async move {
@@ -259,8 +353,13 @@ impl PodNode {
         }
     }
 
-    async fn dial(&self, address: &PeerAddress, token: Option<&[u8]>) -> Result<Link, PodError> {
-        let mut link = self.node.dial(address, Protocol::Sync).await?;
+    async fn dial(
+        &self,
+        address: &PeerAddress,
+        protocol: Protocol,
+        token: Option<&[u8]>,
+    ) -> Result<Link, PodError> {
+        let mut link = self.node.dial(address, protocol).await?;
         let (did, log) = self.shared.pod.device_log();
         hello::ask(&mut link, &did, &log, token).await?;
         Ok(link)
@@ -288,6 +387,7 @@ fn report(key: PublicKey, address: String, done: Result<Exchanged, PodError>) ->
         equal: done.last.is_some_and(|last| last.equal),
         bytes_sent: done.traffic.sent,
         bytes_received: done.traffic.received,
+        files: Carried::default(),
         error,
     }
 }
@@ -330,6 +430,10 @@ impl Shared {
         self.states.lock().get(key).is_some_and(|s| s.connected)
     }
 
+    fn is_equal(&self, key: &PublicKey) -> bool {
+        self.states.lock().get(key).is_some_and(|s| s.equal)
+    }
+
     fn note(&self, key: &PublicKey, change: impl FnOnce(&mut PeerState)) {
         change(self.states.lock().entry(*key).or_default());
     }
@@ -342,6 +446,20 @@ impl Shared {
             Ok(true) => drop(self.exchange(link, Role::Responder, Until::Closed).await),
             Ok(false) => drop(link.close().await),
             Err(error) => tracing::debug!(%key, %error, "a peer was not let in"),
+        }
+    }
+
+    /// Somebody wants files, or brings some.
+    async fn answer_files(&self, mut link: Link) {
+        let key = link.peer();
+        let done = match self.check(&mut link).await {
+            Ok(true) => files::answer(&mut link, Holding::Plain(self.pod.blobs())).await,
+            Ok(false) => Ok(()),
+            Err(error) => Err(error),
+        };
+        match done {
+            Ok(()) => drop(link.close().await),
+            Err(error) => tracing::debug!(%key, %error, "files were not carried"),
         }
     }
 
@@ -382,17 +500,21 @@ impl Shared {
         let taking = store.taking();
         let (news, locals) = mpsc::unbounded_channel();
         let listener = self.pod.news.add(move |news_of| {
-            let local = match *news_of {
-                News::Certificate(id) => Local::Certificate(id),
-                News::Commit(name) => Local::Commit(name),
+            // what just came from there is no news there
+            let (told, own) = match *news_of {
+                News::Certificate(id) => (
+                    Told::New(Local::Certificate(id)),
+                    taking.lock().contains(&id),
+                ),
+                News::Commit(name) => (
+                    Told::New(Local::Commit(name)),
+                    taking.lock().contains(&name.id),
+                ),
+                News::Judged => (Told::Judged, false),
             };
-            let id = match news_of {
-                News::Certificate(id) => id,
-                News::Commit(name) => &name.id,
-            };
-            // what just came from there is no news there; a session that is over needs none
-            if !taking.lock().contains(id) {
-                let _ = news.send(local);
+            if !own {
+                // a session that is over needs no news
+                let _ = news.send(told);
             }
         });
         self.note(&key, |s| {
@@ -432,6 +554,7 @@ impl Shared {
         match self.pair(&mut link, &invitation).await {
             Ok(joined) => {
                 self.invitation.lock().take();
+                *self.last_joined.lock() = Some(joined.clone());
                 invitation.joined.send_replace(Some(joined));
                 drop(link.close().await);
             }

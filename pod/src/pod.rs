@@ -2,18 +2,18 @@
 
 use std::{
     borrow::Cow,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
 use parking_lot::{Mutex, MutexGuard};
-use rhizome_blob::BlobStore;
+use rhizome_blob::{BlobKeys, BlobStore, Cid};
 use rhizome_identity::{Did, KeyStore, Log, RecoveryWords};
 use rhizome_ipld::{PublicKey, SigningKey};
-use rhizome_replica::{Author, Replica};
+use rhizome_replica::{Author, Replica, key, tag};
 use rhizome_share::{Added, Certificate, ShareError};
-use rhizome_tuple::EntityId;
+use rhizome_tuple::{EntityId, Value};
 
 use crate::{
     EntityDetail, PodError, PodHome, entity,
@@ -108,6 +108,7 @@ impl Pod {
             let count = change.before.commit_count();
             if change.reset {
                 restarted.lock().forget();
+                told.tell(&News::Judged);
             }
             for number in count..change.after.commit_count() {
                 // one that cannot be read now is found when the chains are compared
@@ -295,6 +296,44 @@ impl Pod {
     pub fn is_admin(&self) -> bool {
         let own = self.keys.lock().device().public();
         self.trust.lock().set().resolution().is_admin(&own)
+    }
+
+    /// Forgets recovery words that were read from paper and have done their work.
+    pub(crate) fn words_used(&self) -> Result<(), PodError> {
+        let mut keys = self.keys.lock();
+        if let Some(words) = keys.unconfirmed_words() {
+            let again = RecoveryWords::parse(&words.phrase())?;
+            keys.confirm_words(&again)?;
+            keys.save(&mut random_bytes()?)?;
+        }
+        Ok(())
+    }
+
+    /// The files that current tuples name, each once.
+    pub(crate) fn named_files(&self) -> Result<Vec<Cid>, PodError> {
+        let now = self.replica.snapshot();
+        let mut out = BTreeSet::new();
+        for k in now.eav().range(0, u128::MAX) {
+            let fact = key::un_eav(k);
+            if fact.v.tag == tag::BLOB
+                && let Some(Value::Blob(cid)) = now.value(fact.v)
+            {
+                out.insert(cid);
+            }
+        }
+        now.fault()?;
+        Ok(out.into_iter().collect())
+    }
+
+    /// What seals files for peers without keys, and tells where they keep them: one for each epoch, the current one last.
+    pub(crate) fn blob_keys(&self) -> Vec<BlobKeys> {
+        let current = self.trust.lock().set().current().map(|c| c.epoch.0);
+        let keys = self.keys.lock();
+        let mut epochs: Vec<_> = keys.epochs().collect();
+        epochs.sort_by_key(|(name, _)| Some(*name) == current);
+        let each = epochs.into_iter();
+        each.map(|(_, secret)| BlobKeys::from_epoch(secret.expose()))
+            .collect()
     }
 
     /// Held while an import writes.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
-use rhizome_identity::{IdentityError, KeyStore, Secret};
+use rhizome_identity::{IdentityError, KeyStore, RecoveryWords, Secret};
 use rhizome_replica::{Authors, Standing};
 use rhizome_share::{Added, Certificate, Certificates, Commitment, Epoch, Key, ShareError};
 use rhizome_storage::{Batch, Durability, Kv};
@@ -145,8 +145,9 @@ impl Trust {
             let secret = copy(secret);
             known.insert(rhizome_share::commitment(&secret), secret);
         }
-        let kem = keys.kem();
-        let own = [Key::Device(device.public(), &kem)];
+        let (kem, words) = (keys.kem(), keys.unconfirmed_words().map(RecoveryWords::kem));
+        let mut own = vec![Key::Device(device.public(), &kem)];
+        own.extend(words.as_ref().map(Key::Words));
         if self.set.open(&own, &mut known) > 0 {
             for secret in known.values() {
                 keep(keys, secret)?;

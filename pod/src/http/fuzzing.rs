@@ -21,6 +21,7 @@ pub const BLOB_TOKEN: &str = "token-for-blobs";
 pub fn api(pod: &Arc<Pod>, address: SocketAddr) -> Router {
     let (_, closing) = watch::channel(false);
     super::router(App {
+        node: None,
         pod: Arc::clone(pod),
         jobs: Arc::new(Jobs::new(Arc::clone(pod))),
         tokens: Tokens {

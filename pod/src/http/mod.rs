@@ -3,6 +3,7 @@
 mod api;
 mod assets;
 mod blob;
+mod devices;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod guard;
@@ -29,7 +30,7 @@ use tower_http::compression::{
     predicate::{NotForContentType, Predicate, SizeAbove},
 };
 
-use crate::{Pod, PodError, jobs::Jobs};
+use crate::{Pod, PodError, PodNode, jobs::Jobs};
 use guard::{Hosts, Tokens, bearer, same_secret};
 use reply::Refusal;
 pub(crate) use reply::error_json;
@@ -47,6 +48,8 @@ pub(crate) struct App {
     jobs: Arc<Jobs>,
     tokens: Tokens,
     hosts: Hosts,
+    /// The network side, where there is one.
+    node: Option<Arc<PodNode>>,
     /// Turns true when the node shuts down.
     closing: watch::Receiver<bool>,
 }
@@ -67,6 +70,13 @@ fn router(app: App) -> Router {
         .route("/recovery/words", post(api::recovery_words))
         .route("/recovery/confirm", post(api::recovery_confirm))
         .route("/doctor", post(api::doctor))
+        .route("/devices", get(devices::list))
+        .route("/devices/remove", post(devices::remove))
+        .route("/peers", get(devices::peers).post(devices::add_peer))
+        .route("/peers/remove", post(devices::remove_peer))
+        .route("/sync", post(devices::sync))
+        .route("/pair", post(devices::pair).get(devices::pairing))
+        .route("/digest", get(devices::digest))
         .route(
             "/import",
             post(import::receive).layer(DefaultBodyLimit::disable()),

@@ -14,7 +14,7 @@ use super::{
     guard::{Hosts, Tokens},
     router,
 };
-use crate::{Pod, PodError, Running, jobs::Jobs, running::Announcement};
+use crate::{Pod, PodError, PodNode, Running, jobs::Jobs, running::Announcement};
 
 /// How long answers under way may take once the node stops.
 const GRACE: Duration = Duration::from_secs(5);
@@ -62,6 +62,7 @@ impl Serving {
             jobs,
             tokens,
             hosts: Hosts::of(address),
+            node: None,
             closing: is_closing,
         };
         Ok(Self {
@@ -72,6 +73,13 @@ impl Serving {
             closing,
             _announcement: announcement,
         })
+    }
+
+    /// Lets the API reach other devices through this node.
+    #[must_use]
+    pub fn with_node(mut self, node: Arc<PodNode>) -> Self {
+        self.app.node = Some(node);
+        self
     }
 
     /// Where it answers, and the token.
@@ -135,8 +143,8 @@ pub fn serve(
     let serving = Serving::bind(pod, listen)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .worker_threads(2)
-        .thread_name("http")
+        .worker_threads(4)
+        .thread_name("node")
         .build()
         .map_err(|error| PodError::Listen {
             address: listen,
@@ -148,8 +156,20 @@ pub fn serve(
             address: listen,
             error,
         })?;
+        let here = SocketAddr::new(listen.ip(), 0);
+        let node = Arc::new(PodNode::start(Arc::clone(&serving.pod), vec![here]).await?);
+        let keeper = tokio::spawn({
+            let node = Arc::clone(&node);
+            async move { node.keep_in_touch().await }
+        });
         ready(serving.running());
-        serving.run(stop).await
+        let ended = serving.with_node(Arc::clone(&node)).run(stop).await;
+        keeper.abort();
+        let _ = keeper.await;
+        if let Some(node) = Arc::into_inner(node) {
+            node.shutdown().await?;
+        }
+        ended
     });
     runtime.shutdown_timeout(GRACE);
     ended

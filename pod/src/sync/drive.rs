@@ -12,6 +12,15 @@ use tokio::{
 
 use crate::PodError;
 
+/// What a session is told from this side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// Something is new here.
+    New(Local),
+    /// What counts was decided anew: compare everything.
+    Judged,
+}
+
 /// When to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Until {
@@ -44,7 +53,7 @@ pub(crate) async fn drive(
     link: Link,
     role: Role,
     store: &mut (dyn Store + Send + Sync),
-    mut news: mpsc::UnboundedReceiver<Local>,
+    mut news: mpsc::UnboundedReceiver<Told>,
     until: Until,
     on: &mut (dyn FnMut(&Output) + Send),
 ) -> Result<Exchanged, PodError> {
@@ -111,8 +120,12 @@ pub(crate) async fn drive(
                     break;
                 }
             },
-            Some(local) = news.recv() => {
-                block_in_place(|| session.handle(now(), Input::Local(local), store));
+            Some(told) = news.recv() => {
+                let input = match told {
+                    Told::New(local) => Input::Local(local),
+                    Told::Judged => Input::Recheck,
+                };
+                block_in_place(|| session.handle(now(), input, store));
             },
             () = tick, if deadline.is_some() => {
                 deadline = None;

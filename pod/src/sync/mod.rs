@@ -6,5 +6,5 @@ pub(crate) mod hello;
 mod store;
 
 pub(crate) use chains::Chains;
-pub(crate) use drive::{Exchanged, Until, drive};
+pub(crate) use drive::{Exchanged, Told, Until, drive};
 pub(crate) use store::{PodStore, name};

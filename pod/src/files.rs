@@ -1,0 +1,265 @@
+//! The files of a pod on their way between its devices and the peers that keep it.
+//!
+//! A device asks another for files by their hash. A sealed peer has ciphertext under blind names, which only who has the keys of the pod can
+//! tell, and gets nothing else.
+
+use std::collections::BTreeMap;
+
+use rhizome_blob::{
+    Answer, BlobKeys, BlobStore, Fetch, Held, Holding, Limits, MAX_BLOB, MAX_NAMES, Push, PushStep,
+    Request, Sealed, SealedBlob, Step, serve,
+};
+use rhizome_ipld::Cid;
+use rhizome_network::Link;
+use tokio::task::block_in_place;
+
+use crate::{Pod, PodError};
+
+/// Questions that may be on their way without an answer.
+const WINDOW: usize = 4;
+
+/// What the other side is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// A device with keys.
+    Device,
+    /// A peer without.
+    Sealed,
+}
+
+/// What was carried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Files that came.
+    pub fetched: u64,
+    /// Files that went.
+    pub pushed: u64,
+    /// Files named by tuples that are neither here nor there.
+    pub missing: u64,
+    /// Files that the other side does not take, or that came damaged.
+    pub failed: u64,
+}
+
+/// Answers questions about files until the other side hangs up.
+pub(crate) async fn answer(link: &mut Link, holding: Holding<'_>) -> Result<(), PodError> {
+    let limits = Limits {
+        max_len: MAX_BLOB,
+        may_put: true,
+    };
+    while let Some(bytes) = link.receive().await? {
+        let request = Request::from_bytes(&bytes).map_err(|e| PodError::Peer(e.to_string()))?;
+        let served = block_in_place(|| serve(request, holding, limits));
+        if let Some(trouble) = served.trouble {
+            tracing::warn!(%trouble, "a file could not be served");
+        }
+        link.send(encode(&served.answer)?).await?;
+    }
+    Ok(())
+}
+
+fn encode(answer: &Answer) -> Result<Vec<u8>, PodError> {
+    answer.to_bytes().map_err(|e| PodError::Peer(e.to_string()))
+}
+
+async fn ask(link: &mut Link, request: &Request) -> Result<(), PodError> {
+    let bytes = request
+        .to_bytes()
+        .map_err(|e| PodError::Peer(e.to_string()))?;
+    Ok(link.send(bytes).await?)
+}
+
+async fn hear(link: &mut Link) -> Result<Answer, PodError> {
+    let bytes = link
+        .receive()
+        .await?
+        .ok_or_else(|| PodError::Peer("the other side hung up".into()))?;
+    Answer::from_bytes(&bytes).map_err(|e| PodError::Peer(e.to_string()))
+}
+
+/// Fetches the files that are wanted here and are there, and gives those that are here and wanted there.
+pub(crate) async fn exchange(pod: &Pod, link: &mut Link, side: Side) -> Result<Carried, PodError> {
+    let named = block_in_place(|| pod.named_files())?;
+    let keys = match side {
+        Side::Device => Vec::new(),
+        Side::Sealed => pod.blob_keys(),
+    };
+    let mut carried = Carried::default();
+    let each = keys.len().max(1);
+    for part in named.chunks((MAX_NAMES / each).max(1)) {
+        let there = held(link, part, &keys, side).await?;
+        for cid in part {
+            let (here, there) = (block_in_place(|| pod.blobs().has(cid))?, there.get(cid));
+            let done = match (here, there) {
+                (true, Some(_)) => continue,
+                (false, None) => {
+                    carried.missing += 1;
+                    continue;
+                }
+                (false, Some(places)) => fetch(pod.blobs(), link, cid, places, &keys, side).await,
+                (true, None) => push(pod, link, cid, &keys, side).await,
+            };
+            match (done, here) {
+                (Ok(()), false) => carried.fetched += 1,
+                (Ok(()), true) => carried.pushed += 1,
+                (Err(error @ PodError::Network(_)), _) => return Err(error),
+                (Err(error), _) => {
+                    tracing::warn!(%cid, %error, "a file was not carried");
+                    carried.failed += 1;
+                }
+            }
+        }
+    }
+    Ok(carried)
+}
+
+/// What is held there of each file: under which of the keys.
+async fn held(
+    link: &mut Link,
+    files: &[Cid],
+    keys: &[BlobKeys],
+    side: Side,
+) -> Result<BTreeMap<Cid, Vec<(usize, Held)>>, PodError> {
+    let mut names = Vec::new();
+    let mut whose = Vec::new();
+    for cid in files {
+        match side {
+            Side::Device => {
+                if let Ok(digest) = cid.hash().digest().try_into() {
+                    names.push(digest);
+                    whose.push((*cid, 0));
+                }
+            }
+            Side::Sealed => {
+                for (i, keys) in keys.iter().enumerate() {
+                    names.push(keys.name(cid)?.0);
+                    whose.push((*cid, i));
+                }
+            }
+        }
+    }
+    if names.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let count = names.len();
+    ask(link, &Request::Have { names }).await?;
+    let Answer::Held(found) = hear(link).await? else {
+        return Err(PodError::Peer(
+            "the other side gave another answer than was asked for".into(),
+        ));
+    };
+    if found.len() != count {
+        return Err(PodError::Peer(
+            "the other side left out part of the answer".into(),
+        ));
+    }
+    let mut out: BTreeMap<Cid, Vec<(usize, Held)>> = BTreeMap::new();
+    for ((cid, key), held) in whose.into_iter().zip(found) {
+        if !held.is_empty() {
+            out.entry(cid)
+                .or_default()
+                .extend(held.into_iter().map(|h| (key, h)));
+        }
+    }
+    Ok(out)
+}
+
+async fn fetch(
+    store: &BlobStore,
+    link: &mut Link,
+    cid: &Cid,
+    places: &[(usize, Held)],
+    keys: &[BlobKeys],
+    side: Side,
+) -> Result<(), PodError> {
+    let mut fetch = block_in_place(|| match side {
+        Side::Device => Fetch::plain(store, cid, MAX_BLOB),
+        Side::Sealed => {
+            let mut sealed = Vec::new();
+            for (key, held) in places {
+                if let Some(keys) = keys.get(*key) {
+                    sealed.push(Sealed {
+                        held: *held,
+                        key: keys.key(cid)?,
+                    });
+                }
+            }
+            Fetch::sealed(store, cid, sealed, MAX_BLOB)
+        }
+    })?;
+    let mut open = 0;
+    let result = loop {
+        if fetch.is_done() {
+            break Ok(());
+        }
+        while open < WINDOW
+            && let Some(request) = fetch.request()
+        {
+            ask(link, &request).await?;
+            open += 1;
+        }
+        if open == 0 {
+            break Err(PodError::Peer(
+                "the file cannot be fetched from there".into(),
+            ));
+        }
+        let answer = hear(link).await?;
+        open -= 1;
+        match block_in_place(|| fetch.handle(answer)) {
+            Ok(Step::Done) => break Ok(()),
+            Ok(Step::More) => (),
+            Err(error) => break Err(error.into()),
+        }
+    };
+    // answers to questions that are no longer wanted
+    for _ in 0..open {
+        hear(link).await?;
+    }
+    result
+}
+
+async fn push(
+    pod: &Pod,
+    link: &mut Link,
+    cid: &Cid,
+    keys: &[BlobKeys],
+    side: Side,
+) -> Result<(), PodError> {
+    let mut push = block_in_place(|| -> Result<Push, PodError> {
+        let blob = pod.blobs().open(cid)?;
+        Ok(match (side, keys.last()) {
+            (Side::Sealed, Some(keys)) => {
+                Push::sealed(keys.name(cid)?, SealedBlob::new(blob, &keys.key(cid)?)?)
+            }
+            (Side::Sealed, None) => {
+                return Err(PodError::Request("there is no key to seal it with".into()));
+            }
+            (Side::Device, _) => Push::plain(blob),
+        })
+    })?;
+    let mut open = 0;
+    let result = loop {
+        if push.is_done() {
+            break Ok(());
+        }
+        while open < WINDOW
+            && let Some(request) = block_in_place(|| push.request())?
+        {
+            ask(link, &request).await?;
+            open += 1;
+        }
+        if open == 0 {
+            break Err(PodError::Peer("the file cannot be given there".into()));
+        }
+        let answer = hear(link).await?;
+        open -= 1;
+        match push.handle(&answer) {
+            Ok(PushStep::Done) => break Ok(()),
+            Ok(PushStep::More) => (),
+            Err(error) => break Err(error.into()),
+        }
+    };
+    for _ in 0..open {
+        hear(link).await?;
+    }
+    result
+}

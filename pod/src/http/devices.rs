@@ -1,0 +1,147 @@
+//! Devices, peers and the exchange with them.
+
+use std::sync::Arc;
+
+use axum::{Json as JsonBody, extract::State, http::StatusCode};
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+
+use super::{
+    App,
+    api::read,
+    blocking,
+    reply::{Answer, Payload, Refusal},
+};
+use crate::{DeviceDetail, DeviceRole, PodError, PodNode, parse_peer};
+
+/// The network side of a running pod.
+fn node(app: &App) -> Result<Arc<PodNode>, Refusal> {
+    app.node.clone().ok_or_else(|| {
+        Refusal::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "offline",
+            "this node is not on the network",
+        )
+    })
+}
+
+/// The devices, the most senior first.
+pub(super) async fn list(State(app): State<App>) -> Answer {
+    blocking(move || {
+        let devices: Vec<Json> = app
+            .pod
+            .devices()?
+            .iter()
+            .map(DeviceDetail::to_json)
+            .collect();
+        Ok(json!({ "devices": devices }))
+    })
+    .await
+    .map(JsonBody)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyBody {
+    key: String,
+}
+
+/// Takes a device out.
+pub(super) async fn remove(State(app): State<App>, Payload(body): Payload) -> Answer {
+    let KeyBody { key } = read(&body)?;
+    blocking(move || {
+        let key = app.pod.device_by_name(&key)?;
+        app.pod.remove_device(&key)?;
+        Ok(json!({ "removed": key.to_did_key() }))
+    })
+    .await
+    .map(JsonBody)
+}
+
+/// The peers that keep the pod, and how it stands with them.
+pub(super) async fn peers(State(app): State<App>) -> Answer {
+    let states = app.node.as_ref().map(|n| n.peers()).unwrap_or_default();
+    blocking(move || {
+        let peers = app.pod.peers()?;
+        let peers: Vec<Json> = peers
+            .iter()
+            .map(|p| p.to_json(states.get(&p.key)))
+            .collect();
+        Ok(json!({ "peers": peers }))
+    })
+    .await
+    .map(JsonBody)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AddressBody {
+    address: String,
+}
+
+/// Lets a peer keep the pod.
+pub(super) async fn add_peer(State(app): State<App>, Payload(body): Payload) -> Answer {
+    let AddressBody { address } = read(&body)?;
+    let node = node(&app)?;
+    let (address, token) = parse_peer(&address)?;
+    let report = node.add_peer(&address, token.as_deref()).await?;
+    Ok(JsonBody(report.to_json()))
+}
+
+/// Forgets a peer.
+pub(super) async fn remove_peer(State(app): State<App>, Payload(body): Payload) -> Answer {
+    let KeyBody { key } = read(&body)?;
+    blocking(move || {
+        let peer = app
+            .pod
+            .peers()?
+            .into_iter()
+            .find(|p| p.key.to_did_key() == key || p.address == key);
+        let peer =
+            peer.ok_or_else(|| PodError::Request(format!("{key} is none of the pod's peers")))?;
+        app.pod.forget_peer(&peer.key)?;
+        Ok(json!({ "removed": peer.key.to_did_key() }))
+    })
+    .await
+    .map(JsonBody)
+}
+
+/// One round with every known peer.
+pub(super) async fn sync(State(app): State<App>) -> Answer {
+    let reports = node(&app)?.sync_all().await?;
+    let reports: Vec<Json> = reports.iter().map(crate::PeerReport::to_json).collect();
+    Ok(JsonBody(json!({ "peers": reports })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PairBody {
+    #[serde(default)]
+    member: bool,
+}
+
+/// Makes a code for a new device, good for a short time.
+pub(super) async fn pair(State(app): State<App>, Payload(body): Payload) -> Answer {
+    let PairBody { member } = read(&body)?;
+    let role = if member {
+        DeviceRole::Member
+    } else {
+        DeviceRole::Admin
+    };
+    let (code, _) = node(&app)?.invite(role)?;
+    Ok(JsonBody(
+        json!({ "code": code.to_string(), "seconds": crate::PAIRING_TIME.as_secs() }),
+    ))
+}
+
+/// Whether the code is still good, and who joined by it.
+pub(super) async fn pairing(State(app): State<App>) -> Answer {
+    let (open, joined) = node(&app)?.pairing();
+    let joined = joined.map(|j| json!({ "key": j.key.to_did_key(), "name": j.name }));
+    Ok(JsonBody(json!({ "open": open, "joined": joined })))
+}
+
+/// A hash of the full current state.
+pub(super) async fn digest(State(app): State<App>) -> Answer {
+    blocking(move || app.pod.digest()).await.map(JsonBody)
+}

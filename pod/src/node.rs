@@ -328,7 +328,7 @@ impl PodNode {
                         Ok(c) if c.missing + c.failed == 0 => drop(carried.insert(peer.key, count)),
                         Ok(_) => (),
                         Err(error) => {
-                            tracing::debug!(key = %peer.key, %error, "files were not carried")
+                            tracing::debug!(key = %peer.key, %error, "files were not carried");
                         }
                     }
                 }

@@ -10,4 +10,5 @@ mod hosting;
 mod pair;
 mod plaintext;
 mod sessions;
+mod work;
 mod world;

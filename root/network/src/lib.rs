@@ -10,17 +10,23 @@ pub mod memory;
 mod node;
 mod protocol;
 mod quic;
+mod reconnect;
+#[cfg(feature = "relay")]
+mod relay;
 mod service;
 mod stream;
 pub mod websocket;
 
 pub use address::{AddressError, MAX_RELAYS, MAX_SOCKETS, MAX_TEXT, MAX_URL, PeerAddress};
-pub use discovery::{AddressBook, Discovery};
+pub use discovery::{AddressBook, Directory, Discovery, Publish};
 pub use error::{HandshakeError, NetworkError};
 pub use frame::{FrameError, MAX_MESSAGE};
 pub use link::{CLOSE_WAIT, Link, Receiver, Route, Sender, Traffic};
 pub use node::{DIAL_WAIT, Node, NodeConfig, RelayAccess, RelayState};
 pub use protocol::Protocol;
+pub use reconnect::{Mode, Reconnect, Waits};
+#[cfg(feature = "relay")]
+pub use relay::{Relay, RelayLimits};
 pub use service::{Admission, Limits, Services, ServicesBuilder};
 
 /// Doors for fuzzing that nothing else has.

@@ -11,9 +11,11 @@ use iroh::{
     Watcher,
 };
 use rhizome_ipld::PublicKey;
+use tokio::sync::broadcast;
+use tokio::task::JoinHandle;
 
 use crate::address::PeerAddress;
-use crate::discovery::{AddressBook, Discovery};
+use crate::discovery::{AddressBook, Discovery, Sightings};
 use crate::error::{NetworkError, reason};
 use crate::link::Link;
 use crate::protocol::Protocol;
@@ -29,6 +31,8 @@ pub const DIAL_WAIT_BEFORE_WEBSOCKET: Duration = Duration::from_secs(4);
 const STREAM_WAIT: Duration = Duration::from_secs(10);
 /// How long handlers get to end when the node is shut down.
 const SHUTDOWN_WAIT: Duration = Duration::from_secs(3);
+/// Peers heard that wait for a slow listener.
+const SIGHTINGS: usize = 64;
 /// Bytes that may be under way on one link before its reader has taken them.
 const WINDOW: u32 = 2 << 20;
 
@@ -84,6 +88,8 @@ pub struct Node {
     router: Router,
     services: Services,
     config: NodeConfig,
+    sightings: Sightings,
+    listening: Vec<JoinHandle<()>>,
 }
 
 impl Node {
@@ -127,10 +133,15 @@ impl Node {
         let endpoint = Box::pin(builder.bind()) // a large future
             .await
             .map_err(|e| bind_error(&config.bind, &e))?;
+        let (sightings, _) = broadcast::channel(SIGHTINGS);
+        let mut listening = vec![];
         for discovery in &config.discovery {
-            if let Err(error) = discovery.start(&endpoint) {
-                endpoint.close().await;
-                return Err(error);
+            match discovery.start(&endpoint, &sightings) {
+                Ok(task) => listening.extend(task),
+                Err(error) => {
+                    endpoint.close().await;
+                    return Err(error);
+                }
             }
         }
         let router = route(&endpoint, &services);
@@ -139,6 +150,8 @@ impl Node {
             router,
             services,
             config,
+            sightings,
+            listening,
         })
     }
 
@@ -240,6 +253,12 @@ impl Node {
         quic::link(connection, send, recv)
     }
 
+    /// Peers as they are heard on the local network (mDNS), each again and again while it is there: to be dialled, if they are known.
+    /// Anybody can claim to be there under any key; who is at the place shows when it is dialled.
+    pub fn sightings(&self) -> broadcast::Receiver<PublicKey> {
+        self.sightings.subscribe()
+    }
+
     /// Waits until this node can be reached through one of its relays; never returns if it has none.
     pub async fn online(&self) {
         self.endpoint.online().await;
@@ -282,6 +301,9 @@ impl Node {
     /// # Errors
     /// [`NetworkError::Timeout`] if a handler does not end; the node is shut down all the same.
     pub async fn shutdown(self) -> Result<(), NetworkError> {
+        for task in &self.listening {
+            task.abort();
+        }
         let handlers = self.services.shutdown(SHUTDOWN_WAIT).await;
         if let Err(error) = self.router.shutdown().await {
             tracing::warn!(%error, "the router did not end in good order");

@@ -2,7 +2,11 @@
 
 mod address;
 mod admission;
+mod discovery;
 mod handshake;
 mod links;
 mod node;
 mod peers;
+mod reconnect;
+#[cfg(feature = "relay")]
+mod relay;

@@ -9,36 +9,9 @@ use rhizome_network::{
     AddressBook, NetworkError, Node, NodeConfig, PeerAddress, Protocol, websocket,
 };
 
-use crate::peers::{Web, handing_out, key, nothing, nowhere, open_to_all, public, soon};
-
-/// Sends back what comes, with a prefix.
-fn echo(seed: u8, protocol: Protocol, name: &'static str) -> rhizome_network::ServicesBuilder {
-    add_echo(open_to_all(seed), protocol, name)
-}
-
-fn add_echo(
-    services: rhizome_network::ServicesBuilder,
-    protocol: Protocol,
-    name: &'static str,
-) -> rhizome_network::ServicesBuilder {
-    services.serve(protocol, move |mut link| async move {
-        while let Ok(Some(m)) = link.receive().await {
-            let answer = [name.as_bytes(), &m].concat();
-            if link.send(answer).await.is_err() {
-                return;
-            }
-        }
-        let _ = link.close().await;
-    })
-}
-
-async fn ask(node: &Node, to: &PeerAddress, protocol: Protocol) -> Result<String, NetworkError> {
-    let mut link = soon(node.dial(to, protocol)).await?;
-    link.send("?").await?;
-    let answer = soon(link.receive()).await?.unwrap();
-    soon(link.close()).await?;
-    Ok(String::from_utf8(answer.to_vec()).unwrap())
-}
+use crate::peers::{
+    Web, add_echo, ask, echo, handing_out, key, nothing, nowhere, open_to_all, public, soon,
+};
 
 #[tokio::test]
 async fn several_protocols_on_one_node() {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use rhizome_ipld::{PublicKey, SigningKey};
 use rhizome_network::{
-    Admission, Link, Node, NodeConfig, PeerAddress, Protocol, Services, ServicesBuilder, memory,
-    websocket,
+    Admission, Link, NetworkError, Node, NodeConfig, PeerAddress, Protocol, Services,
+    ServicesBuilder, memory, websocket,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -146,4 +146,38 @@ pub async fn nowhere(seed: u8) -> PeerAddress {
         .unwrap()
         .with_socket(free)
         .unwrap()
+}
+
+/// Sends back what comes, with a prefix.
+pub fn echo(seed: u8, protocol: Protocol, name: &'static str) -> ServicesBuilder {
+    add_echo(open_to_all(seed), protocol, name)
+}
+
+pub fn add_echo(
+    services: ServicesBuilder,
+    protocol: Protocol,
+    name: &'static str,
+) -> ServicesBuilder {
+    services.serve(protocol, move |mut link| async move {
+        while let Ok(Some(m)) = link.receive().await {
+            let answer = [name.as_bytes(), &m].concat();
+            if link.send(answer).await.is_err() {
+                return;
+            }
+        }
+        let _ = link.close().await;
+    })
+}
+
+/// Asks a node that runs [`echo`].
+pub async fn ask(
+    node: &Node,
+    to: &PeerAddress,
+    protocol: Protocol,
+) -> Result<String, NetworkError> {
+    let mut link = soon(node.dial(to, protocol)).await?;
+    link.send("?").await?;
+    let answer = soon(link.receive()).await?.unwrap();
+    soon(link.close()).await?;
+    Ok(String::from_utf8(answer.to_vec()).unwrap())
 }

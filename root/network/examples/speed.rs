@@ -26,8 +26,8 @@ fn key(seed: u8) -> Arc<SigningKey> {
     Arc::new(SigningKey::from_seed([seed; 32]))
 }
 
-/// Processor time of this process so far (Linux; elsewhere none).
-fn cpu() -> Duration {
+/// Seconds of processor time of this process so far (Linux; elsewhere none).
+fn cpu() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let after = stat.rsplit(')').next().unwrap_or_default();
     let ticks: u64 = after
@@ -36,7 +36,7 @@ fn cpu() -> Duration {
         .take(2)
         .filter_map(|n| n.parse::<u64>().ok())
         .sum();
-    Duration::from_millis(ticks * 10)
+    ticks as f64 / 100.0
 }
 
 fn show(what: &str, mut times: Vec<Duration>) {
@@ -45,9 +45,9 @@ fn show(what: &str, mut times: Vec<Duration>) {
     println!("  {what}: median {:.0?}, p99 {:.0?}", at(0.5), at(0.99));
 }
 
-fn show_rate(what: &str, bytes: usize, wall: Duration, cpu: Duration) -> f64 {
+fn show_rate(what: &str, bytes: usize, wall: Duration, cpu: f64) -> f64 {
     let rate = bytes as f64 / f64::from(1 << 20) / wall.as_secs_f64();
-    let each = cpu.as_secs_f64() * 1e3 / (bytes as f64 / f64::from(1 << 20));
+    let each = cpu * 1e3 / (bytes as f64 / f64::from(1 << 20));
     println!("  {what}: {rate:.0} MiB/s, {each:.2} ms of processor time a MiB");
     rate
 }

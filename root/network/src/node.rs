@@ -4,7 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use iroh::endpoint::{BindOpts, Connection, ConnectionError, QuicTransportConfig, VarInt, presets};
+use iroh::endpoint::{
+    BindOpts, Connection, ConnectionError, PortmapperConfig, QuicTransportConfig, VarInt, presets,
+};
 use iroh::protocol::{AcceptError, IncomingFilterOutcome, ProtocolHandler, Router};
 use iroh::{
     Endpoint, EndpointAddr, EndpointId, RelayConfig, RelayMap, RelayMode, RelayUrl, SecretKey,
@@ -113,6 +115,8 @@ impl Node {
             .transport_config(transport)
             .relay_mode(relays(&config.relays)?)
             .clear_ip_transports()
+            // Off even if something else in the program has compiled it in: it would ask the router for ports.
+            .portmapper_config(PortmapperConfig::Disabled)
             .address_lookup(config.book.lookup());
         // The first of a family is the one others are reached from, and has to be given last.
         for (at, address) in config.bind.iter().enumerate().rev() {

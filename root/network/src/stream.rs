@@ -17,7 +17,7 @@ use crate::link::Facts;
 /// Up to this size header and message go in one write, so that a small message is one packet.
 const ONE_WRITE: usize = 16 * 1024;
 /// Room for reading while nothing is known to come. Idle links hold this much.
-const IDLE_ROOM: usize = 1024;
+const IDLE_ROOM: usize = 4096;
 /// Most room that is made at once for a message that is known to come: its length is only a claim until it has arrived.
 const ROOM: usize = 64 * 1024;
 

@@ -11,8 +11,10 @@ use axum::routing::{MethodRouter, get};
 use bytes::Bytes;
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use rhizome_ipld::{PublicKey, SigningKey};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{Message as ClientMessage, protocol::WebSocketConfig};
-use tokio_tungstenite::{Connector, connect_async_tls_with_config};
+use tokio_tungstenite::{Connector, MaybeTlsStream, connect_async_tls_with_config};
 
 use crate::error::{HandshakeError, NetworkError, reason};
 use crate::frame::MAX_MESSAGE;
@@ -152,6 +154,11 @@ pub async fn dial(
                 peer: expected,
                 reason: reason(e.to_string().as_bytes()),
             })?;
+        match socket.get_ref() {
+            MaybeTlsStream::Plain(tcp) => keep_alive(tcp),
+            MaybeTlsStream::Rustls(tls) => keep_alive(tls.get_ref().0),
+            _ => {}
+        }
         let mut socket = client_side(socket);
         let (dialler, greeting) = Dialler::new(protocol, random()?);
         socket.send(greeting.into(), expected).await?;
@@ -166,6 +173,19 @@ pub async fn dial(
             what: "dialling a WebSocket",
             limit: HANDSHAKE_WAIT,
         }))
+}
+
+/// Makes the system notice within a minute that the other side of a TCP connection has gone without a word, and sends small messages at
+/// once. Links that were dialled have it; a server sets it on what it accepts, in axum by `listener.tap_io(|tcp| keep_alive(tcp))`.
+pub fn keep_alive(tcp: &TcpStream) {
+    let probes = TcpKeepalive::new().with_time(Duration::from_secs(30));
+    #[cfg(not(any(target_os = "openbsd", target_os = "windows")))]
+    let probes = probes
+        .with_interval(Duration::from_secs(10))
+        .with_retries(3);
+    // Without either the link works all the same.
+    let _ = SockRef::from(tcp).set_tcp_keepalive(&probes);
+    let _ = tcp.set_nodelay(true);
 }
 
 /// TLS with the roots of the web. Chosen here, since a process may have several providers of cryptography.

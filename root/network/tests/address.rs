@@ -3,10 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 
 use proptest::prelude::*;
-use rhizome_ipld::PublicKey;
+use rhizome_ipld::{PublicKey, SigningKey};
 use rhizome_network::{AddressError, MAX_TEXT, PeerAddress};
 
-use crate::peers::public;
+use crate::peers::{hex, public, vectors};
 
 fn full() -> PeerAddress {
     PeerAddress::new(public(1))
@@ -21,22 +21,29 @@ fn full() -> PeerAddress {
         .unwrap()
 }
 
-/// The vectors of the specification.
+/// The vectors of the specification, made by a second implementation.
 #[test]
 fn known_answers() {
-    let bare = PeerAddress::new(public(1)).unwrap();
-    let laptop = PeerAddress::new(public(1))
-        .unwrap()
-        .with_socket("127.0.0.1:4433".parse().unwrap())
-        .unwrap();
-    let spec = include_str!("../../../docs/spec/network.md");
-    for address in [&bare, &laptop, &full()] {
-        let text = address.to_string();
-        assert!(
-            spec.contains(&format!("`{text}`")),
-            "the specification lacks:\n{text}"
-        );
-        assert_eq!(text.parse::<PeerAddress>().unwrap(), *address);
+    let vectors = vectors();
+    for case in vectors["addresses"].as_array().unwrap() {
+        let seed = hex(&case["seed"]).try_into().unwrap();
+        let mut address = PeerAddress::new(SigningKey::from_seed(seed).public()).unwrap();
+        for place in case["places"].as_array().unwrap() {
+            let place = place.as_str().unwrap();
+            address = match place.parse() {
+                Ok(socket) => address.with_socket(socket),
+                Err(_) if place.starts_with("ws") => address.with_websocket(place),
+                Err(_) => address.with_relay(place),
+            }
+            .unwrap();
+        }
+        let text = case["text"].as_str().unwrap();
+        assert_eq!(address.to_string(), text);
+        assert_eq!(text.parse::<PeerAddress>().unwrap(), address);
+    }
+    for case in vectors["refused addresses"].as_array().unwrap() {
+        let text = case["text"].as_str().unwrap();
+        assert!(text.parse::<PeerAddress>().is_err(), "{}", case["what"]);
     }
 }
 

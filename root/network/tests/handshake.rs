@@ -2,10 +2,12 @@
 
 use bytes::Bytes;
 use proptest::prelude::*;
+use rhizome_ipld::SigningKey;
+use rhizome_network::frame::{self, Head};
 use rhizome_network::handshake::{Dialler, Kind, Listener, Session};
 use rhizome_network::{HandshakeError, Protocol};
 
-use crate::peers::{key, public};
+use crate::peers::{hex, key, public, vectors};
 
 fn shake() -> (Session, Session) {
     let (dialler, greeting) = Dialler::new(Protocol::Rpc, [11; 32]);
@@ -30,30 +32,53 @@ fn it_ends_with_the_same_secrets() {
     }
 }
 
-/// The vector of the specification.
+/// The vectors of the specification, made by a second implementation.
 #[test]
 fn known_answer() {
-    let (dialler, greeting) = Dialler::new(Protocol::Sync, [1; 32]);
-    let (listener, answer) = Listener::greeted(&greeting, &key(4), [2; 32]).unwrap();
-    let (mut a, proof) = dialler.answered(&answer, &public(4), &key(3)).unwrap();
-    let b = listener.proved(&proof).unwrap();
-    assert_eq!(a.keying, b.keying);
-    let hex = |bytes: &[u8]| data_encoding::HEXLOWER.encode(bytes);
-    let message = a.sealer.seal(Kind::Message, b"hello").unwrap();
-    let lines = [
-        hex(&greeting),
-        hex(blake3::hash(&answer).as_bytes()),
-        hex(blake3::hash(&proof).as_bytes()),
-        hex(&a.keying),
-        hex(&message),
-    ];
-    let spec = include_str!("../../../docs/spec/network.md");
-    for line in &lines {
-        assert!(
-            spec.contains(line),
-            "the specification lacks:\n{}",
-            lines.join("\n")
-        );
+    let vectors = vectors();
+    let of = |name: &str| hex(&vectors["handshake"][name]);
+    let seed = |name: &str| <[u8; 32]>::try_from(of(name)).unwrap();
+    let me = SigningKey::from_seed(seed("dialler"));
+    let other = SigningKey::from_seed(seed("listener"));
+    let protocol = vectors["handshake"]["protocol"].as_str().unwrap();
+    let protocol = Protocol::from_name(protocol.as_bytes()).unwrap();
+    let (dialler, greeting) = Dialler::new(protocol, seed("dialler secret"));
+    assert_eq!(greeting, of("greeting"));
+    let (listener, answer) = Listener::greeted(&greeting, &other, seed("listener secret")).unwrap();
+    assert_eq!(answer, of("answer"));
+    let (mut a, proof) = dialler.answered(&answer, &other.public(), &me).unwrap();
+    assert_eq!(proof, of("proof"));
+    let mut b = listener.proved(&proof).unwrap();
+    assert_eq!(a.keying.as_slice(), of("keying"));
+    assert_eq!(b.keying.as_slice(), of("keying"));
+    let hello = a.sealer.seal(Kind::Message, b"hello").unwrap();
+    assert_eq!(hello, of("dialler says hello"));
+    let end = a.sealer.seal(Kind::End, &[]).unwrap();
+    assert_eq!(end, of("dialler has finished"));
+    let refusal = b
+        .sealer
+        .seal(Kind::Refusal, b"not a device of this pod")
+        .unwrap();
+    assert_eq!(refusal, of("listener refuses"));
+}
+
+#[test]
+fn known_frames() {
+    let vectors = vectors();
+    for case in vectors["frames"].as_array().unwrap() {
+        let length = case["length"].as_u64().unwrap() as usize;
+        let frame = hex(&case["frame"]);
+        let mut header = vec![];
+        frame::put_head(length, &mut header);
+        assert!(frame.starts_with(&header));
+        let head = Head::Message {
+            header: header.len(),
+            length,
+        };
+        assert_eq!(frame::head(&frame), Ok(head));
+    }
+    for case in vectors["refused heads"].as_array().unwrap() {
+        assert!(frame::head(&hex(case)).is_err(), "{case}");
     }
 }
 

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::serve::ListenerExt;
 use rhizome_ipld::{PublicKey, SigningKey};
 use rhizome_network::{
     Admission, Link, NetworkError, Node, NodeConfig, PeerAddress, Protocol, Services,
@@ -18,6 +19,16 @@ pub fn key(seed: u8) -> Arc<SigningKey> {
 
 pub fn public(seed: u8) -> PublicKey {
     key(seed).public()
+}
+
+/// The known answers of the specification.
+pub fn vectors() -> serde_json::Value {
+    serde_json::from_str(include_str!("../../../docs/spec/vectors/network.json")).unwrap()
+}
+
+pub fn hex(text: &serde_json::Value) -> Vec<u8> {
+    let text = text.as_str().unwrap();
+    data_encoding::HEXLOWER.decode(text.as_bytes()).unwrap()
 }
 
 pub fn open_to_all(seed: u8) -> ServicesBuilder {
@@ -55,6 +66,7 @@ impl Web {
             .await
             .unwrap();
         let url = format!("ws://{}/link", listener.local_addr().unwrap());
+        let listener = listener.tap_io(|tcp| websocket::keep_alive(tcp));
         let app = axum::Router::new().route("/link", websocket::route(services));
         let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         Self { url, task }

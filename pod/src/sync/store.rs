@@ -35,6 +35,12 @@ impl PodStore {
         Arc::clone(&self.taking)
     }
 
+    /// Makes everything so far durable: what a peer has seen of this device must not be forgotten here, or the device would go on from an
+    /// earlier place and fork its own chain.
+    fn settle(&self) -> Result<(), StoreError> {
+        Ok(self.pod.replica().flush()?)
+    }
+
     /// Does something with these marked as coming from the peer.
     fn taken<T>(&self, ids: impl IntoIterator<Item = Id>, f: impl FnOnce(&Pod) -> T) -> T {
         self.taking.lock().extend(ids);
@@ -142,6 +148,7 @@ impl Store for PodStore {
         if !self.holds(key, id)? {
             return Ok(None);
         }
+        self.settle()?;
         let record = self.pod.replica().snapshot().record(&CommitId(*id))?;
         Ok(record.map(|record| Reading {
             envelope: record.envelope.clone(),
@@ -255,7 +262,7 @@ impl Store for PodStore {
                     why: match error {
                         ReplicaError::UnknownAuthor(_) => Refusal::UnknownAuthor,
                         ReplicaError::Removed(_) => Refusal::NoAuthority,
-                        _ => Refusal::Other(NO_KEY),
+                        _ => Refusal::NoKey,
                     },
                 },
                 Arrival::Invalid(_) => Fate::Invalid,
@@ -293,9 +300,6 @@ impl Store for PodStore {
         Ok(true)
     }
 }
-
-/// The code of a refusal: no key for the epoch. It is on its way, or this device was left out.
-const NO_KEY: u8 = 16;
 
 fn bytes(leaf: Leaf) -> LeafBytes {
     match leaf {

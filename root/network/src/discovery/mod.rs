@@ -89,7 +89,10 @@ impl Discovery {
     }
 
     /// What needs the endpoint.
-    #[cfg_attr(not(feature = "mdns"), allow(unused_variables))]
+    #[cfg_attr(
+        not(feature = "mdns"),
+        allow(unused_variables, clippy::unnecessary_wraps)
+    )]
     pub(crate) fn start(
         &self,
         endpoint: &Endpoint,

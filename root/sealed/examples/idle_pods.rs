@@ -11,7 +11,10 @@ use rhizome_sealed::{Sealed, SealedOptions};
 use rhizome_share::{Certificate, Certificates, Epoch};
 use rhizome_storage::{Kv, RedbKv, RedbOptions};
 use rhizome_sync::Store;
-use std::{error::Error, fs, sync::Arc, time::Instant};
+use std::{error::Error, fs, path::Path, process::Command, sync::Arc, time::Instant};
+
+/// Where the store to be measured is.
+const FILE: &str = "RHIZOME_IDLE_PODS_FILE";
 
 type Done<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -84,62 +87,76 @@ impl Maker {
     }
 }
 
-fn open(file: &std::path::Path) -> Done<(Arc<dyn Kv>, Sealed)> {
+fn open(file: &Path, loaded_bytes: usize) -> Done<(Arc<dyn Kv>, Sealed)> {
     let mut options = RedbOptions::default();
     options.cache_bytes = 8 << 20;
     let kv: Arc<dyn Kv> = Arc::new(RedbKv::open_with(file, options)?);
-    let sealed = Sealed::open(
-        Arc::clone(&kv),
-        SealedOptions {
-            loaded_bytes: 1 << 30,
-        },
-    )?;
+    let sealed = Sealed::open(Arc::clone(&kv), SealedOptions { loaded_bytes })?;
     Ok((kv, sealed))
 }
 
 fn main() -> Done<()> {
-    let pods: u64 = std::env::args().nth(1).map_or(Ok(10_000), |n| n.parse())?;
+    let argument = std::env::args().nth(1);
+    if let Some(file) = std::env::var_os(FILE) {
+        return measure(Path::new(&file));
+    }
+    let pods: u64 = argument.map_or(Ok(10_000), |n| n.parse())?;
     let directory = tempfile::tempdir()?;
     let file = directory.path().join("sealed.redb");
+    make(&file, pods)?;
+    // in a process that has not allocated anything yet
+    let status = Command::new(std::env::current_exe()?)
+        .env(FILE, &file)
+        .status()?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err("the measurement failed".into())
+    }
+}
+
+fn make(file: &Path, pods: u64) -> Done<()> {
     let kem = |n| KemSecret::from_seed(Secret::take(&mut [n; 32])).public();
     let mut maker = Maker {
         kems: [kem(1), kem(2), kem(3)],
         n: 0,
     };
-    {
-        let (_kv, sealed) = open(&file)?;
-        let clock = Instant::now();
-        let mut bytes = 0;
-        for _ in 0..pods {
-            let set = maker.pod()?;
-            let log = Log::new(set.log().genesis().clone())?;
-            sealed.host(&log, 10 << 30, 0)?;
-            let pod = sealed.pod(&set.did())?.ok_or("hosted")?;
-            let all: Vec<Vec<u8>> = set
-                .ids()
-                .filter_map(|id| set.get(&id)?.to_bytes().ok())
-                .collect();
-            bytes += all.iter().map(Vec::len).sum::<usize>();
-            pod.store(0).take_certificates(all)?;
-        }
-        println!(
-            "{pods} pods hosted in {:.1} s, {} bytes of certificates each",
-            clock.elapsed().as_secs_f64(),
-            bytes as u64 / pods
-        );
+    let (_kv, sealed) = open(file, 1 << 20)?;
+    let clock = Instant::now();
+    let mut bytes = 0;
+    for _ in 0..pods {
+        let set = maker.pod()?;
+        let log = Log::new(set.log().genesis().clone())?;
+        sealed.host(&log, 10 << 30, 0)?;
+        let pod = sealed.pod(&set.did())?.ok_or("hosted")?;
+        let all: Vec<Vec<u8>> = set
+            .ids()
+            .filter_map(|id| set.get(&id)?.to_bytes().ok())
+            .collect();
+        bytes += all.iter().map(Vec::len).sum::<usize>();
+        pod.store(0).take_certificates(all)?;
     }
+    println!(
+        "{pods} pods hosted in {:.1} s, {} bytes of certificates each",
+        clock.elapsed().as_secs_f64(),
+        bytes as u64 / pods
+    );
+    Ok(())
+}
+
+fn measure(file: &Path) -> Done<()> {
     let before = resident();
     let clock = Instant::now();
-    let (kv, sealed) = open(&file)?;
+    let (kv, sealed) = open(file, 0)?;
     println!("opened in {:.2} ms", clock.elapsed().as_secs_f64() * 1e3);
-    let open = resident();
     println!(
-        "hosted: {} bytes of memory a pod, {} on disk",
-        open.saturating_sub(before) / pods,
-        kv.size_on_disk()? / pods
+        "hosted: {} bytes of memory for all of them",
+        resident().saturating_sub(before)
     );
     let list = sealed.pods()?;
-    // what the engine caches is not a pod's
+    let pods = list.len() as u64;
+    println!("on disk: {} bytes a pod", kv.size_on_disk()? / pods);
+    // fills the engine's cache, 8 MiB, and keeps no pod
     for usage in &list {
         sealed.pod(&usage.did)?;
     }
@@ -161,8 +178,8 @@ fn main() -> Done<()> {
         weight as u64 / pods,
         took.as_secs_f64() * 1e6 / pods as f64
     );
-    let clock = Instant::now();
     let some: Vec<_> = list.iter().take(200).collect();
+    let clock = Instant::now();
     let mut stores = Vec::new();
     for usage in &some {
         let store = sealed.pod(&usage.did)?.ok_or("hosted")?.store(0);

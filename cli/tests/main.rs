@@ -4,3 +4,4 @@ mod contract;
 mod mistakes;
 mod running;
 mod shell;
+mod three;

@@ -13,7 +13,9 @@ use futures_util::{SinkExt, StreamExt};
 use iroh::endpoint::{Connection, QuicTransportConfig, VarInt, presets};
 use iroh::{Endpoint, EndpointAddr, RelayMode, SecretKey};
 use rhizome_ipld::{PublicKey, SigningKey};
-use rhizome_network::{Admission, Link, Node, NodeConfig, Protocol, Services, memory, websocket};
+use rhizome_network::{
+    Admission, Limits, Link, Node, NodeConfig, Protocol, Services, memory, websocket,
+};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::{Message, protocol::WebSocketConfig};
 
@@ -21,6 +23,7 @@ type Res<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 const CHUNK: usize = 256 * 1024;
 const PINGS: usize = 2000;
+const IDLE: usize = 500;
 
 fn key(seed: u8) -> Arc<SigningKey> {
     Arc::new(SigningKey::from_seed([seed; 32]))
@@ -37,6 +40,19 @@ fn cpu() -> f64 {
         .filter_map(|n| n.parse::<u64>().ok())
         .sum();
     ticks as f64 / 100.0
+}
+
+/// Memory of this process in KiB (Linux; elsewhere 0).
+fn memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
+    line.and_then(|l| l.split_whitespace().next()?.parse().ok())
+        .unwrap_or(0)
+}
+
+fn show_idle(links: &[Link], before: u64) {
+    let each = memory().saturating_sub(before) as f64 / links.len() as f64;
+    println!("  idle: {each:.1} KiB a link, both ends");
 }
 
 fn show(what: &str, mut times: Vec<Duration>) {
@@ -102,6 +118,10 @@ async fn measure(link: Link, total: usize) -> Res<f64> {
 fn services(seed: u8) -> Services {
     Services::builder(key(seed), |_, _| Admission::Admit)
         .serve(Protocol::Sync, serve)
+        .limits(Limits {
+            links: 1000,
+            per_peer: 1000,
+        })
         .build()
 }
 
@@ -121,6 +141,16 @@ async fn quic(total: usize) -> Res<f64> {
         link.close().await?;
     }
     show("handshake", times);
+    let before = memory();
+    let mut idle = vec![];
+    for _ in 0..IDLE {
+        let mut link = a.dial(&address, Protocol::Sync).await?;
+        link.send("x").await?;
+        link.receive().await?;
+        idle.push(link);
+    }
+    show_idle(&idle, before);
+    drop(idle);
     let rate = measure(a.dial(&address, Protocol::Sync).await?, total).await?;
     a.shutdown().await?;
     b.shutdown().await?;
@@ -204,6 +234,16 @@ async fn web(total: usize) -> Res<f64> {
         link.close().await?;
     }
     show("handshake", times);
+    let before = memory();
+    let mut idle = vec![];
+    for _ in 0..IDLE {
+        let mut link = websocket::dial(&url, peer, Protocol::Sync, &me).await?;
+        link.send("x").await?;
+        link.receive().await?;
+        idle.push(link);
+    }
+    show_idle(&idle, before);
+    drop(idle);
     let link = websocket::dial(&url, peer, Protocol::Sync, &me).await?;
     let rate = measure(link, total).await?;
     server.abort();
@@ -278,12 +318,12 @@ async fn main() -> Res<()> {
         None => 512,
     };
     let total = mib << 20;
-    let plain = Box::pin(raw_quic(total)).await?;
-    let ours = Box::pin(quic(total)).await?;
-    println!("  of raw: {:.2}", ours / plain);
-    let plain = Box::pin(raw_web(total)).await?;
     let ours = Box::pin(web(total)).await?;
-    println!("  of raw: {:.2}", ours / plain);
+    let plain = Box::pin(raw_web(total)).await?;
+    println!("  the link has {:.2} of that", ours / plain);
+    let ours = Box::pin(quic(total)).await?;
+    let plain = Box::pin(raw_quic(total)).await?;
+    println!("  the link has {:.2} of that", ours / plain);
     in_memory(total).await?;
     Ok(())
 }

@@ -91,7 +91,7 @@ pub fn join(
     let code: PairingCode = code.parse()?;
     let name = match name {
         Some(name) => name.to_owned(),
-        None => host_name(),
+        None => rhizome_pod::host_name(),
     };
     let opening = home.opening("join");
     let (pod, first) = network::join(&home.pod, &opening, &code, &name, &[listen])?;
@@ -104,16 +104,6 @@ pub fn join(
             report_text(&a["sync"])
         )
     })
-}
-
-/// What the machine calls itself.
-fn host_name() -> String {
-    let name = std::env::var("HOSTNAME").ok().or_else(|| {
-        let text = std::fs::read_to_string("/etc/hostname").ok()?;
-        Some(text.trim().to_owned())
-    });
-    name.filter(|n| !n.is_empty() && n.len() <= rhizome_pod::MAX_DEVICE_NAME)
-        .unwrap_or_else(|| "a device".to_owned())
 }
 
 pub fn devices(home: &Home, output: &Output) -> Result<(), Failure> {

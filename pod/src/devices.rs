@@ -35,6 +35,16 @@ impl DeviceDetail {
     }
 }
 
+/// What the machine calls itself.
+pub fn host_name() -> String {
+    let name = std::env::var("HOSTNAME").ok().or_else(|| {
+        let text = std::fs::read_to_string("/etc/hostname").ok()?;
+        Some(text.trim().to_owned())
+    });
+    name.filter(|n| crate::pairing::check_name(n).is_ok())
+        .unwrap_or_else(|| "a device".to_owned())
+}
+
 impl Pod {
     /// The devices, the most senior first.
     ///

@@ -48,7 +48,7 @@ pub use http::fuzzing;
 
 pub use client::Client;
 pub use cloud::{CloudPeer, DEFAULT_QUOTA};
-pub use devices::DeviceDetail;
+pub use devices::{DeviceDetail, host_name};
 pub use directory::Peer;
 pub use doctor::{Diagnosis, DoctorProgress};
 pub use entity::EntityDetail;

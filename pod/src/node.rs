@@ -202,6 +202,11 @@ impl PodNode {
         if !pod.is_admin() {
             return Err(rhizome_share::ShareError::NotAnAdmin.into());
         }
+        let own = pod.signing_key().public();
+        if pod.device_name(&own).is_none() {
+            // from now on there is more than one to tell apart
+            pod.name_device(&own, &crate::host_name())?;
+        }
         let mut secret = Zeroizing::new([0; 32]);
         random_bytes()?(&mut *secret);
         let (joined, wait) = watch::channel(None);

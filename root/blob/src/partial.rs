@@ -198,6 +198,11 @@ impl Partial {
         }
     }
 
+    /// Whether the data have gone to their own name.
+    fn is_gone(&self) -> bool {
+        !self.paths.data.exists()
+    }
+
     fn is_whole(&self) -> bool {
         self.next >= self.len
     }
@@ -211,15 +216,16 @@ impl Partial {
         let at = prepare_place(root, &self.hash)?;
         // Nobody must open the file between its two names and take it for a partial one.
         store.arrivals().alone(|| {
+            store.quota().replace(&at, || {
+                fs::rename(&self.paths.data, &at).map_err(BlobError::io(&at))
+            })?;
+            // Last, and with no harm if it fails or a crash comes before: a tree is made again.
             if has_tree(self.len) {
-                let tree = path(root, &self.hash, TREE);
-                fs::rename(&self.paths.tree, &tree).map_err(BlobError::io(&tree))?;
+                let _ = fs::rename(&self.paths.tree, path(root, &self.hash, TREE));
             } else {
                 let _ = fs::remove_file(&self.paths.tree);
             }
-            store.quota().replace(&at, || {
-                fs::rename(&self.paths.data, &at).map_err(BlobError::io(&at))
-            })
+            Ok(())
         })?;
         sync_directory(at.parent().unwrap_or(root))
     }

@@ -323,6 +323,29 @@ fn partial_blobs_are_cleared_after_seven_days() {
     assert!(content(&here, &cid) == bytes);
 }
 
+/// The data have their own name, the tree does not have it yet.
+#[test]
+fn a_crash_between_two_names_loses_nothing() {
+    let (_there, there, cid, bytes) = big();
+    let (_here, here) = store();
+    let hex = blake3::hash(&bytes).to_hex();
+    let partial = here.directory().join("partial");
+    let at = file_of(&here, &cid, "blob");
+    fs::create_dir_all(at.parent().unwrap()).unwrap();
+    fs::create_dir(&partial).unwrap();
+    fs::copy(file_of(&there, &cid, "blob"), at).unwrap();
+    let tree = partial.join(format!("{hex}.obao4"));
+    fs::copy(file_of(&there, &cid, "obao4"), &tree).unwrap();
+
+    let one = Fetch::plain(&here, &cid, u64::MAX).unwrap();
+    assert!(one.is_done());
+    here.verify(&cid).unwrap();
+    here.clear_partials(SystemTime::now() + Duration::from_hours(8 * 24))
+        .unwrap();
+    assert!(!tree.exists());
+    here.verify(&cid).unwrap();
+}
+
 #[test]
 fn a_full_quota_stops_a_fetch_in_words() {
     let (_there, there, cid, _) = big();

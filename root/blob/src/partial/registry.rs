@@ -256,8 +256,11 @@ impl Arriving {
         if let State::Present(partial) = &*state
             && partial.is_whole()
         {
-            partial.publish(store)?;
-            *state = State::Over;
+            let published = partial.publish(store);
+            if published.is_ok() || partial.is_gone() {
+                *state = State::Over;
+            }
+            return published;
         }
         Ok(())
     }

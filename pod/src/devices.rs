@@ -3,6 +3,7 @@
 use rhizome_identity::{Role, SealedHead};
 use rhizome_ipld::PublicKey;
 use rhizome_share::Certificate;
+use rhizome_tuple::CommitId;
 use serde_json::{Value as Json, json};
 
 use crate::{Pod, PodError};
@@ -132,6 +133,18 @@ impl Pod {
             result?;
         }
         Ok(())
+    }
+
+    /// The device that wrote a commit which is here, if it is known whose key signed it. The outer `None`: it is not here.
+    pub(crate) fn writer_of(
+        &self,
+        commit: &CommitId,
+    ) -> Result<Option<Option<PublicKey>>, PodError> {
+        let Some((_, author, _)) = self.replica().snapshot().known(commit) else {
+            return Ok(None);
+        };
+        let writers = self.trust().set().writers();
+        Ok(Some(writers.get(&author).map(|w| w.device)))
     }
 
     /// The heads of what a device wrote, as far as it is here.

@@ -35,6 +35,7 @@ impl Peer {
             out["synced_ms"] = state.synced_ms.into();
             out["received"] = state.received.into();
             out["delivered"] = state.delivered.into();
+            out["pending"] = state.pending.into();
             out["error"] = state.error.clone().into();
         }
         out

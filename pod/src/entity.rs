@@ -6,12 +6,14 @@ use rhizome_replica::{Aid, Eid, Event, Provenance, Snapshot, key};
 use rhizome_schema::{Cardinality, Schemas};
 use rhizome_tuple::{EntityId, ListOp, Op, OpId, Value};
 use serde::Serialize;
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::{PodError, json::to_json};
 
 /// Events of the history that are shown, the newest.
 const MAX_HISTORY: usize = 500;
+/// Conflicts of a pod that are listed.
+const MAX_CONFLICTS: usize = 200;
 /// References to the entity that are shown.
 const MAX_INCOMING: usize = 200;
 
@@ -105,18 +107,10 @@ pub(crate) fn detail(now: &Snapshot, id: &EntityId, now_ms: i64) -> Result<Entit
                 by: reader.by(&by),
             });
         }
-        let conflicting = now.conflicts(e, a)?;
-        let last = conflicting.len();
-        if last > 0 {
-            let value = |(i, (value, by)): (usize, &(Value, Provenance))| ConflictValue {
-                value: to_json(value),
-                winner: i + 1 == last,
-                by: reader.by(by),
-            };
-            detail.conflicts.push(Conflict {
-                attribute: name,
-                values: conflicting.iter().enumerate().map(value).collect(),
-            });
+        let values = reader.conflict(e, a)?;
+        if !values.is_empty() {
+            let attribute = name;
+            detail.conflicts.push(Conflict { attribute, values });
         }
     }
     detail.history_total = events.len();
@@ -142,6 +136,21 @@ pub(crate) fn detail(now: &Snapshot, id: &EntityId, now_ms: i64) -> Result<Entit
         .collect();
     now.fault()?;
     Ok(detail)
+}
+
+/// Where values conflict, with the values; as many as are listed, and how many there are.
+pub(crate) fn conflicts(now: &Snapshot, now_ms: i64) -> Result<Json, PodError> {
+    let all = now.all_conflicts()?;
+    let reader = Reader { now, now_ms };
+    let mut out = Vec::new();
+    for (e, a) in all.iter().take(MAX_CONFLICTS) {
+        let (Some(id), Some(name)) = (now.entity_id(*e), now.attribute(*a)) else {
+            continue;
+        };
+        out.push(json!({ "entity": id.to_string(), "attribute": name, "values": reader.conflict(*e, *a)? }));
+    }
+    now.fault()?;
+    Ok(json!({ "conflicts": out, "total": all.len() }))
 }
 
 /// The current tuples of an entity as one object: a value, or an array for sets and lists. `None` if it has none.
@@ -219,6 +228,18 @@ impl Reader<'_> {
             }
         }
         Ok(out)
+    }
+
+    /// The values that conflict, the one that is shown last.
+    fn conflict(&self, e: Eid, a: Aid) -> Result<Vec<ConflictValue>, PodError> {
+        let conflicting = self.now.conflicts(e, a)?;
+        let last = conflicting.len();
+        let value = |(i, (value, by)): (usize, &(Value, Provenance))| ConflictValue {
+            value: to_json(value),
+            winner: i + 1 == last,
+            by: self.by(by),
+        };
+        Ok(conflicting.iter().enumerate().map(value).collect())
     }
 
     fn by(&self, by: &Provenance) -> By {

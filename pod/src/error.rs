@@ -187,9 +187,23 @@ impl PodError {
             | Self::Request(_)
             | Self::Import(_)
             | Self::Replica(ReplicaError::Edit(_) | ReplicaError::Tuple(_))
-            | Self::Identity(IdentityError::OtherWords | IdentityError::Words(_)) => true,
+            | Self::Share(ShareError::NotAnAdmin)
+            | Self::Identity(
+                IdentityError::OtherWords
+                | IdentityError::Words(_)
+                | IdentityError::NotADevice { .. }
+                | IdentityError::NotAllowed(_),
+            ) => true,
             _ => false,
         }
+    }
+
+    /// Whether another device or peer is at fault, or cannot be reached.
+    pub(crate) fn is_others(&self) -> bool {
+        matches!(
+            self,
+            Self::Network(_) | Self::Peer(_) | Self::Refused(_) | Self::Sync(_)
+        )
     }
 }
 

@@ -38,6 +38,7 @@ mod node;
 mod pairing;
 mod pod;
 mod query;
+mod reach;
 mod running;
 mod sync;
 mod transact;

@@ -1,11 +1,11 @@
 //! A pod on the network: its other devices come to it, and it goes to them and to the peers that keep it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -17,6 +17,7 @@ use rhizome_ipld::PublicKey;
 use rhizome_network::{Admission, Link, Node, NodeConfig, PeerAddress, Protocol, Services};
 use rhizome_share::Certificate;
 use rhizome_sync::{Local, Output, Role};
+use rhizome_tuple::CommitId;
 use serde_json::{Value as Json, json};
 use tokio::{
     sync::{mpsc, watch},
@@ -30,6 +31,7 @@ use crate::{
     home::random_bytes,
     news::News,
     pairing::{self, PairingCode},
+    reach::Reach,
     sync::{Exchanged, PodStore, Told, Until, drive, hello},
 };
 
@@ -50,6 +52,16 @@ struct Shared {
     last_joined: Mutex<Option<Joined>>,
     /// What is known of each peer.
     states: Mutex<BTreeMap<PublicKey, PeerState>>,
+    /// What each of them is known to have.
+    reach: Arc<Mutex<BTreeMap<PublicKey, Reach>>>,
+    /// The listener that tells `reach` what is new.
+    watch: u64,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.pod.news.remove(self.watch);
+    }
 }
 
 /// What is known of the exchange with a peer.
@@ -65,6 +77,8 @@ pub struct PeerState {
     pub received: u64,
     /// Commits and certificates it confirmed to have, of those pushed to it since the start.
     pub delivered: u64,
+    /// Commits here that it is not known to have; `None` as long as nothing has been compared since this node started.
+    pub pending: Option<u64>,
     /// What went wrong last.
     pub error: Option<String>,
 }
@@ -74,6 +88,8 @@ struct Invitation {
     role: DeviceRole,
     until: Instant,
     attempts: AtomicU32,
+    /// A device is being added by it.
+    used: AtomicBool,
     joined: watch::Sender<Option<Joined>>,
 }
 
@@ -137,10 +153,19 @@ impl PodNode {
     /// # Errors
     /// [`PodError::Network`] if it cannot listen there.
     pub async fn start(pod: Arc<Pod>, listen: Vec<SocketAddr>) -> Result<Self, PodError> {
+        let reach: Arc<Mutex<BTreeMap<PublicKey, Reach>>> = Arc::default();
+        let told = Arc::clone(&reach);
+        let watch = pod.news.add(move |news| {
+            if let News::Commit(name) = news {
+                told.lock().values_mut().for_each(|r| r.came(name.id));
+            }
+        });
         let shared = Arc::new(Shared {
             invitation: Mutex::default(),
             last_joined: Mutex::default(),
             states: Mutex::default(),
+            reach,
+            watch,
             pod,
         });
         let admit = {
@@ -190,7 +215,32 @@ impl PodNode {
 
     /// What is known of the peers.
     pub fn peers(&self) -> BTreeMap<PublicKey, PeerState> {
-        self.shared.states.lock().clone()
+        let mut states = self.shared.states.lock().clone();
+        let reach = self.shared.reach.lock();
+        for (key, state) in &mut states {
+            state.pending = reach.get(key).and_then(Reach::pending);
+        }
+        states
+    }
+
+    /// Commits here that no peer is known to have; `None` as long as none has been compared with.
+    pub fn undelivered(&self) -> Option<u64> {
+        let reach = self.shared.reach.lock();
+        let mut each = reach.values().filter_map(Reach::missing);
+        let first: BTreeSet<_> = each.next()?.collect();
+        let nowhere = each.fold(first, |nowhere, missing| {
+            missing.filter(|id| nowhere.contains(id)).collect()
+        });
+        Some(nowhere.len() as u64)
+    }
+
+    /// The peers that were compared with since this node started, and whether each has a commit that is here.
+    pub fn reach_of(&self, commit: &CommitId) -> BTreeMap<PublicKey, bool> {
+        let reach = self.shared.reach.lock();
+        let known = reach
+            .iter()
+            .filter_map(|(k, r)| Some((*k, r.has(&commit.0)?)));
+        known.collect()
     }
 
     /// Makes a code for one new device, good for [`PAIRING_TIME`]. A code of before is good no longer.
@@ -216,8 +266,10 @@ impl PodNode {
             role,
             until,
             attempts: AtomicU32::new(0),
+            used: AtomicBool::new(false),
             joined,
         }));
+        self.shared.last_joined.lock().take();
         let code = PairingCode {
             address: self.address()?,
             secret,
@@ -225,7 +277,7 @@ impl PodNode {
         Ok((code, Waiting { wait, until }))
     }
 
-    /// Whether a code is good now, and which device was the last to join by one.
+    /// Whether a code is good now, and which device joined by the last one.
     pub fn pairing(&self) -> (bool, Option<Joined>) {
         (
             self.shared.invited().is_some(),
@@ -431,6 +483,20 @@ impl Shared {
         invitation.clone()
     }
 
+    /// Whether it is the one that was made last, and has not been taken back.
+    fn is_current(&self, invitation: &Arc<Invitation>) -> bool {
+        let now = self.invitation.lock();
+        now.as_ref().is_some_and(|i| Arc::ptr_eq(i, invitation))
+    }
+
+    /// Makes it good for nobody. A newer one stays.
+    fn retire(&self, invitation: &Arc<Invitation>) {
+        let mut now = self.invitation.lock();
+        if now.as_ref().is_some_and(|i| Arc::ptr_eq(i, invitation)) {
+            now.take();
+        }
+    }
+
     fn is_connected(&self, key: &PublicKey) -> bool {
         self.states.lock().get(key).is_some_and(|s| s.connected)
     }
@@ -526,19 +592,25 @@ impl Shared {
             s.connected = true;
             s.error = None;
         });
-        let mut on = |output: &Output| match output {
-            Output::Learned(learned) => {
-                self.note(&key, |s| s.received += learned.commits.len() as u64);
+        self.reach.lock().entry(key).or_default().open();
+        let mut on = |output: &Output| {
+            match output {
+                Output::Learned(learned) => {
+                    self.note(&key, |s| s.received += learned.commits.len() as u64);
+                }
+                Output::Delivered(_) => self.note(&key, |s| s.delivered += 1),
+                Output::Synced(synced) => self.note(&key, |s| {
+                    s.equal = synced.equal || synced.refused + synced.refused_by_peer == 0;
+                    s.synced_ms = Some(crate::home::now_ms());
+                }),
+                Output::Fork(fork) => {
+                    tracing::warn!(author = %fork.key, seq = fork.seq, "a chain of commits forks");
+                }
+                _ => (),
             }
-            Output::Delivered(_) => self.note(&key, |s| s.delivered += 1),
-            Output::Synced(synced) => self.note(&key, |s| {
-                s.equal = synced.equal || synced.refused + synced.refused_by_peer == 0;
-                s.synced_ms = Some(crate::home::now_ms());
-            }),
-            Output::Fork(fork) => {
-                tracing::warn!(author = %fork.key, seq = fork.seq, "a chain of commits forks");
+            if let Some(reach) = self.reach.lock().get_mut(&key) {
+                reach.hear(output);
             }
-            _ => (),
         };
         let done = drive(link, role, &mut store, locals, until, &mut on).await;
         self.pod.news.remove(listener);
@@ -558,19 +630,27 @@ impl Shared {
         };
         match self.pair(&mut link, &invitation).await {
             Ok(joined) => {
-                self.invitation.lock().take();
+                // first who, then that nobody is expected any more: whoever asks in between must not hear that nobody came
                 *self.last_joined.lock() = Some(joined.clone());
+                self.retire(&invitation);
                 invitation.joined.send_replace(Some(joined));
                 drop(link.close().await);
             }
             Err(error) => {
                 invitation.attempts.fetch_add(1, Ordering::Relaxed);
+                if invitation.used.load(Ordering::Relaxed) {
+                    self.retire(&invitation);
+                }
                 tracing::warn!(%error, "pairing failed");
             }
         }
     }
 
-    async fn pair(&self, link: &mut Link, invitation: &Invitation) -> Result<Joined, PodError> {
+    async fn pair(
+        &self,
+        link: &mut Link,
+        invitation: &Arc<Invitation>,
+    ) -> Result<Joined, PodError> {
         let key = self.pod.signing_key();
         let own = key.public();
         let newcomer = pairing::greet(link, &own, &invitation.secret, invitation.role).await?;
@@ -584,7 +664,7 @@ impl Shared {
         let complete = |all: Proposal| -> Result<Operation, PodError> {
             let operation = all.complete()?;
             // a code is good for one device, however many come at once
-            if self.invitation.lock().take().is_none() {
+            if !self.is_current(invitation) || invitation.used.swap(true, Ordering::Relaxed) {
                 return Err(PodError::Refused("the code has been used".into()));
             }
             let certificate = Certificate::Operation(Box::new(operation.clone()));

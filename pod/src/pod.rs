@@ -181,6 +181,14 @@ impl Pod {
         entity::detail(&self.replica.snapshot(), id, now_ms())
     }
 
+    /// Where two devices wrote different values at once: `{"conflicts": [{"entity", "attribute", "values"}…], "total"}`, the first 200.
+    ///
+    /// # Errors
+    /// Those of reading the pod.
+    pub fn conflicts(&self) -> Result<serde_json::Value, PodError> {
+        entity::conflicts(&self.replica.snapshot(), now_ms())
+    }
+
     /// The current tuples of an entity as one JSON object: a value, or an array for sets and lists. `None` if it has none.
     pub fn state(&self, id: &EntityId) -> Result<Option<serde_json::Value>, PodError> {
         entity::state(&self.replica.snapshot(), id)
@@ -226,6 +234,18 @@ impl Pod {
         keys.save(&mut random_bytes()?)?;
         self.hub.figures_changed();
         Ok(())
+    }
+
+    /// Checks that recovery words, typed from paper, would take this identity back, at any time. Nothing is kept of them. Says which of
+    /// the identity's policies they satisfy, and how many there are.
+    ///
+    /// # Errors
+    /// [`PodError::Identity`] for a typing error, or words of another identity.
+    pub fn test_recovery(&self, words: &str) -> Result<(usize, usize), PodError> {
+        let words = RecoveryWords::parse(words)?;
+        let trust = self.trust.lock();
+        let policies = &trust.set().resolution().policies;
+        Ok((words.verify(policies)?, policies.len()))
     }
 
     /// The certificates.

@@ -4,8 +4,10 @@ import { live } from './api/pod'
 import { token } from './api/session'
 import type { Status } from './api/types'
 import { StatusContext } from './data/status'
+import { ConflictsPage } from './pages/data/conflicts-page'
 import { DataPage } from './pages/data/data-page'
 import { EntityPage } from './pages/data/entity-page'
+import { DevicesPage } from './pages/devices/devices-page'
 import { ImportPage } from './pages/import/import-page'
 import { MissingPage } from './pages/missing'
 import { QueryPage } from './pages/query/query-page'
@@ -63,6 +65,10 @@ function Page({ place }: { place: Place }) {
       return <ImportPage />
     case 'data':
       return <DataPage search={place.search} />
+    case 'devices':
+      return <DevicesPage />
+    case 'conflicts':
+      return <ConflictsPage />
     case 'entity':
       return <EntityPage key={place.route.id} id={place.route.id} />
     case 'missing':
@@ -70,7 +76,16 @@ function Page({ place }: { place: Place }) {
   }
 }
 
-const TITLES = { timeline: 'Timeline', query: 'Query', import: 'Import', data: 'Data', entity: 'Data', missing: 'Not found' }
+const TITLES = {
+  timeline: 'Timeline',
+  query: 'Query',
+  import: 'Import',
+  data: 'Data',
+  entity: 'Data',
+  devices: 'Devices',
+  conflicts: 'Conflicts',
+  missing: 'Not found',
+}
 
 /** After a change of page the keyboard starts at its top, and a screen reader says where it is. */
 function useFocusOnNavigation(place: Place) {

@@ -9,6 +9,7 @@ import './style/timeline.css'
 import './style/query.css'
 import './style/import.css'
 import './style/data.css'
+import './style/devices.css'
 
 applyTheme()
 // Takes the token out of the address before anything else can see it.

@@ -1,11 +1,13 @@
 import { type ComponentProps, type MouseEvent, useSyncExternalStore } from 'react'
 
-/** Addresses of the console. Four pages do not need a routing library. */
+/** Addresses of the console. A few pages do not need a routing library. */
 export type Route =
   | { page: 'timeline' }
   | { page: 'query' }
   | { page: 'import' }
   | { page: 'data' }
+  | { page: 'devices' }
+  | { page: 'conflicts' }
   | { page: 'entity'; id: string }
   | { page: 'missing' }
 
@@ -28,6 +30,8 @@ export function parse(path: string): Route {
     case 'query':
     case 'import':
     case 'data':
+    case 'devices':
+    case 'conflicts':
       return { page: first }
     default:
       return { page: 'missing' }

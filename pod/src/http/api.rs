@@ -11,6 +11,7 @@ use axum::{Json as JsonBody, body::Bytes, extract::State, http::HeaderMap};
 use rhizome_tuple::EntityId;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
+use zeroize::Zeroizing;
 
 use super::{
     App, blocking,
@@ -154,6 +155,29 @@ pub(super) async fn recovery_confirm(State(app): State<App>, Payload(body): Payl
     })
     .await
     .map(JsonBody)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WordsBody {
+    words: String,
+}
+
+/// All of the words, as read from paper, at any time.
+pub(super) async fn recovery_test(State(app): State<App>, Payload(body): Payload) -> Answer {
+    let WordsBody { words } = read(&body)?;
+    let words = Zeroizing::new(words);
+    blocking(move || {
+        let (policy, policies) = app.pod.test_recovery(&words)?;
+        Ok(json!({ "ok": true, "policy": policy, "policies": policies }))
+    })
+    .await
+    .map(JsonBody)
+}
+
+/// Where two devices wrote different values at once.
+pub(super) async fn conflicts(State(app): State<App>) -> Answer {
+    blocking(move || app.pod.conflicts()).await.map(JsonBody)
 }
 
 /// Verifies every hash, signature, index and file.

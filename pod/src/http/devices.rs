@@ -1,8 +1,10 @@
 //! Devices, peers and the exchange with them.
 
-use std::sync::Arc;
+use std::{str::FromStr, sync::Arc};
 
 use axum::{Json as JsonBody, extract::State, http::StatusCode};
+use rhizome_blob::Cid;
+use rhizome_tuple::CommitId;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
@@ -10,7 +12,7 @@ use super::{
     App,
     api::read,
     blocking,
-    reply::{Answer, Payload, Refusal},
+    reply::{Answer, Named, Payload, Refusal},
 };
 use crate::{DeviceDetail, DeviceRole, PodError, PodNode, parse_peer};
 
@@ -27,14 +29,17 @@ fn node(app: &App) -> Result<Arc<PodNode>, Refusal> {
 
 /// The devices, the most senior first.
 pub(super) async fn list(State(app): State<App>) -> Answer {
+    let states = app.node.as_ref().map(|n| n.peers()).unwrap_or_default();
     blocking(move || {
-        let devices: Vec<Json> = app
-            .pod
-            .devices()?
-            .iter()
-            .map(DeviceDetail::to_json)
-            .collect();
-        Ok(json!({ "devices": devices }))
+        let one = |device: &DeviceDetail| {
+            let mut out = device.to_json();
+            let state = states.get(&device.key);
+            out["connected"] = state.is_some_and(|s| s.connected).into();
+            out["pending"] = state.and_then(|s| s.pending).into();
+            out
+        };
+        let devices: Vec<Json> = app.pod.devices()?.iter().map(one).collect();
+        Ok(json!({ "devices": devices, "admin": app.pod.is_admin() }))
     })
     .await
     .map(JsonBody)
@@ -44,6 +49,26 @@ pub(super) async fn list(State(app): State<App>) -> Answer {
 #[serde(deny_unknown_fields)]
 struct KeyBody {
     key: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NameBody {
+    key: String,
+    name: String,
+}
+
+/// Calls a device something else, on all devices.
+pub(super) async fn name(State(app): State<App>, Payload(body): Payload) -> Answer {
+    let NameBody { key, name } = read(&body)?;
+    blocking(move || {
+        let key = app.pod.device_by_name(&key)?;
+        let name = name.trim();
+        app.pod.name_device(&key, name)?;
+        Ok(json!({ "key": key.to_did_key(), "name": name }))
+    })
+    .await
+    .map(JsonBody)
 }
 
 /// Takes a device out.
@@ -60,6 +85,7 @@ pub(super) async fn remove(State(app): State<App>, Payload(body): Payload) -> An
 
 /// The peers that keep the pod, and how it stands with them.
 pub(super) async fn peers(State(app): State<App>) -> Answer {
+    let undelivered = app.node.as_ref().and_then(|n| n.undelivered());
     let states = app.node.as_ref().map(|n| n.peers()).unwrap_or_default();
     blocking(move || {
         let peers = app.pod.peers()?;
@@ -67,10 +93,54 @@ pub(super) async fn peers(State(app): State<App>) -> Answer {
             .iter()
             .map(|p| p.to_json(states.get(&p.key)))
             .collect();
-        Ok(json!({ "peers": peers }))
+        Ok(json!({ "peers": peers, "undelivered": undelivered }))
     })
     .await
     .map(JsonBody)
+}
+
+/// Where a commit is known to be.
+pub(super) async fn reach(State(app): State<App>, Named(commit): Named) -> Answer {
+    let id = Cid::from_str(&commit).ok();
+    let id = id.and_then(|cid| CommitId::from_cid(&cid));
+    let id = id.ok_or_else(|| Refusal::request("this is not the name of a commit"))?;
+    let known = app.node.as_ref().map(|n| n.reach_of(&id));
+    blocking(move || {
+        let Some(writer) = app.pod.writer_of(&id)? else {
+            return Err(PodError::Request("this commit is not here".into()));
+        };
+        let known = known.unwrap_or_default();
+        let devices = app.pod.devices()?;
+        let on = devices.iter().map(|d| {
+            // this device has it, and so has the one that wrote it
+            let surely = d.this || Some(d.key) == writer;
+            if surely {
+                Some(true)
+            } else {
+                known.get(&d.key).copied()
+            }
+        });
+        let on = tally(on);
+        let mut peers = app.pod.peers()?;
+        peers.retain(|p| devices.iter().all(|d| d.key != p.key));
+        let kept = tally(peers.iter().map(|p| known.get(&p.key).copied()));
+        Ok(json!({ "commit": commit, "devices": on, "peers": kept }))
+    })
+    .await
+    .map(JsonBody)
+}
+
+/// How many have something, have it not, and are not known to.
+fn tally(each: impl Iterator<Item = Option<bool>>) -> Json {
+    let [mut with, mut without, mut unknown] = [0u32; 3];
+    for has in each {
+        match has {
+            Some(true) => with += 1,
+            Some(false) => without += 1,
+            None => unknown += 1,
+        }
+    }
+    json!({ "with": with, "without": without, "unknown": unknown })
 }
 
 #[derive(Deserialize)]
@@ -132,6 +202,12 @@ pub(super) async fn pair(State(app): State<App>, Payload(body): Payload) -> Answ
     Ok(JsonBody(
         json!({ "code": code.to_string(), "seconds": crate::PAIRING_TIME.as_secs() }),
     ))
+}
+
+/// Takes the code back.
+pub(super) async fn unpair(State(app): State<App>) -> Answer {
+    node(&app)?.uninvite();
+    Ok(JsonBody(json!({ "open": false })))
 }
 
 /// Whether the code is still good, and who joined by it.

@@ -10,6 +10,7 @@ mod guard;
 mod import;
 mod range;
 mod reply;
+mod resolution;
 mod serve;
 mod sniff;
 mod websocket;
@@ -69,13 +70,22 @@ fn router(app: App) -> Router {
         .route("/entity/{id}", get(api::entity))
         .route("/recovery/words", post(api::recovery_words))
         .route("/recovery/confirm", post(api::recovery_confirm))
+        .route("/recovery/test", post(api::recovery_test))
+        .route("/conflicts", get(api::conflicts))
         .route("/doctor", post(api::doctor))
         .route("/devices", get(devices::list))
+        .route("/devices/name", post(devices::name))
         .route("/devices/remove", post(devices::remove))
         .route("/peers", get(devices::peers).post(devices::add_peer))
         .route("/peers/remove", post(devices::remove_peer))
         .route("/sync", post(devices::sync))
-        .route("/pair", post(devices::pair).get(devices::pairing))
+        .route("/reach/{commit}", get(devices::reach))
+        .route(
+            "/pair",
+            post(devices::pair)
+                .get(devices::pairing)
+                .delete(devices::unpair),
+        )
         .route("/digest", get(devices::digest))
         .route(
             "/import",
@@ -110,6 +120,8 @@ fn router(app: App) -> Router {
         .nest("/api/1", api)
         // not part of what is nested, and no page of the console either
         .route("/api/1/", any(no_such_path))
+        // a DID document is public
+        .route("/1.0/identifiers/{did}", get(resolution::resolve))
         .fallback(get(assets::serve))
         .layer(CompressionLayer::new().gzip(true).compress_when(small))
         .layer(middleware::from_fn_with_state(app.clone(), admit))

@@ -123,10 +123,11 @@ impl From<PodError> for Refusal {
         let status = match &error {
             PodError::Blob(BlobError::Missing(_)) => StatusCode::NOT_FOUND,
             e if e.is_callers() => StatusCode::BAD_REQUEST,
+            e if e.is_others() => StatusCode::BAD_GATEWAY,
             e if e.code() == "disk-full" => StatusCode::INSUFFICIENT_STORAGE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        if status.is_server_error() {
+        if status.is_server_error() && status != StatusCode::BAD_GATEWAY {
             tracing::error!(%error, "a request failed");
         }
         Self {

@@ -91,10 +91,20 @@ export interface HistoryEntry extends Provenance {
   current: boolean
 }
 
+export interface Conflict {
+  attribute: string
+  values: (Provenance & { value: Value; winner: boolean })[]
+}
+
+export interface Conflicts {
+  conflicts: (Conflict & { entity: EntityId })[]
+  total: number
+}
+
 export interface EntityDetail {
   id: EntityId
   tuples: EntityTuple[]
-  conflicts: { attribute: string; values: (Provenance & { value: Value; winner: boolean })[] }[]
+  conflicts: Conflict[]
   history: HistoryEntry[]
   history_total: number
   incoming: { entity: EntityId; attribute: string }[]
@@ -140,4 +150,66 @@ export interface ImportJob {
   progress: { phase: string; done: number; total: number | null; records: number }
   report: ImportReport | null
   error: ApiErrorBody['error'] | null
+}
+
+export interface Device {
+  key: string
+  name: string | null
+  role: 'admin' | 'member'
+  this: boolean
+  last_seen_ms: number | null
+  connected: boolean
+  /** Commits here that it is not known to have; `null` if nothing is known. */
+  pending: number | null
+}
+
+export interface Devices {
+  devices: Device[]
+  /** Whether this device may add and remove others. */
+  admin: boolean
+}
+
+/** A peer that keeps the pod. The state of the exchange is there once the node has tried. */
+export interface Peer {
+  key: string
+  address: string
+  connected?: boolean
+  equal?: boolean
+  synced_ms?: number | null
+  received?: number
+  delivered?: number
+  pending?: number | null
+  error?: string | null
+}
+
+export interface Peers {
+  peers: Peer[]
+  /** Commits that no peer is known to have; `null` as long as none was compared with. */
+  undelivered: number | null
+}
+
+export interface PeerReport {
+  key: string
+  address: string
+  received: number
+  equal: boolean
+  error: string | null
+}
+
+export interface Tally {
+  with: number
+  without: number
+  unknown: number
+}
+
+/** Where a commit is known to be; `devices` counts this one. */
+export interface Reach {
+  commit: string
+  devices: Tally
+  peers: Tally
+}
+
+export interface Pairing {
+  open: boolean
+  joined: { key: string; name: string } | null
 }

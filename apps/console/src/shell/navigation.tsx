@@ -4,9 +4,10 @@ import { Link, type Route } from '../router'
 
 const PAGES: { to: string; label: string; icon: IconName; pages: Route['page'][] }[] = [
   { to: '/', label: 'Timeline', icon: 'timeline', pages: ['timeline'] },
-  { to: '/data', label: 'Data', icon: 'data', pages: ['data', 'entity'] },
+  { to: '/data', label: 'Data', icon: 'data', pages: ['data', 'entity', 'conflicts'] },
   { to: '/query', label: 'Query', icon: 'query', pages: ['query'] },
   { to: '/import', label: 'Import', icon: 'import', pages: ['import'] },
+  { to: '/devices', label: 'Devices', icon: 'devices', pages: ['devices'] },
 ]
 
 const THEMES = [

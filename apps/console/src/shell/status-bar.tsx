@@ -1,9 +1,12 @@
-import { useState, useSyncExternalStore } from 'react'
+import { useEffect, useState, useSyncExternalStore } from 'react'
 import { live } from '../api/pod'
+import { syncWords } from '../data/exchange'
+import { peers, usePeers } from '../data/polled'
 import { useStatus } from '../data/status'
 import { CopyButton } from '../parts/copy'
 import { Icon } from '../parts/icon'
 import { shortId } from '../parts/value'
+import { Link } from '../router'
 import { RecoveryDialog } from './recovery'
 
 const STATES = {
@@ -46,6 +49,7 @@ export function StatusBar() {
                 <b>{number.format(status.blobs.count)}</b> files, {bytes(status.blobs.bytes)}
               </span>
             </span>
+            <Exchange commits={status.commits} />
             {!status.recovery.confirmed && (
               <button type="button" className="badge warn" onClick={() => setRecovering(true)}>
                 <Icon name="key" size={15} />
@@ -59,6 +63,20 @@ export function StatusBar() {
       </div>
       {recovering && <RecoveryDialog onClose={() => setRecovering(false)} />}
     </footer>
+  )
+}
+
+/** How it stands with the peers. Asked again at once when something was written. */
+function Exchange({ commits }: { commits: number }) {
+  const { value } = usePeers()
+  useEffect(() => peers.refresh(), [commits])
+  if (!value) return null
+  const { tone, words } = syncWords(value)
+  return (
+    <Link to="/devices" className={`state ${tone}`}>
+      <span className="dot" aria-hidden="true" />
+      {words}
+    </Link>
   )
 }
 

@@ -5,6 +5,8 @@ import { Loading, ErrorNote } from '../../parts/note'
 import { Link, navigate } from '../../router'
 import { api, ApiError } from '../../api/http'
 import type { Cell } from '../../api/types'
+import { count } from '../../data/exchange'
+import { useConflicts } from './conflicts-page'
 
 const ATTRIBUTES = `[:find ?attribute (count ?entity)
  :where [?entity ?attribute _]]`
@@ -21,11 +23,24 @@ export function DataPage({ search }: { search: URLSearchParams }) {
         <p className="quiet">Everything in your pod is a tuple: a thing, an attribute, a value. Look at any of them.</p>
       </div>
       <FindEntity />
+      <ToConflicts />
       <div className={attribute ? 'data-columns chosen' : 'data-columns'}>
         <Attributes chosen={attribute} />
         {attribute && <Having key={attribute} attribute={attribute} />}
       </div>
     </div>
+  )
+}
+
+function ToConflicts() {
+  const { found } = useConflicts()
+  if (!found || found.total === 0) return null
+  return (
+    <p className="to-conflicts">
+      <Link to="/conflicts">
+        {found.total === 1 ? '1 value was' : `${count(found.total, 'value')} were`} written differently in two places at once
+      </Link>
+    </p>
   )
 }
 

@@ -7,6 +7,7 @@ import { exact } from '../../data/time'
 import { CopyButton } from '../../parts/copy'
 import { Icon } from '../../parts/icon'
 import { ErrorNote, Loading } from '../../parts/note'
+import { ReachWords } from '../../parts/reach'
 import { Time } from '../../parts/time'
 import { EntityName, shortId, ValueView } from '../../parts/value'
 import { Link } from '../../router'
@@ -35,6 +36,7 @@ export function EntityPage({ id }: { id: string }) {
         <p className="entity-id">
           <code>{id}</code> <CopyButton text={id} label="Copy the id" />
         </p>
+        <Newest change={detail.history[0]} />
       </div>
       {detail.tuples.length === 0 && <p className="quiet">This entity has no tuples now.</p>}
       <Conflicts detail={detail} />
@@ -42,6 +44,16 @@ export function EntityPage({ id }: { id: string }) {
       <Incoming detail={detail} />
       <History detail={detail} />
     </div>
+  )
+}
+
+/** How far the last thing written about this entity has come. */
+function Newest({ change }: { change: HistoryEntry | undefined }) {
+  if (!change) return null
+  return (
+    <p className="newest">
+      Newest change <Time at={change.at} />: <ReachWords commit={change.commit} />
+    </p>
   )
 }
 

@@ -1,0 +1,78 @@
+import { useSyncExternalStore } from 'react'
+import { api } from '../api/http'
+import type { Devices, Peers } from '../api/types'
+
+export interface Polled<T> {
+  value: T | null
+  /** Why the last attempt failed; the value is then the one of before. */
+  error: unknown
+}
+
+/**
+ * What the pod is asked again and again, because it is no data and no subscription tells of it. Asked only while somebody
+ * watches and the page can be seen, one request at a time.
+ */
+export class Poll<T> {
+  readonly #read: (signal: AbortSignal) => Promise<T>
+  readonly #everyMs: number
+  readonly #watchers = new Set<() => void>()
+  #snapshot: Polled<T> = { value: null, error: null }
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #asking: AbortController | null = null
+
+  constructor(read: (signal: AbortSignal) => Promise<T>, everyMs: number) {
+    this.#read = read
+    this.#everyMs = everyMs
+  }
+
+  readonly snapshot = (): Polled<T> => this.#snapshot
+
+  readonly subscribe = (watcher: () => void): (() => void) => {
+    this.#watchers.add(watcher)
+    if (this.#watchers.size === 1) {
+      document.addEventListener('visibilitychange', this.refresh)
+      this.refresh()
+    }
+    return () => {
+      this.#watchers.delete(watcher)
+      if (this.#watchers.size > 0) return
+      document.removeEventListener('visibilitychange', this.refresh)
+      clearTimeout(this.#timer)
+      this.#asking?.abort()
+      this.#asking = null
+    }
+  }
+
+  /** Asks now: something has just been done that changes the answer. */
+  readonly refresh = (): void => {
+    clearTimeout(this.#timer)
+    this.#asking?.abort()
+    if (this.#watchers.size === 0 || document.visibilityState === 'hidden') return
+    const asking = new AbortController()
+    this.#asking = asking
+    this.#read(asking.signal).then(
+      (value) => this.#done(asking, { value, error: null }),
+      (error: unknown) => this.#done(asking, { value: this.#snapshot.value, error }),
+    )
+  }
+
+  #done(asking: AbortController, next: Polled<T>): void {
+    if (this.#asking !== asking) return
+    this.#asking = null
+    this.#timer = setTimeout(this.refresh, this.#everyMs)
+    if (JSON.stringify(next.value) === JSON.stringify(this.#snapshot.value) && next.error === this.#snapshot.error) return
+    this.#snapshot = next
+    for (const watcher of this.#watchers) watcher()
+  }
+}
+
+export const peers = new Poll<Peers>((signal) => api.peers(signal), 2_000)
+export const devices = new Poll<Devices>((signal) => api.devices(signal), 3_000)
+
+export function usePeers(): Polled<Peers> {
+  return useSyncExternalStore(peers.subscribe, peers.snapshot)
+}
+
+export function useDevices(): Polled<Devices> {
+  return useSyncExternalStore(devices.subscribe, devices.snapshot)
+}

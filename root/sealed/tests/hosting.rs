@@ -217,8 +217,9 @@ fn sessions_of_many_pods_at_a_time() {
             })
         })
         .collect();
-    for thread in threads {
-        let did = thread.join().unwrap();
+    // both threads of a pod have to be done before it is looked at
+    let dids: Vec<_> = threads.into_iter().map(|t| t.join().unwrap()).collect();
+    for did in dids {
         let pod = sealed.pod(&did).unwrap().unwrap();
         assert_eq!(pod.usage().commits, 120);
         assert_eq!(pod.audit().unwrap().findings, [""; 0]);

@@ -135,16 +135,11 @@ impl Pod {
         Ok(())
     }
 
-    /// The device that wrote a commit which is here, if it is known whose key signed it. The outer `None`: it is not here.
-    pub(crate) fn writer_of(
-        &self,
-        commit: &CommitId,
-    ) -> Result<Option<Option<PublicKey>>, PodError> {
-        let Some((_, author, _)) = self.replica().snapshot().known(commit) else {
-            return Ok(None);
-        };
+    /// The device that wrote a commit, if the commit is here and it is known whose key signed it.
+    pub(crate) fn writer_of(&self, commit: &CommitId) -> Option<PublicKey> {
+        let (_, author, _) = self.replica().snapshot().known(commit)?;
         let writers = self.trust().set().writers();
-        Ok(Some(writers.get(&author).map(|w| w.device)))
+        writers.get(&author).map(|w| w.device)
     }
 
     /// The heads of what a device wrote, as far as it is here.

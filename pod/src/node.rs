@@ -471,6 +471,26 @@ impl Waiting {
     }
 }
 
+/// A session, noted as open until dropped.
+struct OpenSession<'s> {
+    shared: &'s Shared,
+    key: PublicKey,
+    listener: u64,
+}
+
+impl Drop for OpenSession<'_> {
+    fn drop(&mut self) {
+        let Self {
+            shared,
+            key,
+            listener,
+        } = self;
+        shared.pod.news.remove(*listener);
+        let another = shared.reach.lock().get_mut(key).is_some_and(Reach::close);
+        shared.note(key, |s| s.connected = another);
+    }
+}
+
 impl Shared {
     fn invited(&self) -> Option<Arc<Invitation>> {
         let mut invitation = self.invitation.lock();
@@ -588,11 +608,17 @@ impl Shared {
                 let _ = news.send(told);
             }
         });
+        // also when whoever waits for this gives up
+        let _open = OpenSession {
+            shared: self,
+            key,
+            listener,
+        };
+        let mut session = self.reach.lock().entry(key).or_default().open();
         self.note(&key, |s| {
             s.connected = true;
             s.error = None;
         });
-        self.reach.lock().entry(key).or_default().open();
         let mut on = |output: &Output| {
             match output {
                 Output::Learned(learned) => {
@@ -609,17 +635,13 @@ impl Shared {
                 _ => (),
             }
             if let Some(reach) = self.reach.lock().get_mut(&key) {
-                reach.hear(output);
+                reach.hear(&mut session, output);
             }
         };
         let done = drive(link, role, &mut store, locals, until, &mut on).await;
-        self.pod.news.remove(listener);
-        self.note(&key, |s| {
-            s.connected = false;
-            if let Err(error) = &done {
-                s.error = Some(error.to_string());
-            }
-        });
+        if let Err(error) = &done {
+            self.note(&key, |s| s.error = Some(error.to_string()));
+        }
         done
     }
 

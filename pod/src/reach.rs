@@ -17,17 +17,29 @@ pub(crate) struct Reach {
     /// Something has been compared, and nothing was lost from sight since.
     known: bool,
     turn: u64,
-    /// The comparison that is under way, or comes next, began in this turn at the earliest.
-    began: u64,
+    /// When something was lost from sight last.
+    lost: u64,
     /// Commits that the peer is not known to have, with the turn in which they came here.
     missing: BTreeMap<Id, u64>,
+    /// Sessions that are open now: both sides may dial at the same time.
+    sessions: u32,
 }
+
+/// The comparison of a session that is under way, or comes next: the turn in which it began at the earliest.
+pub(crate) struct Comparison(u64);
 
 impl Reach {
     /// A session begins, and compares everything first.
-    pub fn open(&mut self) {
+    pub fn open(&mut self) -> Comparison {
+        self.sessions += 1;
         self.turn += 1;
-        self.began = self.turn;
+        Comparison(self.turn)
+    }
+
+    /// A session is over. Says whether another one is open.
+    pub fn close(&mut self) -> bool {
+        self.sessions = self.sessions.saturating_sub(1);
+        self.sessions > 0
     }
 
     /// A commit is new here.
@@ -35,9 +47,26 @@ impl Reach {
         if self.missing.len() >= MAX_MISSING {
             self.missing.clear();
             self.known = false;
-            self.began = self.turn + 1;
+            self.lost = self.turn;
         }
         self.missing.insert(id, self.turn);
+    }
+
+    /// Takes in what a session says.
+    pub fn hear(&mut self, session: &mut Comparison, output: &Output) {
+        match output {
+            Output::Learned(learned) => learned.commits.iter().for_each(|c| self.there(&c.id)),
+            Output::Delivered(Local::Commit(name)) => self.there(&name.id),
+            Output::Synced(synced) => {
+                self.compared(session, synced.refused_by_peer == 0 && !synced.more);
+            }
+            _ => (),
+        }
+        self.step();
+    }
+
+    fn step(&mut self) {
+        self.turn += 1;
     }
 
     /// The peer has it: it gave it, or confirmed it.
@@ -46,28 +75,12 @@ impl Reach {
     }
 
     /// A comparison is over; `kept` says whether the peer kept all it was given.
-    fn compared(&mut self, kept: bool) {
-        if kept && self.began <= self.turn {
-            let began = self.began;
-            self.missing.retain(|_, turn| *turn >= began);
+    fn compared(&mut self, Comparison(began): &mut Comparison, kept: bool) {
+        if kept && *began > self.lost {
+            self.missing.retain(|_, turn| *turn >= *began);
             self.known = true;
         }
-        self.began = self.turn;
-    }
-
-    /// Takes in what the session says.
-    pub fn hear(&mut self, output: &Output) {
-        match output {
-            Output::Learned(learned) => learned.commits.iter().for_each(|c| self.there(&c.id)),
-            Output::Delivered(Local::Commit(name)) => self.there(&name.id),
-            Output::Synced(synced) => self.compared(synced.refused_by_peer == 0 && !synced.more),
-            _ => (),
-        }
-        self.step();
-    }
-
-    fn step(&mut self) {
-        self.turn += 1;
+        *began = self.turn;
     }
 
     /// How many commits wait, if that is known.
@@ -98,12 +111,12 @@ mod tests {
         let mut reach = Reach::default();
         reach.came(A);
         assert_eq!((reach.pending(), reach.has(&A)), (None, None));
-        reach.open();
+        let mut session = reach.open();
         reach.there(&A);
         assert_eq!(reach.pending(), None);
-        reach.compared(false);
+        reach.compared(&mut session, false);
         assert_eq!(reach.pending(), None, "it did not keep everything");
-        reach.compared(true);
+        reach.compared(&mut session, true);
         assert_eq!((reach.pending(), reach.has(&A)), (Some(0), Some(true)));
     }
 
@@ -111,11 +124,11 @@ mod tests {
     fn what_comes_during_a_comparison_waits_for_its_confirmation() {
         let mut reach = Reach::default();
         reach.came(A);
-        reach.open();
+        let mut session = reach.open();
         reach.step();
         reach.came(B);
         reach.step();
-        reach.compared(true);
+        reach.compared(&mut session, true);
         assert_eq!((reach.has(&A), reach.has(&B)), (Some(true), Some(false)));
         assert_eq!(reach.pending(), Some(1));
         reach.there(&B);
@@ -125,39 +138,39 @@ mod tests {
     #[test]
     fn a_later_comparison_vouches_for_what_was_there_before_it() {
         let mut reach = Reach::default();
-        reach.open();
+        let mut session = reach.open();
         reach.step();
-        reach.compared(true);
+        reach.compared(&mut session, true);
         reach.step();
         // it may have begun before this came
         reach.came(A);
         reach.step();
-        reach.compared(true);
+        reach.compared(&mut session, true);
         assert_eq!(reach.has(&A), Some(false));
         reach.step();
-        reach.compared(true);
+        reach.compared(&mut session, true);
         assert_eq!(reach.has(&A), Some(true));
     }
 
     #[test]
     fn what_is_written_while_nobody_is_there_waits_for_the_next_session() {
         let mut reach = Reach::default();
-        reach.open();
-        reach.compared(true);
+        let mut session = reach.open();
+        reach.compared(&mut session, true);
         reach.step();
         reach.came(A);
         assert_eq!(reach.pending(), Some(1));
-        reach.open();
+        session = reach.open();
         reach.step();
-        reach.compared(true);
+        reach.compared(&mut session, true);
         assert_eq!(reach.pending(), Some(0));
     }
 
     #[test]
     fn too_much_to_remember_is_unknown_until_compared() {
         let mut reach = Reach::default();
-        reach.open();
-        reach.compared(true);
+        let mut session = reach.open();
+        reach.compared(&mut session, true);
         for n in 0..=MAX_MISSING as u64 {
             let mut id = [0; 32];
             id[..8].copy_from_slice(&n.to_be_bytes());
@@ -165,10 +178,26 @@ mod tests {
         }
         assert_eq!((reach.pending(), reach.has(&A)), (None, None));
         reach.step();
-        reach.compared(true);
+        reach.compared(&mut session, true);
         assert_eq!(reach.pending(), None, "it may have begun before");
-        reach.open();
-        reach.compared(true);
+        session = reach.open();
+        reach.compared(&mut session, true);
         assert_eq!(reach.pending(), Some(0));
+    }
+
+    #[test]
+    fn two_sessions_at_a_time_vouch_each_for_its_own() {
+        let mut reach = Reach::default();
+        let mut first = reach.open();
+        reach.step();
+        reach.came(A);
+        let mut second = reach.open();
+        reach.step();
+        reach.compared(&mut first, true);
+        assert_eq!(reach.has(&A), Some(false), "it came after the first began");
+        reach.compared(&mut second, true);
+        assert_eq!(reach.has(&A), Some(true));
+        assert!(reach.close(), "one is still open");
+        assert!(!reach.close());
     }
 }

@@ -137,11 +137,19 @@ async fn a_change_crosses_an_open_connection_at_once() {
             .is_some_and(|s| s.connected && s.synced_ms.is_some())
     })
     .await;
+    until("all is known to be there", || {
+        b.peers()[&peer].pending == Some(0) && b.undelivered() == Some(0)
+    })
+    .await;
     say(&laptop, "from the laptop");
     until("it arrives", || notes(&phone) == ["from the laptop"]).await;
     say(&phone, "from the phone");
     until("it arrives", || notes(&laptop).len() == 2).await;
     until("it is confirmed", || b.peers()[&peer].delivered > 0).await;
+    until("nothing waits any more", || {
+        b.undelivered() == Some(0) && a.undelivered() == Some(0)
+    })
+    .await;
     // a new process key goes the same way, before what it signs
     laptop
         .transact(App::Console, &parse_changes(&json!([
@@ -149,9 +157,28 @@ async fn a_change_crosses_an_open_connection_at_once() {
         ])).unwrap())
         .unwrap();
     until("it arrives", || notes(&phone).len() == 3).await;
+    // with nobody there, what is written waits, and is known to
     keeper.abort();
     let _ = keeper.await;
     Arc::try_unwrap(b).ok().unwrap().shutdown().await.unwrap();
+    let there = key(&phone);
+    until("the other one has gone", || !a.peers()[&there].connected).await;
+    until("nothing waits", || a.undelivered() == Some(0)).await;
+    say(&laptop, "to nobody");
+    until("it waits", || a.peers()[&there].pending == Some(1)).await;
+    let (_, _, last) = laptop
+        .replica()
+        .snapshot()
+        .heads()
+        .into_iter()
+        .find(|(_, _, id)| !a.reach_of(id)[&there])
+        .unwrap();
+    a.shutdown().await.unwrap();
+    // another node has compared with nobody, and says that it does not know
+    let a = PodNode::start(Arc::clone(&laptop), anywhere())
+        .await
+        .unwrap();
+    assert!(a.undelivered().is_none() && a.reach_of(&last).is_empty());
     a.shutdown().await.unwrap();
 }
 

@@ -430,6 +430,117 @@ fn recovery_words_go_by_post_only() {
         (200, json!({ "confirmed": true }))
     );
     assert_eq!(node.client.status().unwrap()["recovery"]["confirmed"], true);
+    // the paper can be tested whenever one likes
+    let paper: Vec<&str> = words["words"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(Json::as_str)
+        .collect();
+    let test = |text: String| post("/api/1/recovery/test", &json!({ "words": text }));
+    assert_eq!(
+        test(paper.join("\n ").to_uppercase()),
+        (200, json!({ "ok": true, "policy": 0, "policies": 1 }))
+    );
+    let others = format!("{}art", "abandon ".repeat(23));
+    for (text, says) in [
+        (paper[1..].join(" "), "23 words"),
+        (
+            paper.join(" ").replacen(paper[3], "rhizome", 1),
+            "not in the list",
+        ),
+        (others, "another identity"),
+    ] {
+        let (code, error) = test(text);
+        assert_eq!((code, &error["error"]["code"]), (400, &json!("words")));
+        let message = error["error"]["message"].as_str().unwrap();
+        assert!(message.contains(says), "{message}");
+    }
+}
+
+#[test]
+fn devices_conflicts_and_where_a_commit_is() {
+    let node = node::start();
+    let bearer = format!("authorization: Bearer {}\n", node.running.token);
+    let ask = |path: &str| {
+        let (code, _, body) = get(&node, path, &bearer);
+        (code, serde_json::from_slice::<Json>(&body).unwrap())
+    };
+    let post = |path: &str, body: &Json| {
+        let body = body.to_string();
+        let request = format!(
+            "POST {path} HTTP/1.1\nhost: {}\nconnection: close\n{bearer}content-length: {}\n\n{body}",
+            node.address(),
+            body.len()
+        );
+        let (code, _, body) = raw(node.address(), &request);
+        (code, serde_json::from_slice::<Json>(&body).unwrap())
+    };
+    let (_, devices) = ask("/api/1/devices");
+    assert_eq!(devices["admin"], true);
+    let key = &devices["devices"][0]["key"];
+    let named = post(
+        "/api/1/devices/name",
+        &json!({ "key": key, "name": " laptop " }),
+    );
+    assert_eq!(named, (200, json!({ "key": key, "name": "laptop" })));
+    assert_eq!(ask("/api/1/devices").1["devices"][0]["name"], "laptop");
+    for name in ["", "  ", "two\nlines", &"x".repeat(65)] {
+        let body = json!({ "key": key, "name": name });
+        assert_eq!(post("/api/1/devices/name", &body).0, 400, "{name:?}");
+    }
+    let nobody = json!({ "key": "did:key:z6Mk", "name": "x" });
+    assert_eq!(post("/api/1/devices/name", &nobody).0, 400);
+
+    assert_eq!(
+        ask("/api/1/conflicts"),
+        (200, json!({ "conflicts": [], "total": 0 }))
+    );
+
+    let changes =
+        json!([{ "assert": { "entity": "_:n", "attribute": "note/text", "value": "x" } }]);
+    let commit = node.client.transact(&changes).unwrap()["commit"].clone();
+    let (code, reach) = ask(&format!("/api/1/reach/{}", commit.as_str().unwrap()));
+    assert_eq!(code, 200);
+    assert_eq!(
+        reach["devices"],
+        json!({ "with": 1, "without": 0, "unknown": 0 })
+    );
+    assert_eq!(ask("/api/1/reach/bafkqaaa").0, 400);
+    assert_eq!(ask("/api/1/peers").1["undelivered"], Json::Null);
+}
+
+#[test]
+fn the_did_is_resolved_for_who_asks_under_the_right_name() {
+    let node = node::start();
+    let did = node.pod.did();
+    let path = format!("/1.0/identifiers/{did}");
+    let (code, head, body) = get(&node, &path, "");
+    assert_eq!(code, 200);
+    assert!(
+        head.contains("content-type: application/did-resolution"),
+        "{head}"
+    );
+    let result: Json = serde_json::from_slice(&body).unwrap();
+    assert_eq!(result["didDocument"]["id"], did);
+    let (code, head, body) = get(&node, &path, "accept: application/did+ld+json\n");
+    assert_eq!(code, 200);
+    assert!(
+        head.contains("content-type: application/did+ld+json"),
+        "{head}"
+    );
+    let document: Json = serde_json::from_slice(&body).unwrap();
+    assert_eq!(document["id"], did);
+    for (path, accept, status) in [
+        (path.clone(), "accept: text/html\n", 406),
+        (format!("{path}?versionId="), "", 400),
+        (format!("{path}?versionTime=2026-01-01"), "", 501),
+        ("/1.0/identifiers/did:web:example.org".to_owned(), "", 501),
+        ("/1.0/identifiers/nonsense".to_owned(), "", 400),
+        (path.clone(), "origin: http://evil.example\n", 403),
+    ] {
+        assert_eq!(get(&node, &path, accept).0, status, "{path} {accept}");
+    }
 }
 
 #[test]

@@ -36,8 +36,8 @@ export async function openWindow(browser: Browser, url: string, options: Browser
   const { host } = new URL(url)
   page.on('pageerror', (error) => faults.push(`error: ${error.message}`))
   page.on('console', (message) => {
-    // A query that is refused on purpose answers 400, which Chromium reports on the console.
-    if (message.type() === 'error' && !/status of 400/.test(message.text())) faults.push(`console: ${message.text()}`)
+    // What is refused on purpose answers 400, or 502 when a peer is out of reach, which Chromium reports on the console.
+    if (message.type() === 'error' && !/status of (400|502)/.test(message.text())) faults.push(`console: ${message.text()}`)
   })
   page.on('request', (request) => {
     const asked = new URL(request.url())

@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { createSocket } from 'node:dgram'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,12 +19,13 @@ export interface Pod {
 
 const BINARY = process.env['RHIZOME_BIN'] ?? 'rhizome'
 
-export async function startPod(): Promise<Pod> {
+/** A pod that begins with `rhizome init`, or with `rhizome join CODE` as one more device of another's. */
+export async function startPod(begin: string[] = ['init']): Promise<Pod> {
   const home = mkdtempSync(join(tmpdir(), 'rhizome-e2e-'))
   const run = (args: string[], input?: string) => command(['--home', home, ...args], input)
-  await run(['init'])
+  await run(begin)
   const child = spawn(BINARY, ['--home', home, 'up', '--listen', '127.0.0.1:0', '--no-open', '--json'], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const { url, token } = await firstLine(child)
+  const { url, token } = await firstLine<{ url: string; token: string }>(child)
   const base = url.replace(/[#?].*$/, '').replace(/\/$/, '')
   return {
     home,
@@ -33,20 +35,65 @@ export async function startPod(): Promise<Pod> {
     run,
     query: async (q) => (JSON.parse(await run(['query', '--json', q])) as { rows: unknown[][] }).rows,
     stop: async () => {
-      const gone = new Promise((resolve) => child.once('exit', resolve))
-      child.kill('SIGTERM')
-      await gone
+      await end(child)
       rmSync(home, { recursive: true, force: true })
     },
   }
 }
 
-function firstLine(child: ChildProcess): Promise<{ url: string; token: string }> {
+/** A peer that keeps pods sealed, with a home and a port of its own. */
+export interface CloudPeer {
+  address: string
+  /** Goes off, and comes back at the same place. */
+  sleep: () => Promise<void>
+  wake: () => Promise<void>
+  stop: () => Promise<void>
+}
+
+export async function startCloudPeer(): Promise<CloudPeer> {
+  const home = mkdtempSync(join(tmpdir(), 'rhizome-e2e-cloud-'))
+  const listen = `127.0.0.1:${await freePort()}`
+  const start = () => spawn(BINARY, ['--home', home, 'cloud-peer', '--listen', listen, '--json'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  let child = start()
+  const { address } = await firstLine<{ address: string }>(child)
+  return {
+    address,
+    sleep: () => end(child),
+    wake: async () => {
+      child = start()
+      await firstLine(child)
+    },
+    stop: async () => {
+      await end(child)
+      rmSync(home, { recursive: true, force: true })
+    },
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket('udp4')
+    socket.once('error', reject)
+    socket.bind(0, '127.0.0.1', () => {
+      const { port } = socket.address()
+      socket.close(() => resolve(port))
+    })
+  })
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const gone = new Promise((resolve) => child.once('exit', resolve))
+  child.kill('SIGTERM')
+  await gone
+}
+
+function firstLine<T>(child: ChildProcess): Promise<T> {
   return new Promise((resolve, reject) => {
     child.once('error', reject)
-    child.once('exit', (code) => reject(new Error(`rhizome up ended with ${code} before it was ready`)))
+    child.once('exit', (code) => reject(new Error(`${child.spawnargs.join(' ')} ended with ${code} before it was ready`)))
     if (child.stdout) {
-      createInterface({ input: child.stdout }).once('line', (line) => resolve(JSON.parse(line) as { url: string; token: string }))
+      createInterface({ input: child.stdout }).once('line', (line) => resolve(JSON.parse(line) as T))
     }
   })
 }

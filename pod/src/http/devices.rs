@@ -106,9 +106,10 @@ pub(super) async fn reach(State(app): State<App>, Named(commit): Named) -> Answe
     let id = id.ok_or_else(|| Refusal::request("this is not the name of a commit"))?;
     let known = app.node.as_ref().map(|n| n.reach_of(&id));
     blocking(move || {
-        let Some(writer) = app.pod.writer_of(&id)? else {
+        if !app.pod.replica().snapshot().holds(&id) {
             return Err(PodError::Request("this commit is not here".into()));
-        };
+        }
+        let writer = app.pod.writer_of(&id);
         let known = known.unwrap_or_default();
         let devices = app.pod.devices()?;
         let on = devices.iter().map(|d| {

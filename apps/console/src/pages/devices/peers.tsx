@@ -56,7 +56,7 @@ function PeerRow({ peer, device }: { peer: Peer; device: Device | undefined }) {
             {words}
           </span>
         </h3>
-        {peer.error && <p className="card-error">{peer.error}</p>}
+        {!peer.connected && peer.error && <p className="card-error">{peer.error}</p>}
         <p className="card-facts">
           <span>
             {peer.synced_ms ? (

@@ -1,0 +1,228 @@
+import { join } from 'node:path'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openWindow, overflow, startBrowser, violations, type Window } from './browser'
+import { type CloudPeer, type Pod, startCloudPeer, startPod } from './pod'
+
+/** A laptop, a cloud peer that keeps its pod sealed, and a phone that joins by the code on the laptop's page. */
+
+const SHOTS = process.env['E2E_SHOTS']
+const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, colorScheme: 'dark' } as const
+
+let browser: Browser
+let laptop: Pod
+let cloud: CloudPeer
+let phone: Pod | undefined
+
+beforeAll(async () => {
+  ;[browser, laptop, cloud] = await Promise.all([startBrowser(), startPod(), startCloudPeer()])
+})
+
+afterAll(async () => {
+  await browser?.close()
+  await Promise.all([phone?.stop(), laptop?.stop(), cloud?.stop()])
+})
+
+async function shot(page: Page, name: string, fullPage = true): Promise<void> {
+  if (SHOTS) await page.screenshot({ path: join(SHOTS, `${name}.png`), fullPage })
+}
+
+async function inWindow(pod: Pod, path: string, work: (window: Window) => Promise<void>, options = {}): Promise<void> {
+  const window = await openWindow(browser, pod.page(path), options)
+  try {
+    await work(window)
+    expect(window.faults).toEqual([])
+  } finally {
+    await window.close()
+  }
+}
+
+const section = (page: Page, name: RegExp) => page.getByRole('region', { name })
+const note = (text: string) => JSON.stringify([{ assert: { entity: '_:n', attribute: 'note/text', value: text } }])
+
+describe('one device alone', () => {
+  it('is listed, can be renamed by keyboard, and cannot be removed from itself', async () => {
+    await inWindow(laptop, '/', async ({ page }) => {
+      await page.keyboard.press('g')
+      await page.keyboard.press('v')
+      await page.getByRole('heading', { name: 'Devices', exact: true }).waitFor()
+      const card = page.locator('[data-device]')
+      await card.getByText('this one').waitFor()
+      expect(await card.getByRole('button', { name: /Remove/ }).count()).toBe(0)
+      await card.getByRole('button', { name: /Rename/ }).press('Enter')
+      await page.getByLabel('Name of the device').fill('laptop')
+      await page.keyboard.press('Enter')
+      await card.getByRole('heading', { name: /^laptop/ }).waitFor()
+      await page.getByText('No peer keeps this pod').waitFor()
+      expect(await violations(page)).toEqual([])
+    })
+    expect(await laptop.run(['devices'])).toMatch(/laptop {2}\(this one\)/)
+  })
+
+  it('says what is wrong with an address', async () => {
+    await inWindow(laptop, '/devices', async ({ page }) => {
+      await page.getByLabel('Address of a peer').fill('rhizome:nonsense')
+      await page.getByRole('button', { name: 'Add', exact: true }).click()
+      expect(await page.getByRole('alert').innerText()).toMatch(/not the address of a peer/)
+    })
+  })
+
+  it('adds a peer by its address, and is in step with it', async () => {
+    await inWindow(laptop, '/devices', async ({ page }) => {
+      await page.getByLabel('Address of a peer').fill(cloud.address)
+      await page.getByRole('button', { name: 'Add', exact: true }).click()
+      const peer = page.locator('[data-peer]')
+      await peer.getByText('In step').waitFor()
+      await page.getByRole('contentinfo', { name: 'Pod' }).getByText('In step with 1 peer').waitFor()
+      await shot(page, 'devices-one')
+    })
+  })
+})
+
+describe('a second device', () => {
+  it('joins by the code on the page, and the page says so by itself', async () => {
+    await inWindow(laptop, '/devices', async ({ page }) => {
+      await page.getByRole('button', { name: 'Add a device' }).click()
+      const dialog = page.getByRole('dialog', { name: 'Add a device' })
+      await dialog.getByRole('button', { name: 'Show the code' }).click()
+      await dialog.getByRole('img', { name: 'The code as a QR code' }).waitFor()
+      expect(await dialog.getByRole('timer').innerText()).toMatch(/^[12]:\d\d$/)
+      await shot(page, 'pairing', false)
+      expect(await violations(page)).toEqual([])
+      const command = await dialog.locator('.copyable code').first().innerText()
+      const [program, verb, code = ''] = command.split(' ')
+      expect([program, verb]).toEqual(['rhizome', 'join'])
+      phone = await startPod(['join', code, '--name', 'phone'])
+      await dialog.getByText('phone is one of your devices now.').waitFor()
+      await shot(page, 'joined', false)
+      await dialog.getByRole('button', { name: 'Done' }).click()
+      await section(page, /Your devices/).getByRole('heading', { name: 'phone' }).waitFor()
+    })
+  })
+
+  it('closing the dialog takes the code back', async () => {
+    await inWindow(laptop, '/devices', async ({ page }) => {
+      await page.getByRole('button', { name: 'Add a device' }).click()
+      await page.getByRole('button', { name: 'Show the code' }).click()
+      const code = await page.locator('.copyable code').first().innerText()
+      await page.keyboard.press('Escape')
+      await page.getByRole('dialog').waitFor({ state: 'detached' })
+      await expect(startPod(['join', code.split(' ')[2] ?? '', '--name', 'late'])).rejects.toThrow()
+    })
+  })
+
+  it('an edit on one appears on the page of the other without a reload, through the peer', async () => {
+    if (!phone) throw new Error('no phone')
+    const query = `/query?q=${encodeURIComponent('[:find ?text :where [_ "note/text" ?text]]')}`
+    const there = await openWindow(browser, phone.page(query), PHONE)
+    const here = await openWindow(browser, laptop.page(query))
+    try {
+      for (const { page } of [there, here]) await page.getByRole('switch', { name: 'Live' }).check()
+      await there.page.getByText('In step with 1 peer').waitFor()
+      await laptop.run(['tx', '--json', '-'], note('written on the laptop'))
+      await there.page.getByRole('cell', { name: 'written on the laptop' }).waitFor()
+      await phone.run(['tx', '--json', '-'], note('written on the phone'))
+      await here.page.getByRole('cell', { name: 'written on the phone' }).waitFor()
+      await shot(there.page, 'phone-live', false)
+      expect([...there.faults, ...here.faults]).toEqual([])
+    } finally {
+      await there.close()
+      await here.close()
+    }
+    const digest = async (pod: Pod) => (JSON.parse(await pod.run(['digest', '--json'])) as { digest: string }).digest
+    expect(await digest(phone)).toBe(await digest(laptop))
+  })
+
+  it('both are listed with the peer, on a phone too', async () => {
+    if (!phone) throw new Error('no phone')
+    await inWindow(laptop, '/devices', async ({ page }) => {
+      await page.locator('[data-peer]').getByText('In step').waitFor()
+      await section(page, /Your devices/).getByText(/last heard of/).waitFor()
+      await shot(page, 'devices')
+      expect(await violations(page)).toEqual([])
+    })
+    await inWindow(
+      phone,
+      '/devices',
+      async ({ page }) => {
+        await page.locator('[data-peer]').getByText('In step').waitFor()
+        expect(await overflow(page)).toBe(0)
+        expect(await violations(page)).toEqual([])
+        await shot(page, 'devices-phone-dark')
+      },
+      PHONE,
+    )
+  })
+
+  it('says where a write is', async () => {
+    const [[id] = []] = await laptop.query('[:find ?n :where [?n "note/text" "written on the phone"]]')
+    await inWindow(laptop, `/data/${String(id)}`, async ({ page }) => {
+      await page.getByText('on 2 devices, kept by 1 peer').waitFor()
+      expect(await violations(page)).toEqual([])
+    })
+  })
+
+  it('what both wrote at once is a conflict to look at', async () => {
+    if (!phone) throw new Error('no phone')
+    const [[id] = []] = await laptop.query('[:find ?n :where [?n "note/text" "written on the phone"]]')
+    const set = (value: string) => JSON.stringify([{ assert: { entity: id, attribute: 'note/colour', value } }])
+    // Each writes before it hears of the other: the peer sleeps.
+    await cloud.sleep()
+    await Promise.all([laptop.run(['tx', '--json', '-'], set('red')), phone.run(['tx', '--json', '-'], set('blue'))])
+    await inWindow(laptop, '/devices', async ({ page }) => {
+      await page.getByText('1 change not yet delivered').waitFor()
+      await page.locator('[data-peer]').getByText('Out of reach').waitFor({ timeout: 60_000 })
+      await shot(page, 'devices-offline')
+      expect(await violations(page)).toEqual([])
+      await cloud.wake()
+      await page.locator('[data-peer]').getByText('In step').waitFor({ timeout: 60_000 })
+      await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Data' }).click()
+      await page.getByRole('link', { name: '1 value was written differently in two places at once' }).click({ timeout: 60_000 })
+      const conflict = page.locator('.card.conflict')
+      expect(await conflict.innerText()).toMatch(/note\/colour[\s\S]*(red|blue)[\s\S]*(red|blue)[\s\S]*shown/)
+      await shot(page, 'conflicts')
+      expect(await violations(page)).toEqual([])
+      await conflict.getByRole('heading').getByRole('link').click()
+      await page.getByText('was written in two places at once').waitFor()
+    })
+    await laptop.run(['tx', '--json', '-'], set('green'))
+    await inWindow(laptop, '/conflicts', ({ page }) => page.getByText('There are none.').waitFor())
+  }, 180_000)
+})
+
+describe('recovery words', () => {
+  it('can be tested at any time', async () => {
+    const answer = await fetch(`${laptop.url}/api/1/recovery/words`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${laptop.token}` },
+      body: '{}',
+    })
+    const { words } = (await answer.json()) as { words: string[] }
+    await inWindow(laptop, '/devices', async ({ page }) => {
+      await page.getByRole('button', { name: 'Test the paper' }).click()
+      const area = page.getByLabel(/The words/)
+      await area.fill([...words.slice(1), 'zoo'].join(' '))
+      await page.getByRole('button', { name: 'Test', exact: true }).click()
+      await page.getByRole('alert').waitFor()
+      expect(await violations(page)).toEqual([])
+      await area.fill(words.join('\n'))
+      await page.getByRole('button', { name: 'Test', exact: true }).click()
+      await page.getByText('These words take this pod back').waitFor()
+    })
+  })
+})
+
+describe('a stolen device', () => {
+  it('is removed, after the page has said what that means', async () => {
+    await inWindow(laptop, '/devices', async ({ page }) => {
+      await page.getByRole('button', { name: 'Remove phone' }).click()
+      const dialog = page.getByRole('dialog', { name: 'Remove phone?' })
+      await dialog.getByText('This cannot be undone').waitFor()
+      await shot(page, 'remove', false)
+      expect(await violations(page)).toEqual([])
+      await dialog.getByRole('button', { name: 'Remove it' }).click()
+      await page.locator('[data-device]').nth(1).waitFor({ state: 'detached' })
+    })
+    expect(await laptop.run(['devices'])).not.toMatch(/phone/)
+  })
+})

@@ -43,6 +43,8 @@ const note = (text: string) => JSON.stringify([{ assert: { entity: '_:n', attrib
 describe('one device alone', () => {
   it('is listed, can be renamed by keyboard, and cannot be removed from itself', async () => {
     await inWindow(laptop, '/', async ({ page }) => {
+      // keys are heard once the page is there
+      await page.getByText('Live', { exact: true }).waitFor()
       await page.keyboard.press('g')
       await page.keyboard.press('v')
       await page.getByRole('heading', { name: 'Devices', exact: true }).waitFor()

@@ -590,6 +590,7 @@ impl Shared {
         let mut store = PodStore::new(Arc::clone(&self.pod));
         let taking = store.taking();
         let (news, locals) = mpsc::unbounded_channel();
+        let reach = Arc::clone(&self.reach);
         let listener = self.pod.news.add(move |news_of| {
             // what just came from there is no news there
             let (told, own) = match *news_of {
@@ -603,7 +604,11 @@ impl Shared {
                 ),
                 News::Judged => (Told::Judged, false),
             };
-            if !own {
+            if let (News::Commit(name), true) = (news_of, own) {
+                if let Some(reach) = reach.lock().get_mut(&key) {
+                    reach.there(&name.id);
+                }
+            } else if !own {
                 // a session that is over needs no news
                 let _ = news.send(told);
             }

@@ -70,7 +70,7 @@ impl Reach {
     }
 
     /// The peer has it: it gave it, or confirmed it.
-    fn there(&mut self, id: &Id) {
+    pub fn there(&mut self, id: &Id) {
         self.missing.remove(id);
     }
 

@@ -139,8 +139,9 @@ describe('a second device', () => {
     if (!phone) throw new Error('no phone')
     await inWindow(laptop, '/devices', async ({ page }) => {
       await page.locator('[data-peer]').getByText('In step').waitFor()
-      await section(page, /Your devices/).getByText(/last heard of/).waitFor()
-      await shot(page, 'devices')
+      await section(page, /Your devices/).getByText(/last seen/).waitFor()
+      await page.setViewportSize({ width: 1280, height: 930 })
+      await shot(page, 'devices', false)
       expect(await violations(page)).toEqual([])
     })
     await inWindow(

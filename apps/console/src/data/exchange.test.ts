@@ -24,7 +24,7 @@ it('sums up for the status bar', () => {
   expect(words([peer({ ...on, pending: 0 }), peer({ ...on, pending: 0 })], 0)).toBe('In step with 2 peers')
   expect(words([peer({ ...on, pending: 2 })], 2)).toBe('2 changes not yet delivered')
   expect(words([peer({ connected: false, pending: 1 })], 1)).toBe('1 change not yet delivered')
-  expect(words([peer({ connected: false, pending: 0 })], 0)).toBe('Everything delivered, no peer connected')
+  expect(words([peer({ connected: false, pending: 0 })], 0)).toBe('Delivered; no peer connected')
   expect(words([peer({ connected: true })], null)).toBe('Comparing with a peer')
 })
 

@@ -30,7 +30,7 @@ export function syncWords({ peers, undelivered }: Peers): Words {
   if (inStep > 0) return { tone: 'good', words: `In step with ${count(inStep, 'peer')}` }
   if (undelivered !== null && undelivered > 0) return { tone: 'busy', words: `${count(undelivered, 'change')} not yet delivered` }
   if (peers.some((peer) => peer.connected)) return { tone: 'busy', words: 'Comparing with a peer' }
-  if (undelivered === 0) return { tone: 'idle', words: 'Everything delivered, no peer connected' }
+  if (undelivered === 0) return { tone: 'idle', words: 'Delivered; no peer connected' }
   if (peers.length === 0) return { tone: 'idle', words: 'No peer keeps this pod' }
   if (peers.some((peer) => peer.error)) return { tone: 'bad', words: 'No peer can be reached' }
   return { tone: 'idle', words: 'Not yet compared with a peer' }

@@ -16,7 +16,7 @@ export function DeviceRow({ device, mayRemove }: { device: Device; mayRemove: bo
   const name = device.name ?? 'No name yet'
   return (
     <li className="card" data-device={device.key}>
-      <Icon name={device.this ? 'devices' : 'phone'} size={22} />
+      <Icon name="devices" size={22} />
       <div className="card-body">
         {renaming ? (
           <Rename device={device} onDone={() => setRenaming(false)} />
@@ -63,7 +63,7 @@ function Seen({ device }: { device: Device }) {
   if (device.last_seen_ms === null) return <span>has written nothing yet</span>
   return (
     <span title="The newest thing it wrote that has arrived here, by its own clock">
-      last heard of <Time at={device.last_seen_ms} />
+      last seen <Time at={device.last_seen_ms} />
     </span>
   )
 }

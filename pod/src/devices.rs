@@ -1,8 +1,7 @@
 //! The person's devices: which there are, what they are called, and taking one out.
 
-use rhizome_identity::{Role, SealedHead};
+use rhizome_identity::Role;
 use rhizome_ipld::PublicKey;
-use rhizome_share::Certificate;
 use rhizome_tuple::CommitId;
 use serde_json::{Value as Json, json};
 
@@ -115,24 +114,7 @@ impl Pod {
     /// # Errors
     /// [`PodError::Identity`] if there is no such device, or this one may not remove it.
     pub fn remove_device(&self, key: &PublicKey) -> Result<(), PodError> {
-        let own = self.signing_key();
-        let (_, log) = self.device_log();
-        let resolution = log.resolve();
-        let target = resolution
-            .device(key)
-            .ok_or(rhizome_identity::IdentityError::NotADevice {
-                device: *key,
-                did: log.did(),
-            })?
-            .incarnation;
-        let seal = self.heads_of(key)?;
-        let mut proposal = log.remove_device(&own.public(), target, seal)?;
-        proposal.sign(&own)?;
-        let certificate = Certificate::Operation(Box::new(proposal.complete()?));
-        for result in self.take_certificates(vec![certificate])? {
-            result?;
-        }
-        Ok(())
+        Ok(self.member().remove_device(key)?)
     }
 
     /// The device that wrote a commit, if the commit is here and it is known whose key signed it.
@@ -140,23 +122,6 @@ impl Pod {
         let (_, author, _) = self.replica().snapshot().known(commit)?;
         let writers = self.trust().set().writers();
         writers.get(&author).map(|w| w.device)
-    }
-
-    /// The heads of what a device wrote, as far as it is here.
-    fn heads_of(&self, device: &PublicKey) -> Result<Vec<SealedHead>, PodError> {
-        let writers = self.trust().set().writers();
-        let chains = self.chains()?;
-        let mut out = Vec::new();
-        for (process, chain) in chains.iter() {
-            if writers.get(process).is_some_and(|w| w.device == *device) {
-                out.extend(chain.heads().map(|(seq, commit)| SealedHead {
-                    process: *process,
-                    seq,
-                    commit,
-                }));
-            }
-        }
-        Ok(out)
     }
 
     /// A hash of the full current state: equal on equal replicas.

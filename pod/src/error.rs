@@ -9,6 +9,7 @@ use std::{
 use rhizome_blob::BlobError;
 use rhizome_identity::IdentityError;
 use rhizome_import::ImportError;
+use rhizome_member::MemberError;
 use rhizome_network::NetworkError;
 use rhizome_query::QueryError;
 use rhizome_replica::ReplicaError;
@@ -124,6 +125,17 @@ pub enum PodError {
         /// The place in the query, if it was a query.
         position: Option<rhizome_query::Position>,
     },
+}
+
+impl From<MemberError> for PodError {
+    fn from(error: MemberError) -> Self {
+        match error {
+            MemberError::Identity(error) => Self::Identity(error),
+            MemberError::Share(error) => Self::Share(error),
+            MemberError::Replica(error) => Self::Replica(error),
+            MemberError::Storage(error) => Self::Storage(error),
+        }
+    }
 }
 
 impl PodError {

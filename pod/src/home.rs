@@ -9,19 +9,14 @@ use std::{
 };
 
 use rhizome_blob::BlobStore;
-use rhizome_identity::{
-    Create, Device, Genesis, IdentityError, KeyStore, Log, RecoveryWords, Role, Secret,
-};
+use rhizome_identity::{Device, KeyStore, Log, RecoveryWords, Role};
 use rhizome_ipld::PublicKey;
+use rhizome_member::{Entropy, Member, MemberError, OpenReplica};
 use rhizome_network::{Admission, Node, NodeConfig, PeerAddress, Protocol, Services};
-use rhizome_replica::{Authors, Epochs, Replica, ReplicaError};
-use rhizome_share::Certificate;
+use rhizome_replica::{Replica, ReplicaError};
 use rhizome_storage::{Kv, RedbKv};
-use rhizome_tuple::EpochSecret;
 
-use crate::{
-    PairingCode, Pod, PodError, Running, cloud::found, lock::WriterLock, pairing, trust::Trust,
-};
+use crate::{PairingCode, Pod, PodError, Running, cloud::found, lock::WriterLock, pairing};
 
 /// Where a pod lives on disk:
 ///
@@ -56,8 +51,6 @@ impl Opening {
         }
     }
 }
-
-type OpenReplica = fn(Arc<dyn Kv>, Epochs, Authors) -> Result<Replica, ReplicaError>;
 
 impl PodHome {
     /// The home in `directory`, which need not exist yet.
@@ -96,11 +89,10 @@ impl PodHome {
             KeyStore::create(&self.keys(), &opening.passphrase, &mut random_bytes()?)?
         };
         if keys.genesis().is_none() {
-            give_identity(&mut keys)?;
+            rhizome_member::found(&mut keys, &entropy()?)?;
         }
         let kv: Arc<dyn Kv> = Arc::new(RedbKv::open(self.tuples())?);
-        let trust = Trust::load(Arc::clone(&kv), &keys)?;
-        self.fresh(kv, lock, keys, trust)
+        self.fresh(lock, Member::create(kv, keys, entropy()?))
     }
 
     /// Makes this device one of those of a pod, with the code that another device of it shows. What the pod holds is not here yet
@@ -203,40 +195,26 @@ impl PodHome {
     }
 
     /// Makes the pod of a device log that lists this device.
-    fn take_part(&self, lock: WriterLock, mut keys: KeyStore, log: &Log) -> Result<Pod, PodError> {
-        keys.join(log)?;
-        keys.save(&mut random_bytes()?)?;
+    fn take_part(&self, lock: WriterLock, keys: KeyStore, log: &Log) -> Result<Pod, PodError> {
         let kv: Arc<dyn Kv> = Arc::new(RedbKv::open(self.tuples())?);
-        let mut trust = Trust::load(Arc::clone(&kv), &keys)?;
-        let operations = log.operations().cloned();
-        let certificates = operations.map(|o| Certificate::Operation(Box::new(o)));
-        for result in trust.add(certificates.collect())? {
-            result?;
-        }
-        self.fresh(kv, lock, keys, trust)
+        self.fresh(lock, Member::join(kv, keys, log, entropy()?))
     }
 
     /// A pod without tuples.
     fn fresh(
         &self,
-        kv: Arc<dyn Kv>,
         lock: WriterLock,
-        mut keys: KeyStore,
-        mut trust: Trust,
+        member: Result<Member, MemberError>,
     ) -> Result<Pod, PodError> {
-        let did = keys.did().ok_or(IdentityError::NoIdentity)?;
-        let mut salt = [0; 32];
-        getrandom::fill(&mut salt)?;
-        trust.settle(&mut keys)?;
-        let epochs = Epochs::new(trust.epochs(&keys));
-        let replica = Replica::create(kv, &did.to_string(), salt, epochs, trust.authors());
-        let replica = match replica {
-            Ok(replica) => replica,
-            Err(ReplicaError::Exists) => return Err(PodError::Exists(self.directory.clone())),
+        let member = match member {
+            Ok(member) => member,
+            Err(MemberError::Replica(ReplicaError::Exists)) => {
+                return Err(PodError::Exists(self.directory.clone()));
+            }
             Err(error) => return Err(error.into()),
         };
         let blobs = BlobStore::in_directory(self.blobs())?;
-        Pod::new(self.clone(), lock, keys, trust, replica, blobs)
+        Pod::new(self.clone(), lock, member, blobs)
     }
 
     /// Opens the pod for reading and writing. One process at a time.
@@ -260,17 +238,17 @@ impl PodHome {
             return Err(PodError::NoPod(self.directory.clone()));
         }
         let lock = self.lock(opening)?;
-        let mut keys = KeyStore::open(&self.keys(), &opening.passphrase)?;
+        let keys = KeyStore::open(&self.keys(), &opening.passphrase)?;
         let kv: Arc<dyn Kv> = Arc::new(RedbKv::open(self.tuples())?);
-        let mut trust = Trust::load(Arc::clone(&kv), &keys)?;
-        trust.settle(&mut keys)?;
-        let replica = match open(kv, Epochs::new(trust.epochs(&keys)), trust.authors()) {
-            Ok(replica) => replica,
-            Err(ReplicaError::Missing) => return Err(PodError::NoPod(self.directory.clone())),
+        let member = match Member::open(kv, keys, open, entropy()?) {
+            Ok(member) => member,
+            Err(MemberError::Replica(ReplicaError::Missing)) => {
+                return Err(PodError::NoPod(self.directory.clone()));
+            }
             Err(error) => return Err(error.into()),
         };
         let blobs = BlobStore::in_directory(self.blobs())?;
-        Pod::new(self.clone(), lock, keys, trust, replica, blobs)
+        Pod::new(self.clone(), lock, member, blobs)
     }
 
     fn lock(&self, opening: &Opening) -> Result<WriterLock, PodError> {
@@ -298,26 +276,6 @@ impl PodHome {
     }
 }
 
-/// Makes the DID: one device, recovery by 24 words, and the first epoch of the pod. Saved as one step.
-fn give_identity(keys: &mut KeyStore) -> Result<(), PodError> {
-    let mut random = random_bytes()?;
-    let words = RecoveryWords::generate(&mut random);
-    let device = keys.device();
-    let create = Create::one_device(
-        device.public(),
-        keys.kem().public(),
-        vec![words.policy()],
-        Vec::new(),
-        &mut random,
-    );
-    keys.set_genesis(Genesis::create(create, &[&device])?)?;
-    keys.keep_words(words);
-    let secret = Secret::random(&mut random);
-    keys.add_epoch(EpochSecret::new(secret.expose()).id().0, secret)?;
-    keys.save(&mut random)?;
-    Ok(())
-}
-
 pub(crate) fn make_private(directory: &Path) -> Result<(), PodError> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -337,6 +295,16 @@ pub(crate) fn random_bytes() -> Result<impl FnMut(&mut [u8]), PodError> {
             std::thread::yield_now();
         }
     })
+}
+
+/// As [`random_bytes`], to be kept.
+pub(crate) fn entropy() -> Result<Entropy, PodError> {
+    getrandom::fill(&mut [0; 1])?;
+    Ok(Box::new(|buffer: &mut [u8]| {
+        while getrandom::fill(buffer).is_err() {
+            std::thread::yield_now();
+        }
+    }))
 }
 
 /// The wall clock in milliseconds since 1970.

@@ -33,7 +33,6 @@ pub mod json;
 pub mod live;
 mod lock;
 pub mod network;
-mod news;
 mod node;
 mod pairing;
 mod pod;
@@ -42,7 +41,6 @@ mod reach;
 mod running;
 mod sync;
 mod transact;
-mod trust;
 
 #[cfg(fuzzing)]
 pub use http::fuzzing;

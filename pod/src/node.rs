@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use rhizome_blob::Holding;
 use rhizome_identity::{Operation, Proposal, Role as DeviceRole};
 use rhizome_ipld::PublicKey;
+use rhizome_member::{MemberStore, News};
 use rhizome_network::{Admission, Link, Node, NodeConfig, PeerAddress, Protocol, Services};
 use rhizome_share::Certificate;
 use rhizome_sync::{Local, Output, Role};
@@ -29,10 +30,9 @@ use crate::{
     Pod, PodError,
     files::{self, Carried, Side},
     home::random_bytes,
-    news::News,
     pairing::{self, PairingCode},
     reach::Reach,
-    sync::{Exchanged, PodStore, Told, Until, drive, hello},
+    sync::{Exchanged, Told, Until, drive, hello},
 };
 
 /// How long a pairing code is good.
@@ -60,7 +60,7 @@ struct Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.pod.news.remove(self.watch);
+        self.pod.member().unlisten(self.watch);
     }
 }
 
@@ -155,7 +155,7 @@ impl PodNode {
     pub async fn start(pod: Arc<Pod>, listen: Vec<SocketAddr>) -> Result<Self, PodError> {
         let reach: Arc<Mutex<BTreeMap<PublicKey, Reach>>> = Arc::default();
         let told = Arc::clone(&reach);
-        let watch = pod.news.add(move |news| {
+        let watch = pod.member().listen(move |news| {
             if let News::Commit(name) = news {
                 told.lock().values_mut().for_each(|r| r.came(name.id));
             }
@@ -485,7 +485,7 @@ impl Drop for OpenSession<'_> {
             key,
             listener,
         } = self;
-        shared.pod.news.remove(*listener);
+        shared.pod.member().unlisten(*listener);
         let another = shared.reach.lock().get_mut(key).is_some_and(Reach::close);
         shared.note(key, |s| s.connected = another);
     }
@@ -587,11 +587,11 @@ impl Shared {
 
     async fn exchange(&self, link: Link, role: Role, until: Until) -> Result<Exchanged, PodError> {
         let key = link.peer();
-        let mut store = PodStore::new(Arc::clone(&self.pod));
+        let mut store = MemberStore::new(Arc::clone(self.pod.member()));
         let taking = store.taking();
         let (news, locals) = mpsc::unbounded_channel();
         let reach = Arc::clone(&self.reach);
-        let listener = self.pod.news.add(move |news_of| {
+        let listener = self.pod.member().listen(move |news_of| {
             // what just came from there is no news there
             let (told, own) = match *news_of {
                 News::Certificate(id) => (

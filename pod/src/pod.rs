@@ -9,8 +9,9 @@ use std::{
 
 use parking_lot::{Mutex, MutexGuard};
 use rhizome_blob::{BlobKeys, BlobStore, Cid};
-use rhizome_identity::{Did, KeyStore, Log, RecoveryWords};
+use rhizome_identity::{Did, Log, RecoveryWords};
 use rhizome_ipld::{PublicKey, SigningKey};
+use rhizome_member::{Member, Trust};
 use rhizome_replica::{Author, Replica, key, tag};
 use rhizome_share::{Added, Certificate, ShareError};
 use rhizome_tuple::{EntityId, Value};
@@ -20,9 +21,6 @@ use crate::{
     home::{now_ms, random_bytes},
     live::Hub,
     lock::WriterLock,
-    news::{Listeners, News},
-    sync::{self, Chains},
-    trust::Trust,
 };
 
 /// A pod that this process reads and writes. Cheap to share behind an [`Arc`]; every method may be called from any thread.
@@ -31,12 +29,7 @@ pub struct Pod {
     did: String,
     replica: Arc<Replica>,
     blobs: Arc<BlobStore>,
-    // taken before `trust` by who takes both
-    keys: Mutex<KeyStore>,
-    trust: Mutex<Trust>,
-    chains: Arc<Mutex<Chains>>,
-    pub(crate) news: Arc<Listeners>,
-    authors: Mutex<BTreeMap<App, Arc<Author>>>,
+    member: Arc<Member>,
     hub: Hub,
     importing: Mutex<()>,
     blob_figures: Mutex<Option<(BlobFigures, Instant)>>,
@@ -95,28 +88,10 @@ impl Pod {
     pub(crate) fn new(
         home: PodHome,
         lock: WriterLock,
-        keys: KeyStore,
-        trust: Trust,
-        replica: Replica,
+        member: Member,
         blobs: BlobStore,
     ) -> Result<Self, PodError> {
-        let replica = Arc::new(replica);
-        let news = Arc::new(Listeners::default());
-        let (chains, told) = (Arc::new(Mutex::new(Chains::default())), Arc::clone(&news));
-        let restarted = Arc::clone(&chains);
-        replica.listen(move |change| {
-            let count = change.before.commit_count();
-            if change.reset {
-                restarted.lock().forget();
-                told.tell(&News::Judged);
-            }
-            for number in count..change.after.commit_count() {
-                // one that cannot be read now is found when the chains are compared
-                if let Ok(Some((link, true))) = change.after.link(number) {
-                    told.tell(&News::Commit(sync::name(&link)));
-                }
-            }
-        });
+        let replica = Arc::clone(member.replica());
         let hub = Hub::start(Arc::clone(&replica))?;
         Ok(Self {
             did: replica.pod().to_owned(),
@@ -124,11 +99,7 @@ impl Pod {
             hub,
             replica,
             blobs: Arc::new(blobs),
-            keys: Mutex::new(keys),
-            trust: Mutex::new(trust),
-            chains,
-            news,
-            authors: Mutex::default(),
+            member: Arc::new(member),
             importing: Mutex::default(),
             blob_figures: Mutex::default(),
             _lock: lock,
@@ -162,7 +133,7 @@ impl Pod {
 
     /// The device's public key.
     pub fn device(&self) -> String {
-        self.keys.lock().device().public().to_string()
+        self.member.keys().device().public().to_string()
     }
 
     /// How much there is.
@@ -172,7 +143,7 @@ impl Pod {
             tuples: now.len(),
             entities: u64::from(now.entity_count()),
             commits: u64::from(now.commit_count()),
-            recovery_confirmed: self.keys.lock().unconfirmed_words().is_none(),
+            recovery_confirmed: self.member.keys().unconfirmed_words().is_none(),
         }
     }
 
@@ -196,7 +167,7 @@ impl Pod {
 
     /// The recovery words, as long as nobody confirmed that they are written down.
     pub fn recovery_words(&self) -> Option<Vec<String>> {
-        let keys = self.keys.lock();
+        let keys = self.member.keys();
         let phrase = keys.unconfirmed_words()?.phrase();
         Some(phrase.split(' ').map(str::to_owned).collect())
     }
@@ -207,7 +178,7 @@ impl Pod {
     /// [`PodError::Request`] for a wrong word, or fewer than three.
     pub fn confirm_recovery(&self, answers: &BTreeMap<usize, String>) -> Result<(), PodError> {
         const LEAST: usize = 3;
-        let mut keys = self.keys.lock();
+        let mut keys = self.member.keys();
         let Some(words) = keys.unconfirmed_words() else {
             return Ok(());
         };
@@ -243,84 +214,52 @@ impl Pod {
     /// [`PodError::Identity`] for a typing error, or words of another identity.
     pub fn test_recovery(&self, words: &str) -> Result<(usize, usize), PodError> {
         let words = RecoveryWords::parse(words)?;
-        let trust = self.trust.lock();
+        let trust = self.trust();
         let policies = &trust.set().resolution().policies;
         Ok((words.verify(policies)?, policies.len()))
     }
 
+    /// The device: its keys, its certificates and its replica.
+    pub(crate) fn member(&self) -> &Arc<Member> {
+        &self.member
+    }
+
     /// The certificates.
     pub(crate) fn trust(&self) -> MutexGuard<'_, Trust> {
-        self.trust.lock()
+        self.member.trust()
     }
 
-    /// What there is of each author's chain, as of now.
-    pub(crate) fn chains(&self) -> Result<MutexGuard<'_, Chains>, PodError> {
-        let mut chains = self.chains.lock();
-        chains.update(&self.replica.snapshot())?;
-        Ok(chains)
-    }
-
-    /// Takes certificates from elsewhere, durably, and does what follows from them: who may write, which epoch is current, and what this
-    /// device owes to the others. Says for each what became of it.
+    /// Takes certificates from elsewhere, durably, and does what follows from them. Says for each what became of it.
     pub(crate) fn take_certificates(
         &self,
         certificates: Vec<Certificate>,
     ) -> Result<Vec<Result<Added, ShareError>>, PodError> {
-        let ids: Vec<_> = certificates.iter().map(Certificate::id).collect();
-        let results = self.trust.lock().add(certificates)?;
-        if results.iter().any(|r| matches!(r, Ok(Added::New))) {
-            self.settle()?;
-        }
-        for (id, result) in ids.into_iter().zip(&results) {
-            if matches!(result, Ok(Added::New)) {
-                self.news.tell(&News::Certificate(id));
-            }
-        }
-        Ok(results)
-    }
-
-    /// Makes what is written and read agree with the certificates.
-    pub(crate) fn settle(&self) -> Result<(), PodError> {
-        let mut keys = self.keys.lock();
-        let mut trust = self.trust.lock();
-        let made = trust.settle(&mut keys)?;
-        self.replica.set_epochs(trust.epochs(&keys));
-        self.replica.set_authors(trust.authors())?;
-        drop(trust);
-        drop(keys);
-        // an app's key of before a removal writes no more
-        self.authors.lock().clear();
-        for certificate in made {
-            self.news.tell(&News::Certificate(certificate.id()));
-        }
-        Ok(())
+        Ok(self.member.take_certificates(certificates)?)
     }
 
     /// The device's signing key.
     pub(crate) fn signing_key(&self) -> SigningKey {
-        self.keys.lock().device()
+        self.member.signing_key()
     }
 
     /// The DID and the device log, to be shown.
     pub(crate) fn device_log(&self) -> (Did, Log) {
-        let trust = self.trust.lock();
-        (trust.set().did(), trust.set().log().clone())
+        self.member.device_log()
     }
 
     /// Whether this key is one of the pod's devices now.
     pub(crate) fn is_device(&self, key: &PublicKey) -> bool {
-        self.trust.lock().set().resolution().device(key).is_some()
+        self.member.is_device(key)
     }
 
     /// Whether this device may add and remove others.
     pub fn is_admin(&self) -> bool {
-        let own = self.keys.lock().device().public();
-        self.trust.lock().set().resolution().is_admin(&own)
+        self.member.is_admin()
     }
 
     /// Forgets recovery words that were read from paper and have done their work.
     pub(crate) fn words_used(&self) -> Result<(), PodError> {
-        let mut keys = self.keys.lock();
+        let mut keys = self.member.keys();
         if let Some(words) = keys.unconfirmed_words() {
             let again = RecoveryWords::parse(&words.phrase())?;
             keys.confirm_words(&again)?;
@@ -347,8 +286,8 @@ impl Pod {
 
     /// What seals files for peers without keys, and tells where they keep them: one for each epoch, the current one last.
     pub(crate) fn blob_keys(&self) -> Vec<BlobKeys> {
-        let current = self.trust.lock().set().current().map(|c| c.epoch.0);
-        let keys = self.keys.lock();
+        let current = self.member.trust().set().current().map(|c| c.epoch.0);
+        let keys = self.member.keys();
         let mut epochs: Vec<_> = keys.epochs().collect();
         epochs.sort_by_key(|(name, _)| Some(*name) == current);
         let each = epochs.into_iter();
@@ -363,30 +302,7 @@ impl Pod {
 
     /// The key that writes for an app, enrolled when it first writes.
     pub(crate) fn author(&self, app: App) -> Result<Arc<Author>, PodError> {
-        let mut authors = self.authors.lock();
-        if let Some(author) = authors.get(&app) {
-            return Ok(Arc::clone(author));
-        }
-        let mut keys = self.keys.lock();
-        let name = app.name();
-        let is_new = keys.process(&name).is_none();
-        let mut random = random_bytes()?;
-        let process = keys.enrol(&name, &mut random)?;
-        if is_new {
-            keys.save(&mut random)?;
-            let certificate = Certificate::Enrol(Box::new(process.enrol));
-            let id = certificate.id();
-            let mut trust = self.trust.lock();
-            for result in trust.add(vec![certificate])? {
-                result?;
-            }
-            self.replica.set_authors(trust.authors())?;
-            drop(trust);
-            self.news.tell(&News::Certificate(id));
-        }
-        let author = Arc::new(Author { key: process.key });
-        authors.insert(app, Arc::clone(&author));
-        Ok(author)
+        Ok(self.member.author(&app.name())?)
     }
 
     /// How many files there are and how large they are, at most five seconds old.

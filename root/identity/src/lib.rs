@@ -30,7 +30,7 @@ pub use enrol::{Enrol, MAX_NAME};
 pub use error::IdentityError;
 pub use genesis::{Create, Genesis};
 pub use kem::{KemKey, KemSecret, X_WING_LEN};
-pub use keystore::{EpochName, KeyStore, MAX_EPOCHS, MAX_PROCESSES, Process, Protection};
+pub use keystore::{EpochName, KeyFile, KeyStore, MAX_EPOCHS, MAX_PROCESSES, Process, Protection};
 pub use log::{
     Active, Inserted, Log, MAX_DECISIONS, MAX_OPERATIONS, MAX_OPERATIONS_BYTES, MAX_WAITING,
     Recovery, Resolution, Standing,

@@ -87,6 +87,12 @@ impl MemoryKv {
         let empty = Arc::new(Keyspace::new());
         Self(RwLock::new(State(array::from_fn(|_| Arc::clone(&empty)))))
     }
+
+    /// Another store with the same content, which from now on goes its own way. Costs as much as a snapshot.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self(RwLock::new(self.0.read().clone()))
+    }
 }
 
 impl Default for MemoryKv {

@@ -10,6 +10,7 @@
 mod contents;
 mod directory;
 mod envelope;
+mod place;
 
 use std::path::Path;
 
@@ -21,9 +22,11 @@ use crate::{
 };
 use contents::Contents;
 use directory::{Directory, Version};
+use place::Place;
 use envelope::Wrapping;
 
 pub use contents::{MAX_EPOCHS, MAX_PROCESSES};
+pub use place::KeyFile;
 
 /// The name of an epoch secret: 8 bytes, derived from it.
 pub type EpochName = [u8; 8];
@@ -47,7 +50,7 @@ pub struct Process {
 
 /// The open key store of one device. Changes are in memory until [`KeyStore::save`].
 pub struct KeyStore {
-    directory: Directory,
+    place: Place,
     version: Version,
     wrapping: Wrapping,
     contents: Contents,
@@ -84,14 +87,34 @@ impl KeyStore {
             return Err(IdentityError::Exists(directory.path().into()));
         }
         directory.make()?;
+        Self::make(Place::Disk(directory), passphrase, random)
+    }
+
+    fn make(place: Place, passphrase: &str, random: Random<'_>) -> Result<Self, IdentityError> {
         let mut store = Self {
-            directory,
+            place,
             version: Version::None,
             wrapping: Wrapping::new(passphrase, random)?,
             contents: Contents::new(random),
         };
         store.save(random)?;
         Ok(store)
+    }
+
+    /// As [`Self::create`], in memory.
+    ///
+    /// # Errors
+    /// [`IdentityError::Exists`].
+    pub fn create_in_memory(file: &KeyFile, random: Random<'_>) -> Result<Self, IdentityError> {
+        Self::make(Place::Memory(file.clone()), "", random)
+    }
+
+    /// As [`Self::open`], in memory.
+    ///
+    /// # Errors
+    /// [`IdentityError::Missing`].
+    pub fn open_in_memory(file: &KeyFile) -> Result<Self, IdentityError> {
+        Self::open_at(Place::Memory(file.clone()), "")
     }
 
     /// Opens a key store.
@@ -101,12 +124,15 @@ impl KeyStore {
     /// [`IdentityError::Truncated`], [`IdentityError::Damaged`], [`IdentityError::NotAKeyStore`], [`IdentityError::Version`],
     /// [`IdentityError::Costs`], [`IdentityError::Io`].
     pub fn open(directory: &Path, passphrase: &str) -> Result<Self, IdentityError> {
-        let directory = Directory::at(directory);
-        let (file, version) = directory.read()?;
-        let header = envelope::open_header(&file, &directory.file())?;
+        Self::open_at(Place::Disk(Directory::at(directory)), passphrase)
+    }
+
+    fn open_at(place: Place, passphrase: &str) -> Result<Self, IdentityError> {
+        let (file, version) = place.read()?;
+        let header = envelope::open_header(&file, &place.file())?;
         let (wrapping, plain) = envelope::open(&header, &file, passphrase)?;
         Ok(Self {
-            directory,
+            place,
             version,
             wrapping,
             contents: Contents::decode(&plain, header.version)?,
@@ -120,7 +146,7 @@ impl KeyStore {
     pub fn save(&mut self, random: Random<'_>) -> Result<(), IdentityError> {
         let plain = self.contents.encode()?;
         let file = self.wrapping.seal(plain, random)?;
-        self.version = self.directory.replace(&file, &self.version)?;
+        self.version = self.place.replace(&file, &self.version)?;
         Ok(())
     }
 

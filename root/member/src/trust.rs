@@ -2,26 +2,26 @@
 
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
-use rhizome_identity::{IdentityError, KeyStore, RecoveryWords, Secret};
-use rhizome_replica::{Authors, Standing};
+use rhizome_identity::{IdentityError, KeyStore, Random, RecoveryWords, Secret};
+use rhizome_replica::Authors;
 use rhizome_share::{Added, Certificate, Certificates, Commitment, Epoch, Key, ShareError};
 use rhizome_storage::{Batch, Durability, Kv};
-use rhizome_tuple::{CommitId, EpochSecret};
+use rhizome_tuple::EpochSecret;
 
-use crate::{PodError, home::random_bytes};
+use crate::MemberError;
 
 /// The keyspace of the certificates: id → bytes. The replica uses those below.
 const CERTIFICATES: u8 = 4;
 
 /// The certificates of a pod, in memory and in its store.
-pub(crate) struct Trust {
+pub struct Trust {
     kv: Arc<dyn Kv>,
     set: Certificates,
 }
 
 impl Trust {
     /// Reads them, and adds those of this device's own processes if they are not there yet.
-    pub fn load(kv: Arc<dyn Kv>, keys: &KeyStore) -> Result<Self, PodError> {
+    pub fn load(kv: Arc<dyn Kv>, keys: &KeyStore) -> Result<Self, MemberError> {
         let genesis = keys.genesis().ok_or(IdentityError::NoIdentity)?;
         let mut set = Certificates::new(genesis.clone())?;
         let mut stored: Vec<Certificate> = Vec::new();
@@ -74,7 +74,7 @@ impl Trust {
     pub fn add(
         &mut self,
         certificates: Vec<Certificate>,
-    ) -> Result<Vec<Result<Added, ShareError>>, PodError> {
+    ) -> Result<Vec<Result<Added, ShareError>>, MemberError> {
         let mut batch = Batch::new();
         let mut any = false;
         let mut out = Vec::with_capacity(certificates.len());
@@ -96,26 +96,7 @@ impl Trust {
 
     /// Who may write, or might once.
     pub fn authors(&self) -> Authors {
-        let standing = |writer: rhizome_share::Writer, key| Standing {
-            terms: writer
-                .terms
-                .iter()
-                .map(|seals| {
-                    let own = seals.iter().map(|seal| {
-                        let heads = seal.iter().filter(|head| head.process == key);
-                        heads
-                            .map(|head| (head.seq, CommitId(head.commit)))
-                            .collect()
-                    });
-                    own.collect()
-                })
-                .collect(),
-            name: writer.name,
-        };
-        let writers = self.set.writers().into_iter();
-        writers
-            .map(|(key, writer)| (key, standing(writer, key)))
-            .collect()
+        rhizome_sealed::authors(&self.set)
     }
 
     /// The secrets at hand, that of the current epoch last.
@@ -131,14 +112,17 @@ impl Trust {
 
     /// Opens what this device can open, and makes what an admin device owes the others: a fresh epoch, a wrap for who lacks one. Saves the
     /// keys when there are new ones. Returns the certificates made.
-    pub fn settle(&mut self, keys: &mut KeyStore) -> Result<Vec<Certificate>, PodError> {
-        let mut random = random_bytes()?;
+    pub fn settle(
+        &mut self,
+        keys: &mut KeyStore,
+        random: Random<'_>,
+    ) -> Result<Vec<Certificate>, MemberError> {
         let device = keys.device();
         if let Some(member) = self.set.resolution().device(&device.public())
             && keys.incarnation() != Some(member.incarnation)
         {
             keys.join(self.set.log())?;
-            keys.save(&mut random)?;
+            keys.save(random)?;
         }
         let mut known: BTreeMap<Commitment, Secret> = BTreeMap::new();
         for (_, secret) in keys.epochs() {
@@ -152,7 +136,7 @@ impl Trust {
             for secret in known.values() {
                 keep(keys, secret)?;
             }
-            keys.save(&mut random)?;
+            keys.save(random)?;
         }
         let mut made = Vec::new();
         if !self.set.resolution().is_admin(&device.public()) {
@@ -167,7 +151,7 @@ impl Trust {
                     return Ok(made);
                 };
                 let plan = self.set.plan(&device.public(), Some(now.lacking), None)?;
-                Epoch::sign(plan, secret, &[], &device, &mut random)?
+                Epoch::sign(plan, secret, &[], &device, random)?
             }
             // a device that has just joined waits for what the others have
             None if known.is_empty() => return Ok(made),
@@ -177,14 +161,14 @@ impl Trust {
                 let first = now.is_none() && known.len() == 1;
                 let secret = match known.values().next() {
                     Some(secret) if first => copy(secret),
-                    _ => Secret::random(&mut random),
+                    _ => Secret::random(random),
                 };
                 let plan = self.set.plan(&device.public(), None, words)?;
                 let past = self.set.past(&known);
-                let epoch = Epoch::sign(plan, &secret, &past, &device, &mut random)?;
+                let epoch = Epoch::sign(plan, &secret, &past, &device, random)?;
                 // the key before what is sealed with it
                 keep(keys, &secret)?;
-                keys.save(&mut random)?;
+                keys.save(random)?;
                 epoch
             }
         };
@@ -201,7 +185,7 @@ fn copy(secret: &Secret) -> Secret {
     Secret::take(&mut { *secret.expose() })
 }
 
-fn keep(keys: &mut KeyStore, secret: &Secret) -> Result<(), PodError> {
+fn keep(keys: &mut KeyStore, secret: &Secret) -> Result<(), MemberError> {
     let name = EpochSecret::new(secret.expose()).id().0;
     if keys.epoch(&name).is_none() {
         keys.add_epoch(name, copy(secret))?;

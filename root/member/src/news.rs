@@ -8,7 +8,7 @@ use rhizome_sync::{CommitName, set::Id};
 
 /// Something that a peer may not have yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum News {
+pub enum News {
     /// A certificate.
     Certificate(Id),
     /// A commit.

@@ -9,7 +9,7 @@ use rhizome_sync::Chain;
 
 /// The chains of the commits that count, as of some number of commits.
 #[derive(Default)]
-pub(crate) struct Chains {
+pub struct Chains {
     seen: u32,
     /// By whose certificates it was decided what counts.
     authors: Option<Arc<Authors>>,

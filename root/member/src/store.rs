@@ -14,37 +14,41 @@ use rhizome_sync::{
 };
 use rhizome_tuple::CommitId;
 
-use crate::Pod;
+use crate::Member;
 
-/// A pod with keys, for one session. Sessions with several peers share the pod.
-pub(crate) struct PodStore {
-    pod: Arc<Pod>,
-    taking: Arc<Mutex<BTreeSet<Id>>>,
+/// What comes from a session's peer right now: it is no news to it.
+pub type Taking = Arc<Mutex<BTreeSet<Id>>>;
+
+/// A device of a pod, for one session. Sessions with several peers share the device.
+pub struct MemberStore {
+    member: Arc<Member>,
+    taking: Taking,
 }
 
-impl PodStore {
-    pub fn new(pod: Arc<Pod>) -> Self {
+impl MemberStore {
+    /// For a new session.
+    pub fn new(member: Arc<Member>) -> Self {
         Self {
-            pod,
+            member,
             taking: Arc::default(),
         }
     }
 
     /// What comes from this session's peer right now: it is no news to it.
-    pub fn taking(&self) -> Arc<Mutex<BTreeSet<Id>>> {
+    pub fn taking(&self) -> Taking {
         Arc::clone(&self.taking)
     }
 
     /// Makes everything so far durable: what a peer has seen of this device must not be forgotten here, or the device would go on from an
     /// earlier place and fork its own chain.
     fn settle(&self) -> Result<(), StoreError> {
-        Ok(self.pod.replica().flush()?)
+        Ok(self.member.replica().flush()?)
     }
 
     /// Does something with these marked as coming from the peer.
-    fn taken<T>(&self, ids: impl IntoIterator<Item = Id>, f: impl FnOnce(&Pod) -> T) -> T {
+    fn taken<T>(&self, ids: impl IntoIterator<Item = Id>, f: impl FnOnce(&Member) -> T) -> T {
         self.taking.lock().extend(ids);
-        let out = f(&self.pod);
+        let out = f(&self.member);
         self.taking.lock().clear();
         out
     }
@@ -79,28 +83,32 @@ fn within(leaves: &[LeafBytes], budget: usize) -> Vec<Leaf> {
     out
 }
 
-impl Store for PodStore {
+impl Store for MemberStore {
     fn pod(&self) -> [u8; 32] {
-        *blake3::hash(self.pod.did().as_bytes()).as_bytes()
+        *blake3::hash(self.member.replica().pod().as_bytes()).as_bytes()
     }
 
     fn certificates(&self) -> Result<Vec<Id>, StoreError> {
-        Ok(self.pod.trust().set().ids().collect())
+        Ok(self.member.trust().set().ids().collect())
     }
 
     fn certificate(&self, id: &Id) -> Result<Option<Vec<u8>>, StoreError> {
-        let found = self.pod.trust().set().get(id);
+        let found = self.member.trust().set().get(id);
         Ok(found.map(|c| c.to_bytes()).transpose()?)
     }
 
     fn chains(&self) -> Result<Vec<(PublicKey, Id)>, StoreError> {
-        let chains = self.pod.chains()?;
+        let chains = self.member.chains()?;
         let one = |(key, chain): (&PublicKey, &rhizome_sync::Chain)| (*key, chain.fingerprint(key));
         Ok(chains.iter().map(one).collect())
     }
 
     fn chain(&self, key: &PublicKey) -> Result<Option<ChainState>, StoreError> {
-        Ok(self.pod.chains()?.get(key).map(|chain| chain.state(*key)))
+        Ok(self
+            .member
+            .chains()?
+            .get(key)
+            .map(|chain| chain.state(*key)))
     }
 
     fn ids(
@@ -110,7 +118,7 @@ impl Store for PodStore {
         to: u64,
         limit: usize,
     ) -> Result<Vec<(u64, Id)>, StoreError> {
-        let now = self.pod.replica().snapshot();
+        let now = self.member.replica().snapshot();
         let mut out = Vec::new();
         let mut first = from.0;
         while out.len() < limit && first <= to {
@@ -135,7 +143,7 @@ impl Store for PodStore {
     }
 
     fn holds(&self, key: &PublicKey, id: &Id) -> Result<bool, StoreError> {
-        let known = self.pod.replica().snapshot().known(&CommitId(*id));
+        let known = self.member.replica().snapshot().known(&CommitId(*id));
         Ok(known.is_some_and(|(_, author, _)| author == *key))
     }
 
@@ -149,7 +157,7 @@ impl Store for PodStore {
             return Ok(None);
         }
         self.settle()?;
-        let record = self.pod.replica().snapshot().record(&CommitId(*id))?;
+        let record = self.member.replica().snapshot().record(&CommitId(*id))?;
         Ok(record.map(|record| Reading {
             envelope: record.envelope.clone(),
             count: record.leaves.len() as u32,
@@ -167,14 +175,14 @@ impl Store for PodStore {
         if !self.holds(key, id)? {
             return Ok(Vec::new());
         }
-        let record = self.pod.replica().snapshot().record(&CommitId(*id))?;
+        let record = self.member.replica().snapshot().record(&CommitId(*id))?;
         let leaves = record.as_ref().and_then(|r| r.leaves.get(first as usize..));
         Ok(within(leaves.unwrap_or_default(), budget))
     }
 
     fn lacking(&self, limit: usize) -> Result<Vec<Lack>, StoreError> {
-        let now = self.pod.replica().snapshot();
-        let mut chains = self.pod.chains()?;
+        let now = self.member.replica().snapshot();
+        let mut chains = self.member.chains()?;
         let mut out = Vec::new();
         let mut whole = Vec::new();
         for id in chains.hollow().iter() {
@@ -211,7 +219,7 @@ impl Store for PodStore {
         let ids: Vec<(usize, Id)> = read.iter().map(|(i, c)| (*i, c.id())).collect();
         let read = read.into_iter().map(|(_, c)| c).collect();
         let own = ids.iter().map(|(_, id)| *id);
-        let results = self.taken(own, |pod| pod.take_certificates(read))?;
+        let results = self.taken(own, |member| member.take_certificates(read))?;
         for ((i, id), result) in ids.into_iter().zip(results) {
             fates[i] = match result {
                 Ok(Added::New | Added::Waiting) => CertificateFate::Taken(id),
@@ -243,13 +251,13 @@ impl Store for PodStore {
             .iter()
             .filter_map(|r| Link::of_envelope(&r.envelope).ok());
         let own: Vec<Id> = own.map(|link| link.id.0).collect();
-        let (_, arrivals) = self.taken(own, |pod| pod.replica().receive_each(records))?;
+        let (_, arrivals) = self.taken(own, |member| member.replica().receive_each(records))?;
         // what is told to the peer as taken is on stable storage
-        self.pod.replica().flush()?;
+        self.member.replica().flush()?;
         let mut fates = Vec::with_capacity(arrivals.len());
         for (arrival, hollow) in arrivals.into_iter().zip(hollow) {
             if let (Arrival::New(link, _), true) = (&arrival, hollow) {
-                self.pod.chains()?.hollow().insert(link.id.0);
+                self.member.chains()?.hollow().insert(link.id.0);
             }
             fates.push(match arrival {
                 Arrival::New(link, rival) => Fate::Taken {
@@ -262,6 +270,7 @@ impl Store for PodStore {
                     why: match error {
                         ReplicaError::UnknownAuthor(_) => Refusal::UnknownAuthor,
                         ReplicaError::Removed(_) => Refusal::NoAuthority,
+                        // it is on its way, or this device was left out
                         _ => Refusal::NoKey,
                     },
                 },
@@ -280,7 +289,7 @@ impl Store for PodStore {
         if !self.holds(key, id)? {
             return Ok(false);
         }
-        let Some(record) = self.pod.replica().snapshot().record(&CommitId(*id))? else {
+        let Some(record) = self.member.replica().snapshot().record(&CommitId(*id))? else {
             return Ok(false);
         };
         let mut record = (*record).clone();
@@ -294,9 +303,9 @@ impl Store for PodStore {
             }
             *leaf = bytes;
         }
-        self.pod.replica().receive_each(vec![record])?;
-        self.pod.replica().flush()?;
-        self.pod.chains()?.hollow().remove(id);
+        self.member.replica().receive_each(vec![record])?;
+        self.member.replica().flush()?;
+        self.member.chains()?.hollow().remove(id);
         Ok(true)
     }
 }

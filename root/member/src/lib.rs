@@ -1,0 +1,15 @@
+#![doc = include_str!("../README.md")]
+
+mod chains;
+mod error;
+mod member;
+mod news;
+mod store;
+mod trust;
+
+pub use chains::Chains;
+pub use error::MemberError;
+pub use member::{Entropy, Member, OpenReplica, found};
+pub use news::News;
+pub use store::{MemberStore, Taking};
+pub use trust::Trust;

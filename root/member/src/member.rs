@@ -1,0 +1,325 @@
+//! A device of a pod with all that makes it one.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use parking_lot::{Mutex, MutexGuard};
+use rhizome_identity::{
+    Create, Did, Genesis, IdentityError, KeyStore, Log, RecoveryWords, SealedHead, Secret,
+};
+use rhizome_ipld::{PublicKey, SigningKey};
+use rhizome_replica::{Author, Authors, Epochs, Replica, ReplicaError};
+use rhizome_share::{Added, Certificate, ShareError};
+use rhizome_storage::Kv;
+use rhizome_tuple::EpochSecret;
+
+use crate::{Chains, MemberError, News, Trust, news::Listeners, store::name};
+
+/// Where randomness comes from: fills a buffer with bytes that nobody can guess.
+pub type Entropy = Box<dyn Fn(&mut [u8]) + Send + Sync>;
+
+/// How a replica is opened: [`Replica::open`] or [`Replica::rebuild`].
+pub type OpenReplica = fn(Arc<dyn Kv>, Epochs, Authors) -> Result<Replica, ReplicaError>;
+
+/// One device of a pod: its keys, its certificates and its replica. Whatever changes what the certificates say changes with it who may
+/// write, under which epoch is sealed, and what this device owes to the others. Every method may be called from any thread.
+pub struct Member {
+    replica: Arc<Replica>,
+    // taken before `trust` by who takes both
+    keys: Mutex<KeyStore>,
+    trust: Mutex<Trust>,
+    chains: Arc<Mutex<Chains>>,
+    news: Arc<Listeners>,
+    authors: Mutex<BTreeMap<String, Arc<Author>>>,
+    random: Entropy,
+}
+
+/// Makes the DID of a new pod: one device, recovery by 24 words, and the first epoch. Saved as one step.
+///
+/// # Errors
+/// Those of the key store.
+pub fn found(keys: &mut KeyStore, random: &Entropy) -> Result<(), MemberError> {
+    let mut random = |out: &mut [u8]| random(out);
+    let words = RecoveryWords::generate(&mut random);
+    let device = keys.device();
+    let create = Create::one_device(
+        device.public(),
+        keys.kem().public(),
+        vec![words.policy()],
+        Vec::new(),
+        &mut random,
+    );
+    keys.set_genesis(Genesis::create(create, &[&device])?)?;
+    keys.keep_words(words);
+    let secret = Secret::random(&mut random);
+    keys.add_epoch(EpochSecret::new(secret.expose()).id().0, secret)?;
+    keys.save(&mut random)?;
+    Ok(())
+}
+
+impl Member {
+    /// Makes the replica, without tuples, of a pod that the keys belong to ([`found`]).
+    ///
+    /// # Errors
+    /// [`ReplicaError::Exists`] if there is one in the store; [`IdentityError::NoIdentity`].
+    pub fn create(kv: Arc<dyn Kv>, keys: KeyStore, random: Entropy) -> Result<Self, MemberError> {
+        let trust = Trust::load(Arc::clone(&kv), &keys)?;
+        Self::fresh(kv, keys, trust, random)
+    }
+
+    /// Makes the replica, without tuples, of a pod whose device log lists this device.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Exists`] if there is one in the store; [`IdentityError::NotADevice`].
+    pub fn join(
+        kv: Arc<dyn Kv>,
+        mut keys: KeyStore,
+        log: &Log,
+        random: Entropy,
+    ) -> Result<Self, MemberError> {
+        keys.join(log)?;
+        keys.save(&mut |out: &mut [u8]| random(out))?;
+        let mut trust = Trust::load(Arc::clone(&kv), &keys)?;
+        let operations = log.operations().cloned();
+        let certificates = operations.map(|o| Certificate::Operation(Box::new(o)));
+        for result in trust.add(certificates.collect())? {
+            result?;
+        }
+        Self::fresh(kv, keys, trust, random)
+    }
+
+    fn fresh(
+        kv: Arc<dyn Kv>,
+        mut keys: KeyStore,
+        mut trust: Trust,
+        random: Entropy,
+    ) -> Result<Self, MemberError> {
+        let did = keys.did().ok_or(IdentityError::NoIdentity)?;
+        let mut salt = [0; 32];
+        random(&mut salt);
+        trust.settle(&mut keys, &mut |out: &mut [u8]| random(out))?;
+        let epochs = Epochs::new(trust.epochs(&keys));
+        let replica = Replica::create(kv, &did.to_string(), salt, epochs, trust.authors())?;
+        Ok(Self::new(keys, trust, replica, random))
+    }
+
+    /// Opens what a store holds.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Missing`] if it holds no replica.
+    pub fn open(
+        kv: Arc<dyn Kv>,
+        mut keys: KeyStore,
+        open: OpenReplica,
+        random: Entropy,
+    ) -> Result<Self, MemberError> {
+        let mut trust = Trust::load(Arc::clone(&kv), &keys)?;
+        trust.settle(&mut keys, &mut |out: &mut [u8]| random(out))?;
+        let replica = open(kv, Epochs::new(trust.epochs(&keys)), trust.authors())?;
+        Ok(Self::new(keys, trust, replica, random))
+    }
+
+    fn new(keys: KeyStore, trust: Trust, replica: Replica, random: Entropy) -> Self {
+        let news = Arc::new(Listeners::default());
+        let (chains, told) = (Arc::new(Mutex::new(Chains::default())), Arc::clone(&news));
+        let restarted = Arc::clone(&chains);
+        replica.listen(move |change| {
+            let count = change.before.commit_count();
+            if change.reset {
+                restarted.lock().forget();
+                told.tell(&News::Judged);
+            }
+            for number in count..change.after.commit_count() {
+                // one that cannot be read now is found when the chains are compared
+                if let Ok(Some((link, true))) = change.after.link(number) {
+                    told.tell(&News::Commit(name(&link)));
+                }
+            }
+        });
+        Self {
+            replica: Arc::new(replica),
+            keys: Mutex::new(keys),
+            trust: Mutex::new(trust),
+            chains,
+            news,
+            authors: Mutex::default(),
+            random,
+        }
+    }
+
+    /// The tuples.
+    pub fn replica(&self) -> &Arc<Replica> {
+        &self.replica
+    }
+
+    /// The keys. Whoever holds them keeps everybody else from them.
+    pub fn keys(&self) -> MutexGuard<'_, KeyStore> {
+        self.keys.lock()
+    }
+
+    /// The certificates. Whoever holds them does not ask for the keys.
+    pub fn trust(&self) -> MutexGuard<'_, Trust> {
+        self.trust.lock()
+    }
+
+    /// What there is of each author's chain, as of now.
+    ///
+    /// # Errors
+    /// Those of reading the log.
+    pub fn chains(&self) -> Result<MutexGuard<'_, Chains>, MemberError> {
+        let mut chains = self.chains.lock();
+        chains.update(&self.replica.snapshot())?;
+        Ok(chains)
+    }
+
+    /// Calls `listener` with all that is new from now on; it must be quick. Returns a number for [`Self::unlisten`].
+    pub fn listen(&self, listener: impl Fn(&News) + Send + Sync + 'static) -> u64 {
+        self.news.add(listener)
+    }
+
+    /// Ends it.
+    pub fn unlisten(&self, number: u64) {
+        self.news.remove(number);
+    }
+
+    /// Takes certificates from elsewhere, durably, and does what follows from them: who may write, which epoch is current, and what this
+    /// device owes to the others. Says for each what became of it.
+    ///
+    /// # Errors
+    /// Those of the store and of the key store.
+    pub fn take_certificates(
+        &self,
+        certificates: Vec<Certificate>,
+    ) -> Result<Vec<Result<Added, ShareError>>, MemberError> {
+        let ids: Vec<_> = certificates.iter().map(Certificate::id).collect();
+        let results = self.trust.lock().add(certificates)?;
+        if results.iter().any(|r| matches!(r, Ok(Added::New))) {
+            self.settle()?;
+        }
+        for (id, result) in ids.into_iter().zip(&results) {
+            if matches!(result, Ok(Added::New)) {
+                self.news.tell(&News::Certificate(id));
+            }
+        }
+        Ok(results)
+    }
+
+    /// Makes what is written and read agree with the certificates.
+    ///
+    /// # Errors
+    /// Those of the store and of the key store.
+    pub fn settle(&self) -> Result<(), MemberError> {
+        let mut keys = self.keys.lock();
+        let mut trust = self.trust.lock();
+        let made = trust.settle(&mut keys, &mut |out: &mut [u8]| (self.random)(out))?;
+        self.replica.set_epochs(trust.epochs(&keys));
+        self.replica.set_authors(trust.authors())?;
+        drop(trust);
+        drop(keys);
+        // an app's key of before a removal writes no more
+        self.authors.lock().clear();
+        for certificate in made {
+            self.news.tell(&News::Certificate(certificate.id()));
+        }
+        Ok(())
+    }
+
+    /// The device's signing key.
+    pub fn signing_key(&self) -> SigningKey {
+        self.keys.lock().device()
+    }
+
+    /// The DID and the device log, to be shown.
+    pub fn device_log(&self) -> (Did, Log) {
+        let trust = self.trust.lock();
+        (trust.set().did(), trust.set().log().clone())
+    }
+
+    /// Whether this key is one of the pod's devices now.
+    pub fn is_device(&self, key: &PublicKey) -> bool {
+        self.trust.lock().set().resolution().device(key).is_some()
+    }
+
+    /// Whether this device may add and remove others.
+    pub fn is_admin(&self) -> bool {
+        let own = self.keys.lock().device().public();
+        self.trust.lock().set().resolution().is_admin(&own)
+    }
+
+    /// Whether a process of this device writes with this key.
+    pub fn is_own(&self, key: &PublicKey) -> bool {
+        self.keys.lock().processes().any(|(_, own)| own == *key)
+    }
+
+    /// The key that writes under this name, enrolled when it first writes.
+    ///
+    /// # Errors
+    /// Those of the store and of the key store.
+    pub fn author(&self, name: &str) -> Result<Arc<Author>, MemberError> {
+        let mut authors = self.authors.lock();
+        if let Some(author) = authors.get(name) {
+            return Ok(Arc::clone(author));
+        }
+        let mut keys = self.keys.lock();
+        let is_new = keys.process(name).is_none();
+        let mut random = |out: &mut [u8]| (self.random)(out);
+        let process = keys.enrol(name, &mut random)?;
+        if is_new {
+            keys.save(&mut random)?;
+            let certificate = Certificate::Enrol(Box::new(process.enrol));
+            let id = certificate.id();
+            let mut trust = self.trust.lock();
+            for result in trust.add(vec![certificate])? {
+                result?;
+            }
+            self.replica.set_authors(trust.authors())?;
+            drop(trust);
+            self.news.tell(&News::Certificate(id));
+        }
+        let author = Arc::new(Author { key: process.key });
+        authors.insert(name.to_owned(), Arc::clone(&author));
+        Ok(author)
+    }
+
+    /// Takes a device out. What it wrote and is here by now goes on counting; what it writes from now on does not, anywhere; and what is
+    /// written from now on it cannot read.
+    ///
+    /// # Errors
+    /// [`MemberError::Identity`] if there is no such device, or this one may not remove it.
+    pub fn remove_device(&self, key: &PublicKey) -> Result<(), MemberError> {
+        let own = self.signing_key();
+        let (_, log) = self.device_log();
+        let resolution = log.resolve();
+        let target = resolution
+            .device(key)
+            .ok_or(IdentityError::NotADevice {
+                device: *key,
+                did: log.did(),
+            })?
+            .incarnation;
+        let seal = self.heads_of(key)?;
+        let mut proposal = log.remove_device(&own.public(), target, seal)?;
+        proposal.sign(&own)?;
+        let certificate = Certificate::Operation(Box::new(proposal.complete()?));
+        for result in self.take_certificates(vec![certificate])? {
+            result?;
+        }
+        Ok(())
+    }
+
+    /// The heads of what a device wrote, as far as it is here.
+    fn heads_of(&self, device: &PublicKey) -> Result<Vec<SealedHead>, MemberError> {
+        let writers = self.trust.lock().set().writers();
+        let chains = self.chains()?;
+        let mut out = Vec::new();
+        for (process, chain) in chains.iter() {
+            if writers.get(process).is_some_and(|w| w.device == *device) {
+                out.extend(chain.heads().map(|(seq, commit)| SealedHead {
+                    process: *process,
+                    seq,
+                    commit,
+                }));
+            }
+        }
+        Ok(out)
+    }
+}

@@ -1,0 +1,294 @@
+//! What must be true in the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use rhizome_ipld::{PublicKey, Signed};
+use rhizome_member::Member;
+use rhizome_replica::{Authors, LeafBytes, Link, Record, Seal};
+use rhizome_sync::{Store, set::Id};
+use rhizome_tuple::{Commit, CommitId, EpochSecret, Leaf, SealedLeaf};
+
+use crate::{
+    node::Life,
+    oracle::{Known, expected},
+    world::World,
+};
+
+type Failure = Box<dyn std::error::Error>;
+/// Certificates and chains, as a session compares them.
+type Content = (BTreeSet<Id>, BTreeSet<(PublicKey, Id)>);
+
+fn content(store: &dyn Store) -> Result<Content, Failure> {
+    let failed = |e: rhizome_sync::StoreError| e.to_string();
+    Ok((
+        store.certificates().map_err(failed)?.into_iter().collect(),
+        store.chains().map_err(failed)?.into_iter().collect(),
+    ))
+}
+
+/// The rule, read naively: from a head at its place, by `prev` over ever lower places.
+fn within(link: &Link, seal: &Seal, all: &BTreeMap<CommitId, Link>) -> bool {
+    seal.iter().any(|(seq, head)| {
+        let mut at = all.get(head).filter(|l| l.seq == *seq);
+        while let Some(here) = at.filter(|l| l.author == link.author) {
+            if here.id == link.id {
+                return true;
+            }
+            let before = here.prev.and_then(|prev| all.get(&prev));
+            at = before.filter(|b| b.seq < here.seq);
+        }
+        false
+    })
+}
+
+fn counts(link: &Link, authors: &Authors, all: &BTreeMap<CommitId, Link>) -> bool {
+    authors.get(&link.author).is_some_and(|standing| {
+        let term = |seals: &Vec<Seal>| seals.iter().all(|seal| within(link, seal, all));
+        standing.terms.iter().any(term)
+    })
+}
+
+impl World {
+    /// The device that was there first, whose word counts in the end.
+    fn first(&self) -> Result<&Arc<Member>, Failure> {
+        Ok(self.nodes[0].member().ok_or("the first device is not up")?)
+    }
+
+    /// Honest devices that are members in the end.
+    fn members(&self) -> Result<Vec<(usize, &Arc<Member>)>, Failure> {
+        let trust = self.first()?.trust();
+        let now = trust.set().resolution();
+        let mut out = Vec::new();
+        for (n, node) in self.nodes.iter().enumerate() {
+            let listed = node.key.is_some_and(|key| now.device(&key).is_some());
+            if listed && !node.lies {
+                match &node.life {
+                    Life::Device(member) => out.push((n, member)),
+                    _ => return Err(format!("{n} is not up").into()),
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// Whether all that should be equal is; says what is not.
+    pub fn is_equal(&self) -> Result<(), Failure> {
+        let open = |n: usize| {
+            let opened = self.nodes[n].open(&self.did, self.now)?;
+            Ok::<_, Failure>(opened.ok_or("a peer does not know the pod")?.0)
+        };
+        let wanted = content(&open(0)?)?;
+        let mut others = Vec::new();
+        for (n, node) in self.nodes.iter().enumerate() {
+            if matches!(node.life, Life::Outside) && !node.lies {
+                return Err(format!("{n} has not joined").into());
+            }
+            if node.sealed {
+                others.push(n);
+            }
+        }
+        let members = self.members()?;
+        others.extend(members.iter().map(|m| m.0));
+        for n in others {
+            let has = content(&open(n)?)?;
+            if has != wanted {
+                return Err(format!(
+                    "{n} has {} certificates and {} chains, 0 has {} and {}; {} chains differ",
+                    has.0.len(),
+                    has.1.len(),
+                    wanted.0.len(),
+                    wanted.1.len(),
+                    has.1.symmetric_difference(&wanted.1).count()
+                )
+                .into());
+            }
+        }
+        let digest = self.first()?.replica().snapshot().digest()?;
+        for (n, member) in &members {
+            if member.replica().snapshot().digest()? != digest {
+                let lacking = open(*n)?.lacking(99).map_err(|e| e.to_string())?;
+                let lacks: usize = lacking.iter().map(|l| l.leaves.len()).sum();
+                return Err(format!("{n} shows another state; {lacks} leaves are asked for").into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything that must hold once all is equal.
+    pub fn check(&mut self) -> Result<(), Failure> {
+        let members: Vec<(usize, Arc<Member>)> = self
+            .members()?
+            .into_iter()
+            .map(|(n, m)| (n, Arc::clone(m)))
+            .collect();
+        let authors = rhizome_sealed::authors(self.first()?.trust().set());
+        let made = self.made.values();
+        let made: Result<BTreeMap<CommitId, Link>, Failure> = made
+            .map(|r| Link::of_envelope(&r.envelope).map(|l| (l.id, l)).map_err(Into::into))
+            .collect();
+        let made = made?;
+        let mut void = BTreeSet::new();
+        for (n, member) in &members {
+            let now = member.replica().snapshot();
+            let mut held = BTreeMap::new();
+            let mut counting = BTreeSet::new();
+            for number in 0..now.commit_count() {
+                let (link, counts) = now.link(number)?.ok_or("a commit is missing")?;
+                held.insert(link.id, link);
+                if counts {
+                    counting.insert(link.id);
+                } else {
+                    void.insert(link.id);
+                }
+            }
+            for link in held.values() {
+                if !made.contains_key(&link.id) {
+                    return Err(format!("{n} has a commit that nobody made: {link:?}").into());
+                }
+                if counts(link, &authors, &held) != counting.contains(&link.id) {
+                    return Err(format!("{n} is wrong about what counts: {link:?}").into());
+                }
+            }
+            self.nothing_is_lost(*n, &members, &authors, &made, &counting)?;
+            let seen = self.nodes[*n].seen.lock();
+            if let Some(id) = seen.taken.iter().find(|id| !now.holds(&CommitId(**id))) {
+                return Err(format!("{n} took {id:02x?} and has it no more").into());
+            }
+            for fork in now.forks() {
+                let honest = self.nodes.iter().any(|node| {
+                    let own = |m: &Arc<Member>| m.is_own(&fork.author);
+                    !node.lies && node.member().is_some_and(own)
+                });
+                if honest {
+                    return Err(format!("an honest chain forks: {fork:?}").into());
+                }
+            }
+            let findings = now.verify(&mut |_, _| ())?.findings;
+            if !findings.is_empty() {
+                return Err(format!("{n} is damaged: {findings:?}").into());
+            }
+        }
+        self.counts.void += void.len() as u64;
+        self.meaning(&members)
+    }
+
+    /// What was acknowledged is there, or lies beyond what was seen of a removed device.
+    fn nothing_is_lost(
+        &self,
+        n: usize,
+        members: &[(usize, Arc<Member>)],
+        authors: &Authors,
+        made: &BTreeMap<CommitId, Link>,
+        counting: &BTreeSet<CommitId>,
+    ) -> Result<(), Failure> {
+        for (by, node) in self.nodes.iter().enumerate().filter(|(_, node)| !node.lies) {
+            // who removed a device has what it sealed; if that one was removed too, it may not have got so far
+            let removers = || self.removed.iter().filter(|(_, who)| *who == by).map(|(r, _)| *r);
+            let stays = |who: usize| members.iter().any(|(m, _)| *m == who);
+            if !removers().all(stays) {
+                continue;
+            }
+            for id in &node.acknowledged {
+                let link = made.get(id).ok_or("a commit that nobody made")?;
+                let must = stays(by) || counts(link, authors, made);
+                if must && !counting.contains(id) {
+                    return Err(format!("{n} lost what {by} had acknowledged: {link:?}").into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The state is what the commits that count mean, read naively.
+    fn meaning(&self, members: &[(usize, Arc<Member>)]) -> Result<(), Failure> {
+        let mut secrets: BTreeMap<_, EpochSecret> = BTreeMap::new();
+        for node in &self.nodes {
+            if let Some(member) = node.member().filter(|_| !node.lies) {
+                let keys = member.keys();
+                for (_, secret) in keys.epochs() {
+                    let secret = EpochSecret::new(secret.expose());
+                    secrets.insert(secret.id(), secret);
+                }
+            }
+        }
+        let liars: BTreeSet<PublicKey> = self
+            .nodes
+            .iter()
+            .filter(|node| node.lies)
+            .filter_map(|node| node.member())
+            .flat_map(|m| m.keys().processes().map(|(_, key)| key).collect::<Vec<_>>())
+            .collect();
+        let mut known = Vec::new();
+        let first = self.first()?.replica().snapshot();
+        for number in 0..first.commit_count() {
+            let Some((link, true)) = first.link(number)? else {
+                continue;
+            };
+            // of what a liar wrote nobody may have all
+            let record = if liars.contains(&link.author) {
+                let mut record = (*first.record(&link.id)?.ok_or("no record")?).clone();
+                for (_, member) in members {
+                    if let Some(other) = member.replica().snapshot().record(&link.id)? {
+                        for (mine, theirs) in record.leaves.iter_mut().zip(&other.leaves) {
+                            if matches!(mine, LeafBytes::Erased(_)) {
+                                mine.clone_from(theirs);
+                            }
+                        }
+                    }
+                }
+                record
+            } else {
+                self.made.get(&link.id).ok_or("nobody made it")?.clone()
+            };
+            known.push(read(&record, &secrets)?);
+        }
+        let wanted = expected(&known).canonical();
+        if first.canonical()? != wanted {
+            return Err(format!(
+                "the state is not what the commits mean: {} tuples for {}",
+                first.len(),
+                wanted.len()
+            )
+            .into());
+        }
+        Ok(())
+    }
+
+    /// Takes the counts of all nodes together.
+    pub fn gather(&mut self) {
+        let mut total = self.counts;
+        for node in &self.nodes {
+            total.add(&node.seen.lock().counts);
+            total.skewed += u64::from(node.skew != 0 && !node.sealed);
+        }
+        if let Some(member) = self.nodes[0].member() {
+            let trust = member.trust();
+            let epochs = trust.set().ids().filter_map(|id| trust.set().get(&id));
+            let is_epoch = |c: &rhizome_share::Certificate| {
+                matches!(c, rhizome_share::Certificate::Epoch(_))
+            };
+            total.epochs += epochs.filter(is_epoch).count() as u64;
+        }
+        self.counts = total;
+    }
+}
+
+/// What a commit says to somebody who has the keys.
+fn read(record: &Record, secrets: &BTreeMap<rhizome_tuple::EpochId, EpochSecret>) -> Result<Known, Failure> {
+    let verified = Signed::<Commit>::from_bytes(&record.envelope)?.verify()?;
+    let open = |(i, leaf): (usize, &LeafBytes)| {
+        let LeafBytes::Sealed(bytes) = leaf else {
+            return None;
+        };
+        let sealed = SealedLeaf::from_bytes(bytes).ok()?;
+        let secret = secrets.get(&sealed.epoch)?;
+        let (entity, plaintext) = secret.open(&sealed, &verified.address(i as u32)).ok()?;
+        Some((entity, Leaf::decode(&plaintext).ok()?))
+    };
+    Ok(Known {
+        id: CommitId::from_cid(&verified.id()).ok_or("no id")?,
+        hlc: verified.hlc,
+        leaves: record.leaves.iter().enumerate().map(open).collect(),
+    })
+}

@@ -20,6 +20,8 @@ struct State {
     /// How many of the next commits find no room.
     full: u32,
     off: bool,
+    /// Whether something was refused since it was opened.
+    failed: bool,
 }
 
 impl Default for Disk {
@@ -31,6 +33,7 @@ impl Default for Disk {
             power: None,
             full: 0,
             off: false,
+            failed: false,
         }))
     }
 }
@@ -58,9 +61,9 @@ impl Disk {
         self.0.lock().off
     }
 
-    /// Whether all there is would survive a crash.
-    pub fn is_durable(&self) -> bool {
-        self.0.lock().relaxed.is_empty()
+    /// Whether it refused anything since it was opened.
+    pub fn has_failed(&self) -> bool {
+        self.0.lock().failed
     }
 
     /// No more faults from now on.
@@ -83,6 +86,7 @@ impl Disk {
         state.durable = live.fork();
         state.live = Arc::new(live);
         (state.power, state.full, state.off) = (None, 0, false);
+        state.failed = false;
         (survive, all.len() as u64 - survive)
     }
 }
@@ -105,10 +109,12 @@ impl Kv for Disk {
             }
         }
         if state.off {
+            state.failed = true;
             return Err(off());
         }
         if state.full > 0 {
             state.full -= 1;
+            state.failed = true;
             return Err(StorageError::Full(io::Error::other("simulated")));
         }
         state.live.commit(batch.clone(), durability)?;

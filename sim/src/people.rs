@@ -91,15 +91,17 @@ impl World {
         let node = &mut self.nodes[at];
         match done {
             Ok(written) => {
-                node.relaxed.extend(&written.commits);
                 match how {
                     None => self.counts.imports += 1,
                     Some(Durability::Relaxed) => self.counts.relaxed += 1,
                     Some(Durability::Durable) => {
                         self.counts.writes += 1;
+                        node.acknowledged.extend(&written.commits);
                         self.acknowledge(at);
+                        return;
                     }
                 }
+                node.relaxed.extend(&written.commits);
             }
             Err(error) => {
                 // what was only in memory went with it
@@ -121,6 +123,7 @@ impl World {
         let now = self.clock(at);
         let author = member.author(app)?;
         let replica = member.replica();
+        let before = replica.snapshot().commit_count();
         let written = match how {
             None => {
                 let dice = &mut self.dice;
@@ -131,21 +134,31 @@ impl World {
                 self.dice.fill(&mut nonce);
                 replica.write(&author, edits, now, nonce, durability)
             }
-        }?;
+        };
+        // one that could not be made certain may be there as well
         let now = replica.snapshot();
-        for id in &written.commits {
-            if let Some(record) = now.record(id)? {
-                self.made.insert(*id, (*record).clone());
+        let key = author.key.public();
+        for number in before..now.commit_count() {
+            if let Some((link, _)) = now.link(number)?
+                && link.author == key
+                && let Some(record) = now.record(&link.id)?
+            {
+                self.made.insert(link.id, (*record).clone());
             }
         }
-        Ok(written)
+        Ok(written?)
     }
 
     /// All that this device wrote so far is on its disk.
     fn acknowledge(&mut self, at: usize) {
         let node = &mut self.nodes[at];
         let relaxed = std::mem::take(&mut node.relaxed);
-        node.acknowledged.extend(relaxed);
+        let Some(now) = node.member().map(|m| m.replica().snapshot()) else {
+            return;
+        };
+        // a failed write takes relaxed ones with it
+        let there = relaxed.into_iter().filter(|id| now.holds(id));
+        node.acknowledged.extend(there);
     }
 
     /// Makes all durable, or writes the indexes out.
@@ -215,7 +228,7 @@ impl World {
                 self.counts.lost_commits += u64::from(node.had.saturating_sub(has));
                 self.counts.reopened += 1;
             }
-            Err(_) if self.nodes[at].disk.is_off() => {
+            Err(_) if self.nodes[at].disk.has_failed() => {
                 self.nodes[at].disk.crash(50);
                 self.soon(500, Event::Restart(at));
             }

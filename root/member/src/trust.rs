@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
-use rhizome_identity::{IdentityError, KeyStore, Random, RecoveryWords, Secret};
+use rhizome_identity::{Genesis, IdentityError, KeyStore, Random, RecoveryWords, Secret};
 use rhizome_replica::Authors;
 use rhizome_share::{Added, Certificate, Certificates, Commitment, Epoch, Key, ShareError};
 use rhizome_storage::{Batch, Durability, Kv};
@@ -17,43 +17,54 @@ const CERTIFICATES: u8 = 4;
 pub struct Trust {
     kv: Arc<dyn Kv>,
     set: Certificates,
+    /// In memory, and perhaps not in the store, which did not answer.
+    unsaved: Batch,
+}
+
+/// Those in a store.
+fn read(kv: &dyn Kv, genesis: Genesis) -> Result<Certificates, MemberError> {
+    let mut set = Certificates::new(genesis)?;
+    let mut stored: Vec<Certificate> = Vec::new();
+    let mut bad = None;
+    let snap = kv.snapshot()?;
+    snap.scan(CERTIFICATES, &[], None, false, &mut |_, bytes| {
+        match Certificate::from_bytes(bytes) {
+            Ok(certificate) => {
+                stored.push(certificate);
+                ControlFlow::Continue(())
+            }
+            Err(error) => {
+                bad = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    })?;
+    if let Some(error) = bad {
+        return Err(error.into());
+    }
+    // operations first: the others are judged by the log
+    let (operations, others): (Vec<_>, Vec<_>) = stored
+        .into_iter()
+        .partition(|c| matches!(c, Certificate::Operation(_)));
+    for certificate in operations.into_iter().chain(others) {
+        set.add(certificate)?;
+    }
+    Ok(set)
 }
 
 impl Trust {
     /// Reads them, and adds those of this device's own processes if they are not there yet.
+    ///
+    /// # Errors
+    /// Those of the store; [`IdentityError::NoIdentity`].
     pub fn load(kv: Arc<dyn Kv>, keys: &KeyStore) -> Result<Self, MemberError> {
         let genesis = keys.genesis().ok_or(IdentityError::NoIdentity)?;
-        let mut set = Certificates::new(genesis.clone())?;
-        let mut stored: Vec<Certificate> = Vec::new();
-        let mut bad = None;
-        kv.snapshot()?
-            .scan(
-                CERTIFICATES,
-                &[],
-                None,
-                false,
-                &mut |_, bytes| match Certificate::from_bytes(bytes) {
-                    Ok(certificate) => {
-                        stored.push(certificate);
-                        ControlFlow::Continue(())
-                    }
-                    Err(error) => {
-                        bad = Some(error);
-                        ControlFlow::Break(())
-                    }
-                },
-            )?;
-        if let Some(error) = bad {
-            return Err(error.into());
-        }
-        // operations first: the others are judged by the log
-        let (operations, others): (Vec<_>, Vec<_>) = stored
-            .into_iter()
-            .partition(|c| matches!(c, Certificate::Operation(_)));
-        for certificate in operations.into_iter().chain(others) {
-            set.add(certificate)?;
-        }
-        let mut trust = Self { kv, set };
+        let set = read(&*kv, genesis.clone())?;
+        let mut trust = Self {
+            kv,
+            set,
+            unsaved: Batch::new(),
+        };
         let own: Vec<Certificate> = keys
             .processes()
             .filter_map(|(name, _)| keys.process(name))
@@ -75,8 +86,7 @@ impl Trust {
         &mut self,
         certificates: Vec<Certificate>,
     ) -> Result<Vec<Result<Added, ShareError>>, MemberError> {
-        let mut batch = Batch::new();
-        let mut any = false;
+        let mut batch = self.unsaved.clone();
         let mut out = Vec::with_capacity(certificates.len());
         for certificate in certificates {
             let (id, bytes) = (certificate.id(), certificate.to_bytes()?);
@@ -84,13 +94,21 @@ impl Trust {
             // one that waits is kept as well: what it waits for is on its way
             if matches!(added, Ok(Added::New | Added::Waiting)) {
                 batch.put(CERTIFICATES, id, bytes);
-                any = true;
             }
             out.push(added);
         }
-        if any {
-            self.kv.commit(batch, Durability::Durable)?;
+        if batch.is_empty() {
+            return Ok(out);
         }
+        if let Err(error) = self.kv.commit(batch.clone(), Durability::Durable) {
+            // what is in memory alone must not be built upon: what follows it would be stored without it
+            match read(&*self.kv, self.set.log().genesis().clone()) {
+                Ok(set) => self.set = set,
+                Err(_) => self.unsaved = batch,
+            }
+            return Err(error.into());
+        }
+        self.unsaved = Batch::new();
         Ok(out)
     }
 

@@ -191,13 +191,38 @@ impl World {
             }
             for id in &node.acknowledged {
                 let link = made.get(id).ok_or("a commit that nobody made")?;
-                let must = stays(by) || counts(link, authors, made);
+                let must = (stays(by) && !self.is_doubtful(by)) || counts(link, authors, made);
                 if must && !counting.contains(id) {
-                    return Err(format!("{n} lost what {by} had acknowledged: {link:?}").into());
+                    return Err(format!(
+                        "{n} lost what {by} had acknowledged: {:02x?} at {} of {}, which is {:?} here and {:?} there; {:?} have it",
+                        &id.0[..4],
+                        link.seq,
+                        link.author,
+                        authors.get(&link.author),
+                        node.member().map(|m| m.replica().snapshot().authors().get(&link.author).cloned()),
+                        self.holders(id)
+                    )
+                    .into());
                 }
             }
         }
         Ok(())
+    }
+
+    /// Whether a device was removed at some time, or was let in by one that was: then not all that it wrote need count.
+    fn is_doubtful(&self, device: usize) -> bool {
+        let removed = |who: usize| self.removed.iter().any(|(_, out)| *out == who);
+        let by = self.added.iter().filter(|(_, new)| *new == device);
+        removed(device) || by.map(|(old, _)| *old).any(|old| old != device && self.is_doubtful(old))
+    }
+
+    fn holders(&self, id: &CommitId) -> Vec<usize> {
+        let has = |n: &usize| {
+            self.nodes[*n]
+                .member()
+                .is_some_and(|m| m.replica().snapshot().holds(id))
+        };
+        (0..self.nodes.len()).filter(has).collect()
     }
 
     /// The state is what the commits that count mean, read naively.

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rhizome_identity::{Device, Role};
 use rhizome_member::{Member, MemberError};
-use rhizome_replica::{Edit, ReplicaError, Written};
+use rhizome_replica::{Edit, Record, ReplicaError, Written};
 use rhizome_share::Certificate;
 use rhizome_storage::Durability;
-use rhizome_tuple::{Attribute, EntityId, Value};
+use rhizome_tuple::{Attribute, CommitId, EntityId, Value};
 
 use crate::{
     Dice,
@@ -27,6 +28,11 @@ fn value(dice: &mut Dice, did: &str) -> Value {
             Value::Text(format!("{:x}", dice.below(1 << (4 * digits))))
         }
     }
+}
+
+fn names(ids: &[CommitId]) -> String {
+    let names = ids.iter().map(|id| format!("{:02x?}", &id.0[..4]));
+    names.collect::<Vec<_>>().join(" ")
 }
 
 pub fn entity(n: u64, did: &str) -> EntityId {
@@ -87,6 +93,9 @@ impl World {
             Some(Durability::Durable)
         };
         let done = self.put(&member, at, app, edits, how);
+        if let Ok(written) = &done {
+            self.note(|| format!("{at} wrote {how:?} {}", names(&written.commits)));
+        }
         drop(member);
         let node = &mut self.nodes[at];
         match done {
@@ -123,7 +132,20 @@ impl World {
         let now = self.clock(at);
         let author = member.author(app)?;
         let replica = member.replica();
-        let before = replica.snapshot().commit_count();
+        let key = author.key.public();
+        let made: Arc<Mutex<Vec<(CommitId, Record)>>> = Arc::default();
+        let list = Arc::clone(&made);
+        // one that could not be made certain may turn up all the same
+        let (listener, _) = replica.listen(move |change| {
+            for number in change.before.commit_count()..change.after.commit_count() {
+                if let Ok(Some((link, _))) = change.after.link(number)
+                    && link.author == key
+                    && let Ok(Some(record)) = change.after.record(&link.id)
+                {
+                    list.lock().push((link.id, (*record).clone()));
+                }
+            }
+        });
         let written = match how {
             None => {
                 let dice = &mut self.dice;
@@ -135,17 +157,8 @@ impl World {
                 replica.write(&author, edits, now, nonce, durability)
             }
         };
-        // one that could not be made certain may be there as well
-        let now = replica.snapshot();
-        let key = author.key.public();
-        for number in before..now.commit_count() {
-            if let Some((link, _)) = now.link(number)?
-                && link.author == key
-                && let Some(record) = now.record(&link.id)?
-            {
-                self.made.insert(link.id, (*record).clone());
-            }
-        }
+        replica.unlisten(listener);
+        self.made.extend(std::mem::take(&mut *made.lock()));
         Ok(written?)
     }
 
@@ -281,6 +294,7 @@ impl World {
             proposal.sign(&own)?;
             proposal.sign(&keys.device())?;
             let operation = Certificate::Operation(Box::new(proposal.complete()?));
+            self.added.push((old, new));
             for result in member.take_certificates(vec![operation])? {
                 result?;
             }

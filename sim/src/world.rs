@@ -60,6 +60,8 @@ pub struct World {
     pub made: BTreeMap<CommitId, Record>,
     /// Who took out whom.
     pub removed: Vec<(usize, usize)>,
+    /// Who let in whom.
+    pub added: Vec<(usize, usize)>,
     pub counts: Counts,
     trace: Option<Vec<String>>,
     pub hash: blake3::Hasher,
@@ -87,6 +89,7 @@ impl World {
             calm: false,
             made: BTreeMap::new(),
             removed: Vec::new(),
+            added: Vec::new(),
             counts: Counts::default(),
             trace: traced.then(Vec::new),
             hash: blake3::Hasher::new(),

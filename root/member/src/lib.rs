@@ -2,6 +2,7 @@
 
 mod chains;
 mod error;
+mod hollow;
 mod member;
 mod news;
 mod store;

@@ -95,7 +95,8 @@ impl Replica {
             lists,
             reset,
         });
-        if !change.is_empty() {
+        // who passes commits on wants to hear of those without effect as well
+        if !change.is_empty() || next > first {
             self.tell(&change);
         }
         Ok(Taken {

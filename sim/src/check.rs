@@ -109,7 +109,9 @@ impl World {
             if member.replica().snapshot().digest()? != digest {
                 let lacking = open(*n)?.lacking(99).map_err(|e| e.to_string())?;
                 let lacks: usize = lacking.iter().map(|l| l.leaves.len()).sum();
-                return Err(format!("{n} shows another state; {lacks} leaves are asked for").into());
+                return Err(
+                    format!("{n} shows another state; {lacks} leaves are asked for").into(),
+                );
             }
         }
         Ok(())
@@ -125,7 +127,11 @@ impl World {
         let authors = rhizome_sealed::authors(self.first()?.trust().set());
         let made = self.made.values();
         let made: Result<BTreeMap<CommitId, Link>, Failure> = made
-            .map(|r| Link::of_envelope(&r.envelope).map(|l| (l.id, l)).map_err(Into::into))
+            .map(|r| {
+                Link::of_envelope(&r.envelope)
+                    .map(|l| (l.id, l))
+                    .map_err(Into::into)
+            })
             .collect();
         let made = made?;
         let mut void = BTreeSet::new();
@@ -184,7 +190,12 @@ impl World {
     ) -> Result<(), Failure> {
         for (by, node) in self.nodes.iter().enumerate().filter(|(_, node)| !node.lies) {
             // who removed a device has what it sealed; if that one was removed too, it may not have got so far
-            let removers = || self.removed.iter().filter(|(_, who)| *who == by).map(|(r, _)| *r);
+            let removers = || {
+                self.removed
+                    .iter()
+                    .filter(|(_, who)| *who == by)
+                    .map(|(r, _)| *r)
+            };
             let stays = |who: usize| members.iter().any(|(m, _)| *m == who);
             if !removers().all(stays) {
                 continue;
@@ -213,7 +224,10 @@ impl World {
     fn is_doubtful(&self, device: usize) -> bool {
         let removed = |who: usize| self.removed.iter().any(|(_, out)| *out == who);
         let by = self.added.iter().filter(|(_, new)| *new == device);
-        removed(device) || by.map(|(old, _)| *old).any(|old| old != device && self.is_doubtful(old))
+        removed(device)
+            || by
+                .map(|(old, _)| *old)
+                .any(|old| old != device && self.is_doubtful(old))
     }
 
     fn holders(&self, id: &CommitId) -> Vec<usize> {
@@ -290,9 +304,8 @@ impl World {
         if let Some(member) = self.nodes[0].member() {
             let trust = member.trust();
             let epochs = trust.set().ids().filter_map(|id| trust.set().get(&id));
-            let is_epoch = |c: &rhizome_share::Certificate| {
-                matches!(c, rhizome_share::Certificate::Epoch(_))
-            };
+            let is_epoch =
+                |c: &rhizome_share::Certificate| matches!(c, rhizome_share::Certificate::Epoch(_));
             total.epochs += epochs.filter(is_epoch).count() as u64;
         }
         self.counts = total;
@@ -300,7 +313,10 @@ impl World {
 }
 
 /// What a commit says to somebody who has the keys.
-fn read(record: &Record, secrets: &BTreeMap<rhizome_tuple::EpochId, EpochSecret>) -> Result<Known, Failure> {
+fn read(
+    record: &Record,
+    secrets: &BTreeMap<rhizome_tuple::EpochId, EpochSecret>,
+) -> Result<Known, Failure> {
     let verified = Signed::<Commit>::from_bytes(&record.envelope)?.verify()?;
     let open = |(i, leaf): (usize, &LeafBytes)| {
         let LeafBytes::Sealed(bytes) = leaf else {

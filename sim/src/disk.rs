@@ -77,7 +77,9 @@ impl Disk {
     pub fn crash(&self, kept: u64) -> (u64, u64) {
         let mut state = self.0.lock();
         let all = std::mem::take(&mut state.relaxed);
-        let survive = (all.len() as u64 * kept).div_ceil(100).min(all.len() as u64);
+        let survive = (all.len() as u64 * kept)
+            .div_ceil(100)
+            .min(all.len() as u64);
         let live = state.durable.fork();
         for batch in all.iter().take(survive as usize) {
             // it was taken before

@@ -53,7 +53,9 @@ impl World {
                     return message;
                 };
                 let mut forged = record.envelope.clone();
-                let at = forged.len().saturating_sub(1 + self.dice.below(200) as usize);
+                let at = forged
+                    .len()
+                    .saturating_sub(1 + self.dice.below(200) as usize);
                 forged[at] ^= 1;
                 let mut body = vec![0];
                 body.extend(leb(forged.len() as u64));
@@ -101,8 +103,13 @@ impl World {
 
     /// A commit beside another, or out of nowhere, with any clock.
     fn equivocate(&mut self, at: usize, member: &Member) {
-        let app = self.dice.of(&["notes", "photos", "clock"]).unwrap_or("notes");
-        let Ok(author) = member.author(app) else { return };
+        let app = self
+            .dice
+            .of(&["notes", "photos", "clock"])
+            .unwrap_or("notes");
+        let Ok(author) = member.author(app) else {
+            return;
+        };
         let key = author.key.public();
         let now = member.replica().snapshot();
         let own = now.chain(&key, 0, u64::MAX, usize::MAX).unwrap_or_default();
@@ -147,7 +154,13 @@ impl World {
         }
     }
 
-    fn forge(&mut self, author: &Author, member: &Member, header: Commit, did: &str) -> Option<Record> {
+    fn forge(
+        &mut self,
+        author: &Author,
+        member: &Member,
+        header: Commit,
+        did: &str,
+    ) -> Option<Record> {
         let epochs = member.trust().epochs(&member.keys());
         // an old one, now and then
         let epoch = epochs.get(self.dice.below(epochs.len() as u64) as usize)?;

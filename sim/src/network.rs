@@ -20,7 +20,11 @@ impl World {
         } else {
             self.later(again, Event::Dial(b, a));
         }
-        let open = self.nodes[a].sessions.values().filter(|e| e.peer == b).count();
+        let open = self.nodes[a]
+            .sessions
+            .values()
+            .filter(|e| e.peer == b)
+            .count();
         let beside = self.dice.one_in(6);
         if !self.nodes[a].is_up()
             || !self.nodes[b].is_up()
@@ -132,7 +136,8 @@ impl World {
             self.counts.lost_messages += 1;
             return;
         };
-        end.session.handle(now, Input::Message(message), &mut end.store);
+        end.session
+            .handle(now, Input::Message(message), &mut end.store);
         self.pump(to, on);
     }
 
@@ -154,7 +159,10 @@ impl World {
                 return;
             }
             let news = self.nodes[at].sessions.iter();
-            let news: Vec<u64> = news.filter(|(_, e)| !e.told.lock().is_empty()).map(|(on, _)| *on).collect();
+            let news: Vec<u64> = news
+                .filter(|(_, e)| !e.told.lock().is_empty())
+                .map(|(on, _)| *on)
+                .collect();
             if news.is_empty() {
                 return;
             }
@@ -244,7 +252,10 @@ impl World {
         self.parted.insert(pair(a, b));
         // the link notices some time later
         let open = self.nodes[a].sessions.iter();
-        let open: Vec<u64> = open.filter(|(_, e)| e.peer == b).map(|(on, _)| *on).collect();
+        let open: Vec<u64> = open
+            .filter(|(_, e)| e.peer == b)
+            .map(|(on, _)| *on)
+            .collect();
         for on in open {
             self.soon(1_000, Event::Close { at: a, on });
         }

@@ -187,12 +187,14 @@ impl Node {
                 let number = member.listen(move |news| {
                     // what comes from there is no news there
                     let (told, own) = match *news {
-                        News::Certificate(id) => {
-                            (Told::New(Local::Certificate(id)), taking.lock().contains(&id))
-                        }
-                        News::Commit(name) => {
-                            (Told::New(Local::Commit(name)), taking.lock().contains(&name.id))
-                        }
+                        News::Certificate(id) => (
+                            Told::New(Local::Certificate(id)),
+                            taking.lock().contains(&id),
+                        ),
+                        News::Commit(name) => (
+                            Told::New(Local::Commit(name)),
+                            taking.lock().contains(&name.id),
+                        ),
                         News::Judged => (Told::Judged, false),
                     };
                     if !own {
@@ -209,9 +211,7 @@ impl Node {
                 let hearing = store.listen(move |news| {
                     queue.lock().push_back(match news {
                         rhizome_sealed::News::Commit(name) => Told::New(Local::Commit(name)),
-                        rhizome_sealed::News::Certificate(id) => {
-                            Told::New(Local::Certificate(id))
-                        }
+                        rhizome_sealed::News::Certificate(id) => Told::New(Local::Certificate(id)),
                         rhizome_sealed::News::Judged => Told::Judged,
                     });
                 });

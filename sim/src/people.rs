@@ -75,9 +75,16 @@ impl World {
             return;
         };
         let did = self.did.to_string();
-        let app = self.dice.of(&["notes", "photos", "clock"]).unwrap_or("notes");
+        let app = self
+            .dice
+            .of(&["notes", "photos", "clock"])
+            .unwrap_or("notes");
         let import = self.dice.one_in(8);
-        let edits = if import { 5 + self.dice.below(20) } else { 1 + self.dice.below(3) };
+        let edits = if import {
+            5 + self.dice.below(20)
+        } else {
+            1 + self.dice.below(3)
+        };
         let edits: Result<Vec<Edit>, _> = (0..edits).map(|_| edit(&mut self.dice, &did)).collect();
         let Ok(mut edits) = edits else { return };
         // nothing else may be said about an entity after its erasure
@@ -219,7 +226,9 @@ impl World {
             _ => self.dice.below(100),
         };
         let node = &mut self.nodes[at];
-        let before = node.member().map_or(0, |m| m.replica().snapshot().commit_count());
+        let before = node
+            .member()
+            .map_or(0, |m| m.replica().snapshot().commit_count());
         node.life = Life::Down;
         node.relaxed.clear();
         let (survived, lost) = node.disk.crash(kept);
@@ -237,7 +246,9 @@ impl World {
         match self.nodes[at].start() {
             Ok(()) => {
                 let node = &self.nodes[at];
-                let has = node.member().map_or(0, |m| m.replica().snapshot().commit_count());
+                let has = node
+                    .member()
+                    .map_or(0, |m| m.replica().snapshot().commit_count());
                 self.counts.lost_commits += u64::from(node.had.saturating_sub(has));
                 self.counts.reopened += 1;
             }
@@ -259,7 +270,8 @@ impl World {
         if !matches!(self.nodes[new].life, Life::Outside) {
             return;
         }
-        let near = |a: &usize| !self.parted.contains(&pair(*a, new)) && self.may_remove(*a).is_some();
+        let near =
+            |a: &usize| !self.parted.contains(&pair(*a, new)) && self.may_remove(*a).is_some();
         let old: Vec<usize> = (0..self.nodes.len()).filter(near).collect();
         let half = !self.calm && self.dice.one_in(4);
         let done = self.dice.of(&old).map(|old| self.pair_up(old, new, half));
@@ -287,7 +299,11 @@ impl World {
             let device = Device {
                 key: keys.device().public(),
                 kem: keys.kem().public(),
-                role: if self.nodes[new].lies { Role::Member } else { Role::Admin },
+                role: if self.nodes[new].lies {
+                    Role::Member
+                } else {
+                    Role::Admin
+                },
             };
             let own = member.signing_key();
             let mut proposal = log.add_device(&own.public(), device)?;
@@ -324,13 +340,20 @@ impl World {
         let all: Vec<usize> = (0..self.nodes.len()).collect();
         // the liar is found out sooner or later
         let target = all.iter().copied().find(|n| self.nodes[*n].lies);
-        let target = target.filter(|t| !self.removed.iter().any(|(_, r)| r == t) && self.dice.one_in(2));
+        let target =
+            target.filter(|t| !self.removed.iter().any(|(_, r)| r == t) && self.dice.one_in(2));
         let target = target.or_else(|| self.dice.of(&all)).unwrap_or(0);
-        let gone = self.removed.iter().filter(|(_, r)| !self.nodes[*r].lies).count();
+        let gone = self
+            .removed
+            .iter()
+            .filter(|(_, r)| !self.nodes[*r].lies)
+            .count();
         if target == 0 || (gone > 0 && !self.nodes[target].lies) {
             return;
         }
-        let Some(key) = self.nodes[target].key else { return };
+        let Some(key) = self.nodes[target].key else {
+            return;
+        };
         let by: Vec<usize> = all
             .into_iter()
             .filter(|by| *by != target && self.may_remove(*by).is_some_and(|m| m.is_device(&key)))

@@ -122,7 +122,12 @@ impl Store for Watched {
     }
 
     fn take_commits(&mut self, batch: Vec<Commit>) -> Result<Vec<Fate>, StoreError> {
-        let erased = |c: &Commit| c.leaves.iter().filter(|l| matches!(l, Leaf::Erased(_))).count();
+        let erased = |c: &Commit| {
+            c.leaves
+                .iter()
+                .filter(|l| matches!(l, Leaf::Erased(_)))
+                .count()
+        };
         let hollow: Vec<usize> = batch.iter().map(erased).collect();
         let fates = self.inner.take_commits(batch)?;
         let mut seen = self.seen.lock();

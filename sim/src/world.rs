@@ -128,13 +128,19 @@ impl World {
             return;
         };
         self.counts.events += 1;
-        self.hash.update(&at.to_le_bytes()).update(&order.to_le_bytes());
+        self.hash
+            .update(&at.to_le_bytes())
+            .update(&order.to_le_bytes());
         if let Event::Deliver { message, .. } = &event {
             self.hash.update(message);
         }
         self.note(|| match &event {
             Event::Deliver { to, on, message } => {
-                format!("{to} gets {} of {} bytes on {on}", what(message), message.len())
+                format!(
+                    "{to} gets {} of {} bytes on {on}",
+                    what(message),
+                    message.len()
+                )
             }
             other => format!("{other:?}"),
         });

@@ -1,6 +1,6 @@
 //! What a pod holds of each author's chain, kept current commit by commit.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rhizome_ipld::PublicKey;
@@ -14,8 +14,6 @@ pub struct Chains {
     /// By whose certificates it was decided what counts.
     authors: Option<Arc<Authors>>,
     by_author: BTreeMap<PublicKey, Chain>,
-    /// Commits that came with leaves without bytes.
-    hollow: BTreeSet<[u8; 32]>,
 }
 
 impl Chains {
@@ -66,10 +64,5 @@ impl Chains {
     /// The chain of an author.
     pub fn get(&self, key: &PublicKey) -> Option<&Chain> {
         self.by_author.get(key)
-    }
-
-    /// Commits to ask for bytes of.
-    pub fn hollow(&mut self) -> &mut BTreeSet<[u8; 32]> {
-        &mut self.hollow
     }
 }

@@ -32,33 +32,40 @@ impl Hollow {
         self.all.lock().iter().copied().collect()
     }
 
-    /// Notes commits that are about to be taken: on stable storage with them at the latest.
-    pub fn insert(&self, ids: &[Id]) -> Result<(), StorageError> {
-        let mut batch = Batch::new();
+    /// Notes commits that are about to be taken, so that they are on stable storage no later than the commits. Returns those that were
+    /// not noted before.
+    pub fn insert(&self, ids: impl IntoIterator<Item = Id>) -> Result<Vec<Id>, StorageError> {
         let mut all = self.all.lock();
+        let mut batch = Batch::new();
+        let fresh: Vec<Id> = ids.into_iter().filter(|id| all.insert(*id)).collect();
+        if fresh.is_empty() {
+            return Ok(fresh);
+        }
+        for id in &fresh {
+            batch.put(HOLLOW, id, []);
+        }
+        if let Err(error) = self.kv.commit(batch, Durability::Relaxed) {
+            for id in &fresh {
+                all.remove(id);
+            }
+            return Err(error);
+        }
+        Ok(fresh)
+    }
+
+    /// Forgets those that are whole, or are not there.
+    pub fn remove(&self, ids: &[Id]) -> Result<(), StorageError> {
+        let mut all = self.all.lock();
+        let mut batch = Batch::new();
         for id in ids {
-            if all.insert(*id) {
-                batch.put(HOLLOW, id, []);
+            if all.remove(id) {
+                batch.delete(HOLLOW, id);
             }
         }
         if batch.is_empty() {
             return Ok(());
         }
-        let done = self.kv.commit(batch, Durability::Relaxed);
-        if done.is_err() {
-            ids.iter().for_each(|id| drop(all.remove(id)));
-        }
-        done
-    }
-
-    /// Forgets one that is whole, or is not there.
-    pub fn remove(&self, id: &Id) -> Result<(), StorageError> {
-        if self.all.lock().remove(id) {
-            let mut batch = Batch::new();
-            batch.delete(HOLLOW, id);
-            // what is asked for once more does no harm
-            self.kv.commit(batch, Durability::Relaxed)?;
-        }
-        Ok(())
+        // one that is asked for once more after a crash does no harm
+        self.kv.commit(batch, Durability::Relaxed)
     }
 }

@@ -12,7 +12,7 @@ use rhizome_share::{Added, Certificate, ShareError};
 use rhizome_storage::Kv;
 use rhizome_tuple::EpochSecret;
 
-use crate::{Chains, MemberError, News, Trust, news::Listeners, store::name};
+use crate::{Chains, MemberError, News, Trust, hollow::Hollow, news::Listeners, store::name};
 
 /// Where randomness comes from: fills a buffer with bytes that nobody can guess.
 pub type Entropy = Box<dyn Fn(&mut [u8]) + Send + Sync>;
@@ -28,6 +28,7 @@ pub struct Member {
     keys: Mutex<KeyStore>,
     trust: Mutex<Trust>,
     chains: Arc<Mutex<Chains>>,
+    hollow: Hollow,
     news: Arc<Listeners>,
     authors: Mutex<BTreeMap<String, Arc<Author>>>,
     random: Entropy,
@@ -98,8 +99,9 @@ impl Member {
         random(&mut salt);
         trust.settle(&mut keys, &mut |out: &mut [u8]| random(out))?;
         let epochs = Epochs::new(trust.epochs(&keys));
+        let hollow = Hollow::load(Arc::clone(&kv))?;
         let replica = Replica::create(kv, &did.to_string(), salt, epochs, trust.authors())?;
-        Ok(Self::new(keys, trust, replica, random))
+        Ok(Self::new(keys, trust, replica, hollow, random))
     }
 
     /// Opens what a store holds.
@@ -114,11 +116,18 @@ impl Member {
     ) -> Result<Self, MemberError> {
         let mut trust = Trust::load(Arc::clone(&kv), &keys)?;
         trust.settle(&mut keys, &mut |out: &mut [u8]| random(out))?;
+        let hollow = Hollow::load(Arc::clone(&kv))?;
         let replica = open(kv, Epochs::new(trust.epochs(&keys)), trust.authors())?;
-        Ok(Self::new(keys, trust, replica, random))
+        Ok(Self::new(keys, trust, replica, hollow, random))
     }
 
-    fn new(keys: KeyStore, trust: Trust, replica: Replica, random: Entropy) -> Self {
+    fn new(
+        keys: KeyStore,
+        trust: Trust,
+        replica: Replica,
+        hollow: Hollow,
+        random: Entropy,
+    ) -> Self {
         let news = Arc::new(Listeners::default());
         let (chains, told) = (Arc::new(Mutex::new(Chains::default())), Arc::clone(&news));
         let restarted = Arc::clone(&chains);
@@ -140,6 +149,7 @@ impl Member {
             keys: Mutex::new(keys),
             trust: Mutex::new(trust),
             chains,
+            hollow,
             news,
             authors: Mutex::default(),
             random,
@@ -169,6 +179,11 @@ impl Member {
         let mut chains = self.chains.lock();
         chains.update(&self.replica.snapshot())?;
         Ok(chains)
+    }
+
+    /// Commits to ask others for bytes of.
+    pub(crate) fn hollow(&self) -> &Hollow {
+        &self.hollow
     }
 
     /// Calls `listener` with all that is new from now on; it must be quick. Returns a number for [`Self::unlisten`].

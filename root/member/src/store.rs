@@ -182,26 +182,19 @@ impl Store for MemberStore {
 
     fn lacking(&self, limit: usize) -> Result<Vec<Lack>, StoreError> {
         let now = self.member.replica().snapshot();
-        let mut chains = self.member.chains()?;
         let mut out = Vec::new();
         let mut whole = Vec::new();
-        for id in chains.hollow().iter() {
+        for id in self.member.hollow().ids() {
             if out.len() == limit {
                 break;
             }
-            let leaves = now.hollow(&CommitId(*id))?;
-            match now.known(&CommitId(*id)) {
-                Some((_, key, _)) if !leaves.is_empty() => out.push(Lack {
-                    key,
-                    id: *id,
-                    leaves,
-                }),
-                _ => whole.push(*id),
+            let leaves = now.hollow(&CommitId(id))?;
+            match now.known(&CommitId(id)) {
+                Some((_, key, _)) if !leaves.is_empty() => out.push(Lack { key, id, leaves }),
+                _ => whole.push(id),
             }
         }
-        for id in whole {
-            chains.hollow().remove(&id);
-        }
+        self.member.hollow().remove(&whole)?;
         Ok(out)
     }
 
@@ -243,27 +236,24 @@ impl Store for MemberStore {
             leaves: commit.leaves.into_iter().map(bytes).collect(),
         });
         let records: Vec<Record> = records.collect();
-        let hollow: Vec<bool> = records
-            .iter()
-            .map(|r| r.leaves.iter().any(|l| matches!(l, LeafBytes::Erased(_))))
-            .collect();
-        let own = records
-            .iter()
-            .filter_map(|r| Link::of_envelope(&r.envelope).ok());
-        let own: Vec<Id> = own.map(|link| link.id.0).collect();
+        let id = |r: &Record| Some(Link::of_envelope(&r.envelope).ok()?.id.0);
+        let is_hollow = |r: &&Record| r.leaves.iter().any(|l| matches!(l, LeafBytes::Erased(_)));
+        let own: Vec<Id> = records.iter().filter_map(id).collect();
+        let hollow = records.iter().filter(is_hollow).filter_map(id);
+        let mut noted = self.member.hollow().insert(hollow)?;
         let (_, arrivals) = self.taken(own, |member| member.replica().receive_each(records))?;
         // what is told to the peer as taken is on stable storage
         self.member.replica().flush()?;
         let mut fates = Vec::with_capacity(arrivals.len());
-        for (arrival, hollow) in arrivals.into_iter().zip(hollow) {
-            if let (Arrival::New(link, _), true) = (&arrival, hollow) {
-                self.member.chains()?.hollow().insert(link.id.0);
-            }
+        for arrival in arrivals {
             fates.push(match arrival {
-                Arrival::New(link, rival) => Fate::Taken {
-                    name: name(&link),
-                    rival: rival.map(|r| r.0),
-                },
+                Arrival::New(link, rival) => {
+                    noted.retain(|id| *id != link.id.0);
+                    Fate::Taken {
+                        name: name(&link),
+                        rival: rival.map(|r| r.0),
+                    }
+                }
                 Arrival::Known(link) => Fate::Known(name(&link)),
                 Arrival::Refused(link, error) => Fate::Refused {
                     name: name(&link),
@@ -277,6 +267,8 @@ impl Store for MemberStore {
                 Arrival::Invalid(_) => Fate::Invalid,
             });
         }
+        // what was refused is not asked for
+        self.member.hollow().remove(&noted)?;
         Ok(fates)
     }
 
@@ -305,7 +297,7 @@ impl Store for MemberStore {
         }
         self.member.replica().receive_each(vec![record])?;
         self.member.replica().flush()?;
-        self.member.chains()?.hollow().remove(id);
+        self.member.hollow().remove(&[*id])?;
         Ok(true)
     }
 }

@@ -27,8 +27,12 @@ fn read(kv: &dyn Kv, genesis: Genesis) -> Result<Certificates, MemberError> {
     let mut stored: Vec<Certificate> = Vec::new();
     let mut bad = None;
     let snap = kv.snapshot()?;
-    snap.scan(CERTIFICATES, &[], None, false, &mut |_, bytes| {
-        match Certificate::from_bytes(bytes) {
+    snap.scan(
+        CERTIFICATES,
+        &[],
+        None,
+        false,
+        &mut |_, bytes| match Certificate::from_bytes(bytes) {
             Ok(certificate) => {
                 stored.push(certificate);
                 ControlFlow::Continue(())
@@ -37,8 +41,8 @@ fn read(kv: &dyn Kv, genesis: Genesis) -> Result<Certificates, MemberError> {
                 bad = Some(error);
                 ControlFlow::Break(())
             }
-        }
-    })?;
+        },
+    )?;
     if let Some(error) = bad {
         return Err(error.into());
     }

@@ -22,8 +22,8 @@ use crate::{
 };
 use contents::Contents;
 use directory::{Directory, Version};
-use place::Place;
 use envelope::Wrapping;
+use place::Place;
 
 pub use contents::{MAX_EPOCHS, MAX_PROCESSES};
 pub use place::KeyFile;

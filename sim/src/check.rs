@@ -107,11 +107,25 @@ impl World {
         let digest = self.first()?.replica().snapshot().digest()?;
         for (n, member) in &members {
             if member.replica().snapshot().digest()? != digest {
-                let lacking = open(*n)?.lacking(99).map_err(|e| e.to_string())?;
-                let lacks: usize = lacking.iter().map(|l| l.leaves.len()).sum();
-                return Err(
-                    format!("{n} shows another state; {lacks} leaves are asked for").into(),
+                let mut lacks = Vec::new();
+                for lack in open(*n)?.lacking(99).map_err(|e| e.to_string())? {
+                    let id = CommitId(lack.id);
+                    lacks.push((id, lack.leaves, self.holds_leaves(&id)?));
+                }
+                let (ours, theirs) = (
+                    self.first()?.replica().snapshot(),
+                    member.replica().snapshot(),
                 );
+                let lines = |s: &rhizome_replica::Snapshot| {
+                    Ok::<BTreeSet<_>, Failure>(s.canonical()?.into_iter().collect())
+                };
+                let (a, b) = (lines(&ours)?, lines(&theirs)?);
+                return Err(format!(
+                    "{n} shows another state: {} tuples more and {} fewer than 0; leaves asked for, and who lacks which: {lacks:?}",
+                    b.difference(&a).count(),
+                    a.difference(&b).count()
+                )
+                .into());
             }
         }
         Ok(())
@@ -228,6 +242,20 @@ impl World {
             || by
                 .map(|(old, _)| *old)
                 .any(|old| old != device && self.is_doubtful(old))
+    }
+
+    /// Of each node that has a commit: whether it counts there, and the leaves without bytes.
+    fn holds_leaves(&self, id: &CommitId) -> Result<Vec<(usize, bool, Vec<u32>)>, Failure> {
+        let mut out = Vec::new();
+        for (n, node) in self.nodes.iter().enumerate() {
+            if let Some(member) = node.member() {
+                let now = member.replica().snapshot();
+                if let Some((_, _, counts)) = now.known(id) {
+                    out.push((n, counts, now.hollow(id)?));
+                }
+            }
+        }
+        Ok(out)
     }
 
     fn holders(&self, id: &CommitId) -> Vec<usize> {

@@ -3,15 +3,22 @@
 use std::{collections::BTreeSet, ops::ControlFlow, sync::Arc};
 
 use parking_lot::Mutex;
+use rhizome_replica::Snapshot;
 use rhizome_storage::{Batch, Durability, Kv, StorageError};
 use rhizome_sync::set::Id;
 
-/// Their keyspace: id → nothing.
+use crate::MemberError;
+
+/// Their keyspace: id → nothing; and [`VOID`].
 const HOLLOW: u8 = 5;
+/// Under this: which commits had no effect when the log was last searched.
+const VOID: &[u8] = b"void";
 
 pub(crate) struct Hollow {
     kv: Arc<dyn Kv>,
     all: Mutex<BTreeSet<Id>>,
+    /// Where to go on asking: what nobody has must not keep others from being asked for.
+    next: Mutex<Id>,
 }
 
 impl Hollow {
@@ -25,11 +32,36 @@ impl Hollow {
         Ok(Self {
             kv,
             all: Mutex::new(all),
+            next: Mutex::default(),
         })
     }
 
+    /// All of them, beginning where it was stopped last.
     pub fn ids(&self) -> Vec<Id> {
-        self.all.lock().iter().copied().collect()
+        let (all, next) = (self.all.lock(), *self.next.lock());
+        all.range(next..)
+            .chain(all.range(..next))
+            .copied()
+            .collect()
+    }
+
+    /// Begin here next time.
+    pub fn stop(&self, next: Id) {
+        *self.next.lock() = next;
+    }
+
+    /// Who obeyed an erasure has lost bytes. If it turns out to be void, they are to be asked for: searches the log if other commits are
+    /// without effect than when it was last searched.
+    pub fn search(&self, now: &Snapshot) -> Result<(), MemberError> {
+        let void = now.void_digest();
+        let before = self.kv.snapshot()?.get(HOLLOW, VOID)?;
+        if before.is_some_and(|before| *before == void) {
+            return Ok(());
+        }
+        self.insert(now.incomplete()?.into_iter().map(|id| id.0))?;
+        let mut batch = Batch::new();
+        batch.put(HOLLOW, VOID, void);
+        Ok(self.kv.commit(batch, Durability::Relaxed)?)
     }
 
     /// Notes commits that are about to be taken, so that they are on stable storage no later than the commits. Returns those that were

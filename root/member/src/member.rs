@@ -28,7 +28,7 @@ pub struct Member {
     keys: Mutex<KeyStore>,
     trust: Mutex<Trust>,
     chains: Arc<Mutex<Chains>>,
-    hollow: Hollow,
+    hollow: Arc<Hollow>,
     news: Arc<Listeners>,
     authors: Mutex<BTreeMap<String, Arc<Author>>>,
     random: Entropy,
@@ -118,6 +118,7 @@ impl Member {
         trust.settle(&mut keys, &mut |out: &mut [u8]| random(out))?;
         let hollow = Hollow::load(Arc::clone(&kv))?;
         let replica = open(kv, Epochs::new(trust.epochs(&keys)), trust.authors())?;
+        hollow.search(&replica.snapshot())?;
         Ok(Self::new(keys, trust, replica, hollow, random))
     }
 
@@ -131,10 +132,14 @@ impl Member {
         let news = Arc::new(Listeners::default());
         let (chains, told) = (Arc::new(Mutex::new(Chains::default())), Arc::clone(&news));
         let restarted = Arc::clone(&chains);
+        let hollow = Arc::new(hollow);
+        let searched = Arc::clone(&hollow);
         replica.listen(move |change| {
             let count = change.before.commit_count();
             if change.reset {
                 restarted.lock().forget();
+                // if it cannot be searched now, it is when the device is opened again
+                drop(searched.search(&change.after));
                 told.tell(&News::Judged);
             }
             for number in count..change.after.commit_count() {

@@ -186,9 +186,10 @@ impl Store for MemberStore {
         let mut whole = Vec::new();
         for id in self.member.hollow().ids() {
             if out.len() == limit {
+                self.member.hollow().stop(id);
                 break;
             }
-            let leaves = now.hollow(&CommitId(id))?;
+            let leaves = now.missing(&CommitId(id))?;
             match now.known(&CommitId(id)) {
                 Some((_, key, _)) if !leaves.is_empty() => out.push(Lack { key, id, leaves }),
                 _ => whole.push(id),

@@ -111,7 +111,7 @@ pub(crate) struct State {
     pub knots: Tree,
     /// (entity, commit, leaf): every leaf about an entity
     pub history: Tree,
-    /// hashes of (entity, commit, leaf) that were erased
+    /// hashes of (entity, commit, leaf) that were erased, and of (commit, leaf)
     pub erased: Tree,
     pub texts: Table,
     pub text_ids: Tree,
@@ -318,13 +318,23 @@ impl State {
         ))
     }
 
-    /// Whether this leaf was erased by somebody; `leaf_key` as in [`Self::erasure_key`].
+    /// A leaf that somebody erased, if it is about this entity: in [`Self::erased`].
     pub fn erasure_key(entity: &EntityId, commit: &CommitId, leaf: u32) -> u128 {
         let mut hasher = blake3::Hasher::new();
         hasher
             .update(entity.as_bytes())
             .update(&commit.0)
             .update(&leaf.to_be_bytes());
+        let mut out = [0; 16];
+        out.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        u128::from_be_bytes(out)
+    }
+
+    /// A leaf that somebody erased, whatever it is about: in [`Self::erased`] as well. Says of a leaf without bytes whether anybody else
+    /// may have them.
+    pub fn named_key(commit: &CommitId, leaf: u32) -> u128 {
+        let mut hasher = blake3::Hasher::new_derive_key("rhizome replica erased leaf v1");
+        hasher.update(&commit.0).update(&leaf.to_be_bytes());
         let mut out = [0; 16];
         out.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
         u128::from_be_bytes(out)

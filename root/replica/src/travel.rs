@@ -161,6 +161,54 @@ impl Snapshot {
         Ok(hollow.map(|(place, _)| place).collect())
     }
 
+    /// Places of leaves of a commit whose bytes are not here although nothing that counts erases them: another replica may have them.
+    ///
+    /// # Errors
+    /// Those of reading the log.
+    pub fn missing(&self, id: &CommitId) -> Result<Vec<u32>, ReplicaError> {
+        let erased = &self.state().erased;
+        let mut missing = self.hollow(id)?;
+        missing.retain(|place| !erased.contains(State::named_key(id, *place)));
+        self.fault()?;
+        Ok(missing)
+    }
+
+    /// The commits with [`Self::missing`] leaves. Reads the whole log.
+    ///
+    /// # Errors
+    /// Those of reading the log.
+    pub fn incomplete(&self) -> Result<Vec<CommitId>, ReplicaError> {
+        let mut out = Vec::new();
+        for number in 0..self.commit_count() {
+            let record = self.0.log.record(number)?;
+            if record
+                .leaves
+                .iter()
+                .any(|leaf| matches!(leaf, LeafBytes::Erased(_)))
+            {
+                let meta = self.state().meta(number).ok_or_else(|| self.lost())?;
+                if !self.missing(&meta.id)?.is_empty() {
+                    out.push(meta.id);
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// A hash of which commits have no effect: equal exactly for equal sets.
+    pub fn void_digest(&self) -> [u8; 32] {
+        let void = self.state().void.iter();
+        let mut ids: Vec<CommitId> = void
+            .filter_map(|n| Some(self.state().meta(*n)?.id))
+            .collect();
+        ids.sort_unstable();
+        let mut hasher = blake3::Hasher::new_derive_key("rhizome replica void v1");
+        for id in ids {
+            hasher.update(&id.0);
+        }
+        *hasher.finalize().as_bytes()
+    }
+
     fn lost(&self) -> ReplicaError {
         self.fault().err().unwrap_or(ReplicaError::Corrupt(
             "an index names a commit that is not there",

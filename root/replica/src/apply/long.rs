@@ -210,6 +210,7 @@ pub(super) fn erase(
     let mut keys: Changes = Vec::new();
     for leaf in leaves {
         keys.push((State::erasure_key(entity, &leaf.0, leaf.1), Some(0)));
+        keys.push((State::named_key(&leaf.0, leaf.1), Some(0)));
         let Some(number) = state.commit_number(&leaf.0) else {
             continue;
         };

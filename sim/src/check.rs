@@ -7,7 +7,7 @@ use rhizome_ipld::{PublicKey, Signed};
 use rhizome_member::Member;
 use rhizome_replica::{Authors, LeafBytes, Link, Record, Seal};
 use rhizome_sync::{Store, set::Id};
-use rhizome_tuple::{Commit, CommitId, EpochSecret, Leaf, SealedLeaf};
+use rhizome_tuple::{Commit, CommitId, EpochSecret, Leaf, LeafId, Op, SealedLeaf};
 
 use crate::{
     node::Life,
@@ -216,7 +216,13 @@ impl World {
             }
             for id in &node.acknowledged {
                 let link = made.get(id).ok_or("a commit that nobody made")?;
-                let must = (stays(by) && !self.is_doubtful(by)) || counts(link, authors, made);
+                // a removed device is not asked for what the removers did not have
+                let sealed = || self.sealed.contains(id) && counts(link, authors, made);
+                let must = if stays(by) {
+                    !self.is_doubtful(by) || counts(link, authors, made)
+                } else {
+                    sealed()
+                };
                 if must && !counting.contains(id) {
                     return Err(format!(
                         "{n} lost what {by} had acknowledged: {:02x?} at {} of {}, which is {:?} here and {:?} there; {:?} have it",
@@ -286,28 +292,42 @@ impl World {
             .filter_map(|node| node.member())
             .flat_map(|m| m.keys().processes().map(|(_, key)| key).collect::<Vec<_>>())
             .collect();
-        let mut known = Vec::new();
         let first = self.first()?.replica().snapshot();
+        // an erasure that turned out to be void may have been obeyed by everybody who had the bytes
+        let mut dropped: BTreeSet<LeafId> = BTreeSet::new();
+        for (id, record) in &self.made {
+            if !matches!(first.known(id), Some((_, _, true))) {
+                let leaves = read(record, &secrets)?.leaves;
+                for op in leaves.into_iter().flatten().flat_map(|(_, ops)| ops) {
+                    if let Op::Erase { leaves } = op {
+                        dropped.extend(leaves);
+                    }
+                }
+            }
+        }
+        let mut known = Vec::new();
         for number in 0..first.commit_count() {
             let Some((link, true)) = first.link(number)? else {
                 continue;
             };
-            // of what a liar wrote nobody may have all
-            let record = if liars.contains(&link.author) {
-                let mut record = (*first.record(&link.id)?.ok_or("no record")?).clone();
-                for (_, member) in members {
-                    if let Some(other) = member.replica().snapshot().record(&link.id)? {
-                        for (mine, theirs) in record.leaves.iter_mut().zip(&other.leaves) {
-                            if matches!(mine, LeafBytes::Erased(_)) {
-                                mine.clone_from(theirs);
-                            }
+            let mut record = self.made.get(&link.id).ok_or("nobody made it")?.clone();
+            for (place, leaf) in (0..).zip(&mut record.leaves) {
+                // of what a liar wrote nobody may have all
+                let excused = dropped.contains(&LeafId(link.id, place));
+                if excused || liars.contains(&link.author) {
+                    let mut best = LeafBytes::Erased(leaf.hash());
+                    for (_, member) in members {
+                        let held = member.replica().snapshot().record(&link.id)?;
+                        if let Some(there) =
+                            held.and_then(|r| r.leaves.get(place as usize).cloned())
+                            && matches!(there, LeafBytes::Sealed(_))
+                        {
+                            best = there;
                         }
                     }
+                    *leaf = best;
                 }
-                record
-            } else {
-                self.made.get(&link.id).ok_or("nobody made it")?.clone()
-            };
+            }
             known.push(read(&record, &secrets)?);
         }
         let wanted = expected(&known).canonical();

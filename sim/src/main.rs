@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     }
     if seeds == 1 || failed.len() == 1 {
         let (_, trace) = replay(failed.first().copied().unwrap_or(first));
-        for line in &trace[trace.len().saturating_sub(3000)..] {
+        for line in &trace {
             println!("{line}");
         }
     }

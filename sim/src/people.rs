@@ -366,8 +366,11 @@ impl World {
                 continue;
             };
             // one more senior than itself it cannot
+            let held = member.replica().snapshot();
             match member.remove_device(&key) {
                 Ok(()) => {
+                    let own = self.nodes[target].acknowledged.iter();
+                    self.sealed.extend(own.filter(|id| held.holds(id)));
                     self.note(|| format!("{by} removes {target}"));
                     self.removed.push((by, target));
                     done += 1;

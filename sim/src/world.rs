@@ -60,6 +60,8 @@ pub struct World {
     pub made: BTreeMap<CommitId, Record>,
     /// Who took out whom.
     pub removed: Vec<(usize, usize)>,
+    /// What the removers had of what the removed had acknowledged.
+    pub sealed: BTreeSet<CommitId>,
     /// Who let in whom.
     pub added: Vec<(usize, usize)>,
     pub counts: Counts,
@@ -89,6 +91,7 @@ impl World {
             calm: false,
             made: BTreeMap::new(),
             removed: Vec::new(),
+            sealed: BTreeSet::new(),
             added: Vec::new(),
             counts: Counts::default(),
             trace: traced.then(Vec::new),

@@ -1,45 +1,40 @@
 //! What a pod holds of each author's chain, kept current commit by commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rhizome_ipld::PublicKey;
-use rhizome_replica::{Authors, ReplicaError, Snapshot};
+use rhizome_replica::{ReplicaError, Snapshot};
 use rhizome_sync::Chain;
 
-/// The chains of the commits that count, as of some number of commits.
+/// The chains of the commits that are passed on, as of some number of commits.
 #[derive(Default)]
 pub struct Chains {
     seen: u32,
-    /// By whose certificates it was decided what counts.
-    authors: Option<Arc<Authors>>,
+    /// The commits that are not passed on.
+    beyond: Arc<BTreeSet<u32>>,
     by_author: BTreeMap<PublicKey, Chain>,
 }
 
 impl Chains {
     /// Takes in what is new.
     pub fn update(&mut self, now: &Snapshot) -> Result<(), ReplicaError> {
-        let same = self
-            .authors
-            .as_ref()
-            .is_some_and(|a| Arc::ptr_eq(a, now.authors()));
-        if !same {
-            // one more author changes nothing about the others; a seal does
-            let sealed = |authors: &Authors| authors.iter().any(|(_, s)| !s.may_write());
-            if sealed(now.authors()) || self.authors.as_ref().is_some_and(|a| sealed(a)) {
+        let beyond = Arc::clone(now.beyond());
+        if !Arc::ptr_eq(&self.beyond, &beyond) {
+            if !self.beyond.iter().eq(beyond.range(..self.seen)) {
                 self.forget();
             }
-            self.authors = Some(Arc::clone(now.authors()));
+            self.beyond = Arc::clone(&beyond);
         }
         if self.seen > now.commit_count() {
             self.forget();
         }
-        while let Some((link, counts)) = now.link(self.seen)? {
-            if counts {
+        while let Some((link, _)) = now.link(self.seen)? {
+            if !beyond.contains(&self.seen) {
                 let follows = link.prev.is_some_and(|prev| {
                     let known = now.known(&prev);
-                    known.is_some_and(|(number, author, counts)| {
-                        counts && author == link.author && number < self.seen
+                    known.is_some_and(|(number, author, _)| {
+                        number < self.seen && author == link.author && !beyond.contains(&number)
                     })
                 });
                 let chain = self.by_author.entry(link.author).or_default();

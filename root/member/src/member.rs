@@ -136,15 +136,21 @@ impl Member {
         let searched = Arc::clone(&hollow);
         replica.listen(move |change| {
             let count = change.before.commit_count();
+            let (old, beyond) = (change.before.beyond(), change.after.beyond());
+            let others = !Arc::ptr_eq(old, beyond) && !old.iter().eq(beyond.range(..count));
             if change.reset {
                 restarted.lock().forget();
                 // if it cannot be searched now, it is when the device is opened again
                 drop(searched.search(&change.after));
+            }
+            if change.reset || others {
                 told.tell(&News::Judged);
             }
             for number in count..change.after.commit_count() {
                 // one that cannot be read now is found when the chains are compared
-                if let Ok(Some((link, true))) = change.after.link(number) {
+                if !beyond.contains(&number)
+                    && let Ok(Some((link, _))) = change.after.link(number)
+                {
                     told.tell(&News::Commit(name(&link)));
                 }
             }
@@ -316,6 +322,8 @@ impl Member {
                 did: log.did(),
             })?
             .incarnation;
+        // what the seal names must still be here after a crash: nobody else may have it, and the device is not asked any more
+        self.replica.flush()?;
         let seal = self.heads_of(key)?;
         let mut proposal = log.remove_device(&own.public(), target, seal)?;
         proposal.sign(&own)?;

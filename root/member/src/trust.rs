@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 use rhizome_identity::{Genesis, IdentityError, KeyStore, Random, RecoveryWords, Secret};
 use rhizome_replica::Authors;
-use rhizome_share::{Added, Certificate, Certificates, Commitment, Epoch, Key, ShareError};
+use rhizome_share::{Added, Certificate, Certificates, Commitment, Epoch, Key, Owed, ShareError};
 use rhizome_storage::{Batch, Durability, Kv};
 use rhizome_tuple::EpochSecret;
 
@@ -12,6 +12,9 @@ use crate::MemberError;
 
 /// The keyspace of the certificates: id → bytes. The replica uses those below.
 const CERTIFICATES: u8 = 4;
+
+/// Most certificates that a device makes at a time.
+const MOST_AT_ONCE: usize = 16;
 
 /// The certificates of a pod, in memory and in its store.
 pub struct Trust {
@@ -132,7 +135,7 @@ impl Trust {
         out
     }
 
-    /// Opens what this device can open, and makes what an admin device owes the others: a fresh epoch, a wrap for who lacks one. Saves the
+    /// Opens what this device can open, and makes what it owes the others: a fresh epoch, a wrap for who lacks one, an older secret that the current epoch does not lead to. Saves the
     /// keys when there are new ones. Returns the certificates made.
     pub fn settle(
         &mut self,
@@ -161,44 +164,41 @@ impl Trust {
             keys.save(random)?;
         }
         let mut made = Vec::new();
-        if !self.set.resolution().is_admin(&device.public()) {
-            return Ok(made);
-        }
-        let now = self.set.current();
-        let epoch = match now {
-            Some(now) if now.fresh && now.lacking.is_empty() => return Ok(made),
-            Some(now) if now.fresh => {
-                // who cannot read it yet leaves it to the others
-                let Some(secret) = known.get(&now.commitment) else {
-                    return Ok(made);
-                };
-                let plan = self.set.plan(&device.public(), Some(now.lacking), None)?;
-                Epoch::sign(plan, secret, &[], &device, random)?
+        // more than one if there are more older secrets than a certificate holds
+        while made.len() < MOST_AT_ONCE {
+            let epoch = match self.set.owed(&device.public(), &known) {
+                None => break,
+                Some(Owed::More {
+                    secret,
+                    lacking,
+                    past,
+                }) => {
+                    let plan = self.set.plan(&device.public(), Some(lacking), None)?;
+                    Epoch::sign(plan, secret, &past, &device, random)?
+                }
+                Some(Owed::Epoch { past }) => {
+                    // the words are at hand until they are on paper
+                    let words = keys.unconfirmed_words().map(|w| vec![w.kem().public()]);
+                    let first = self.set.current().is_none() && known.len() == 1;
+                    let secret = match known.values().next() {
+                        Some(secret) if first => copy(secret),
+                        _ => Secret::random(random),
+                    };
+                    let plan = self.set.plan(&device.public(), None, words)?;
+                    let epoch = Epoch::sign(plan, &secret, &past, &device, random)?;
+                    // the key before what is sealed with it
+                    keep(keys, &secret)?;
+                    keys.save(random)?;
+                    known.insert(rhizome_share::commitment(&secret), secret);
+                    epoch
+                }
+            };
+            let certificate = Certificate::Epoch(Box::new(epoch));
+            for result in self.add(vec![certificate.clone()])? {
+                result?;
             }
-            // a device that has just joined waits for what the others have
-            None if known.is_empty() => return Ok(made),
-            now => {
-                // the words are at hand until they are on paper
-                let words = keys.unconfirmed_words().map(|w| vec![w.kem().public()]);
-                let first = now.is_none() && known.len() == 1;
-                let secret = match known.values().next() {
-                    Some(secret) if first => copy(secret),
-                    _ => Secret::random(random),
-                };
-                let plan = self.set.plan(&device.public(), None, words)?;
-                let past = self.set.past(&known);
-                let epoch = Epoch::sign(plan, &secret, &past, &device, random)?;
-                // the key before what is sealed with it
-                keep(keys, &secret)?;
-                keys.save(random)?;
-                epoch
-            }
-        };
-        let certificate = Certificate::Epoch(Box::new(epoch));
-        for result in self.add(vec![certificate.clone()])? {
-            result?;
+            made.push(certificate);
         }
-        made.push(certificate);
         Ok(made)
     }
 }

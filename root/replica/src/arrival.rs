@@ -76,7 +76,9 @@ impl Replica {
         let reset = revived || !found.is_empty() || !erased.is_empty();
         if reset {
             tail.extend(found);
+            let beyond = Arc::clone(&state.beyond);
             state = self.rewritten(state.commits.len(), &state.void, erased, &mut tail)?;
+            state.beyond = beyond;
             writer.checkpointer.stale = true;
             (added, removed, lists) = Default::default();
         }
@@ -140,6 +142,7 @@ impl Replica {
             }
         }
         state.void = Arc::new(void);
+        state.beyond = Arc::new(all.beyond());
         Ok(Some(all))
     }
 
@@ -153,28 +156,30 @@ impl Replica {
         let before = self.snapshot();
         let now = before.state();
         let sealed = Sealed::read(&authors, now, &self.log, now.commits.len())?;
-        let void = Arc::new(sealed.void());
+        let (void, beyond) = (Arc::new(sealed.void()), Arc::new(sealed.beyond()));
         let same = void == now.void;
-        let state = if same {
+        let same_to_others = beyond == now.beyond;
+        let mut state = if same {
             now.clone()
         } else {
             writer.checkpointer.stale = true;
             self.rewritten(now.commits.len(), &void, Vec::new(), &mut Tail::new())?
         };
+        state.beyond = beyond;
         writer.sealed = Some(sealed);
         self.current.store(Arc::new(Inner {
             state,
             log: self.log.clone(),
             authors: Arc::new(authors),
         }));
-        if !same {
+        if !same || !same_to_others {
             self.tell(&Arc::new(Change {
                 before,
                 after: self.snapshot(),
                 added: Vec::new(),
                 removed: Vec::new(),
                 lists: Vec::new(),
-                reset: true,
+                reset: !same,
             }));
         }
         drop(writer);

@@ -1,8 +1,12 @@
 //! Who may write, and which commits count.
 //!
 //! A key that was removed keeps what it wrote up to a *seal*: heads of its chain that were accepted. A commit lies within a seal if it can be
-//! reached from one of the heads, at the place the seal says, by `prev` over ever lower places of the same key's chain. Commits beyond stay in the log, without effect: they are *void*. So what counts depends on
-//! the authors and on the set of commits alone, whatever came first.
+//! reached from one of the heads, at the place the seal says, by `prev` over ever lower places of the same key's chain. Several removals at
+//! once make several seals, and what counts lies within all of them; the rest stays in the log, without effect: it is *void*. So what counts
+//! depends on the authors and on the set of commits alone, whatever came first.
+//!
+//! What lies within one seal and not within another is void, and yet has to reach every replica: it may be what shows that an earlier commit
+//! lies within the other one. It is *sought*; what lies within none is *beyond*, and is not passed on.
 
 use crate::{
     Judge, Link, ReplicaError,
@@ -49,10 +53,19 @@ impl Standing {
         self.terms.iter().any(Vec::is_empty)
     }
 
-    /// Whether a commit at this place of the chain can lie within the seals.
+    /// As terms for a [`Judge`]: what lies within at least one of the seals, and is therefore passed on.
+    pub fn sought(&self) -> Vec<Vec<Seal>> {
+        if self.may_write() {
+            return vec![Vec::new()];
+        }
+        let seals = self.terms.iter().flatten();
+        seals.map(|seal| vec![seal.clone()]).collect()
+    }
+
+    /// Whether a commit at this place of the chain can lie within one of the seals.
     fn reaches(&self, seq: u64) -> bool {
         let within = |seal: &Seal| seal.iter().any(|(last, _)| seq <= *last);
-        self.terms.iter().any(|seals| seals.iter().all(within))
+        self.may_write() || self.terms.iter().flatten().any(within)
     }
 }
 
@@ -119,8 +132,32 @@ impl From<BTreeMap<PublicKey, String>> for Authors {
 /// The commits of sealed keys, and which of them count.
 #[derive(Default)]
 pub(crate) struct Sealed {
-    judges: BTreeMap<PublicKey, Judge>,
+    judges: BTreeMap<PublicKey, Judges>,
     numbers: FxHashMap<CommitId, u32>,
+}
+
+/// What there is to decide of one key.
+struct Judges {
+    counts: Judge,
+    /// The same as the other if no two seals have to agree.
+    sought: Option<Judge>,
+}
+
+impl Judges {
+    fn new(standing: &Standing) -> Self {
+        let several = standing.terms.iter().any(|seals| seals.len() > 1);
+        Self {
+            counts: Judge::new(&standing.terms),
+            sought: several.then(|| Judge::new(&standing.sought())),
+        }
+    }
+
+    fn insert(&mut self, link: &Link) {
+        self.counts.insert(link);
+        if let Some(sought) = &mut self.sought {
+            sought.insert(link);
+        }
+    }
 }
 
 impl Sealed {
@@ -154,18 +191,25 @@ impl Sealed {
     /// Takes a commit into account.
     pub fn insert(&mut self, authors: &Authors, number: u32, link: &Link) {
         if let Some(standing) = authors.get(&link.author).filter(|s| !s.may_write()) {
-            let judge = self.judges.entry(link.author);
-            judge
-                .or_insert_with(|| Judge::new(&standing.terms))
-                .insert(link);
+            let judges = self.judges.entry(link.author);
+            judges.or_insert_with(|| Judges::new(standing)).insert(link);
             self.numbers.insert(link.id, number);
         }
     }
 
     /// The numbers of the commits without effect.
     pub fn void(&self) -> BTreeSet<u32> {
-        let void = self.judges.values().flat_map(Judge::void);
+        let void = self.judges.values().flat_map(|j| j.counts.void());
         void.filter_map(|id| self.numbers.get(id).copied())
+            .collect()
+    }
+
+    /// The numbers of the commits that are not passed on.
+    pub fn beyond(&self) -> BTreeSet<u32> {
+        let judges = self.judges.values();
+        let beyond = judges.flat_map(|j| j.sought.as_ref().unwrap_or(&j.counts).void());
+        beyond
+            .filter_map(|id| self.numbers.get(id).copied())
             .collect()
     }
 }

@@ -175,7 +175,8 @@ impl Replica {
         if end < state.commits.len() {
             return Err(ReplicaError::Corrupt("the log ends before the checkpoint"));
         }
-        let void = Sealed::read(authors, &state, log, end)?.void();
+        let sealed = Sealed::read(authors, &state, log, end)?;
+        let void = sealed.void();
         if !void.range(..state.commits.len()).eq(state.void.iter()) {
             // since the last checkpoint it was learnt that other commits count
             let salt = state.salt;
@@ -183,6 +184,7 @@ impl Replica {
             checkpointer.stale = true;
         }
         state.void = Arc::new(void);
+        state.beyond = Arc::new(sealed.beyond());
         let played = replay(&mut state, log, end)?;
         Ok(Loaded {
             checkpointer,

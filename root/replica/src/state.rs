@@ -130,6 +130,8 @@ pub(crate) struct State {
     pub clock: Hlc,
     /// Commits without effect: see [`crate::authority`].
     pub void: Arc<BTreeSet<u32>>,
+    /// of those, the ones that are not passed on
+    pub beyond: Arc<BTreeSet<u32>>,
 }
 
 impl State {
@@ -158,6 +160,7 @@ impl State {
             heads: Arc::default(),
             clock: Hlc::default(),
             void: Arc::default(),
+            beyond: Arc::default(),
             store,
         }
     }

@@ -108,7 +108,12 @@ impl Snapshot {
         number.map(|n| self.0.log.record(n)).transpose()
     }
 
-    /// Place and id of the commits in a chain that count, from the place `first` to `last`, in ascending order of both; at least those of one place
+    /// The numbers of the commits that are not passed on: those within none of the seals of a key that may no longer write.
+    pub fn beyond(&self) -> &Arc<BTreeSet<u32>> {
+        &self.state().beyond
+    }
+
+    /// Place and id of the commits in a chain that are passed on, from the place `first` to `last`, in ascending order of both; at least those of one place
     /// and at most about `limit`.
     ///
     /// # Errors
@@ -138,7 +143,7 @@ impl Snapshot {
             let forks = state.forks.range(forks, forks | u64::MAX as u128);
             let mut here = BTreeSet::new();
             for number in std::iter::once(number).chain(forks.map(|f| f as u32)) {
-                if !state.void.contains(&number) {
+                if !state.beyond.contains(&number) {
                     here.insert(state.meta(number).ok_or_else(|| self.lost())?.id);
                 }
             }

@@ -1,4 +1,4 @@
-//! What is held of one author: its chain as it is summed up for others, and which of its commits do not count.
+//! What is held of one author: its chain as it is summed up for others, and which of its commits are not passed on.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -25,9 +25,9 @@ const MAX_ENDS: usize = 256;
 #[derive(Clone, Debug)]
 pub(crate) struct Author {
     pub number: u32,
-    /// By which seals it was decided what counts: see [`judged`].
+    /// By which seals it was decided what is passed on: see [`judged`].
     pub judged: [u8; 32],
-    /// Of the commits that count.
+    /// Of the commits that are passed on.
     pub chain: Chain,
     /// The others.
     pub void: BTreeSet<CommitId>,
@@ -39,13 +39,13 @@ type Stumps = Vec<(ByteArray<32>, u64, ByteArray<32>)>;
 #[derive(Serialize, Deserialize)]
 struct Row(u32, ByteArray<32>, Option<(u64, u64, Heads, Stumps)>);
 
-/// Names the seals by which it is decided what counts of a key; zeros if all of it does.
+/// Names the seals by which it is decided what is passed on of a key; zeros if all of it is.
 pub(crate) fn judged(standing: Option<&Standing>) -> Result<[u8; 32], SealedError> {
     match standing {
         Some(s) if s.may_write() => Ok([0; 32]),
         other => {
-            let terms = other.map_or(&[][..], |s| &s.terms);
-            Ok(*blake3::hash(&codec::encode(terms)?).as_bytes())
+            let terms = other.map(Standing::sought).unwrap_or_default();
+            Ok(*blake3::hash(&codec::encode(&terms)?).as_bytes())
         }
     }
 }
@@ -164,7 +164,7 @@ impl Author {
     }
 }
 
-/// The judge over all commits of an author that are in the store; none if everything counts.
+/// The judge over all commits of an author that are in the store, of which are passed on; none if all are.
 pub(crate) fn judge(
     snap: &dyn Snap,
     pod: PodNo,
@@ -174,7 +174,7 @@ pub(crate) fn judge(
     if standing.is_some_and(Standing::may_write) {
         return Ok(None);
     }
-    let mut judge = Judge::new(standing.map_or(&[][..], |s| &s.terms));
+    let mut judge = Judge::new(&standing.map(Standing::sought).unwrap_or_default());
     let (lo, hi) = ends(pod, number);
     snap.scan(ORDER, &lo, Some(&hi), false, &mut |key, value| {
         let (seq, id, prev) = order_row(key, value);

@@ -385,19 +385,17 @@ impl Certificates {
     /// is. `recovery` are keys of recovery words; without them those of the newest certificates are taken over.
     ///
     /// # Errors
-    /// [`ShareError::NotAnAdmin`].
+    /// [`ShareError::NotAnAdmin`]; a certificate for no device may come from any member.
     pub fn plan(
         &self,
         by: &PublicKey,
         only: Option<Vec<(PublicKey, KemKey)>>,
         recovery: Option<Vec<KemKey>>,
     ) -> Result<Plan, ShareError> {
-        let admin = self.resolution.devices.iter();
-        let admin = admin
-            .filter(|a| a.device.key == *by && a.device.role == Role::Admin)
-            .map(|a| a.incarnation)
-            .next()
-            .filter(|_| self.resolution.is_admin(by))
+        let for_none = only.as_ref().is_some_and(Vec::is_empty);
+        let member = self.resolution.device(by).map(|a| a.incarnation);
+        let member = member
+            .filter(|_| for_none || self.resolution.is_admin(by))
             .ok_or(ShareError::NotAnAdmin)?;
         let heads = self.heads();
         let for_all = only.is_none();
@@ -420,7 +418,7 @@ impl Certificates {
         before.truncate(MAX_BEFORE);
         Ok(Plan {
             pod: self.did(),
-            add: admin.add,
+            add: member.add,
             log,
             before,
             devices,
@@ -458,14 +456,96 @@ impl Certificates {
         keys.into_values().take(crate::MAX_RECOVERY).collect()
     }
 
-    /// The secrets of the epochs that a new one follows, of those at hand: what to put into it.
-    pub fn past<'a>(&self, known: &'a BTreeMap<Commitment, Secret>) -> Vec<&'a Secret> {
-        let heads = self.heads();
-        let before = heads.iter().filter_map(|id| self.epochs.get(id));
-        let commitments: BTreeSet<Commitment> = before.map(|e| e.commitment).collect();
-        let secrets = commitments.iter().filter_map(|c| known.get(c));
-        secrets.take(crate::MAX_PAST).collect()
+    /// What a member owes the others as things stand, with the secrets it knows. Several may find the same at once; that does no harm.
+    pub fn owed<'a>(
+        &self,
+        by: &PublicKey,
+        known: &'a BTreeMap<Commitment, Secret>,
+    ) -> Option<Owed<'a>> {
+        self.resolution.device(by)?;
+        let is_admin = self.resolution.is_admin(by);
+        match self.current() {
+            Some(now) if now.fresh => {
+                // who cannot read it yet leaves it to the others
+                let secret = known.get(&now.commitment)?;
+                let lacking = if is_admin { now.lacking } else { Vec::new() };
+                let past = self.unreachable(Some(secret), known);
+                let all_is_well = lacking.is_empty() && past.is_empty();
+                (!all_is_well).then_some(Owed::More {
+                    secret,
+                    lacking,
+                    past,
+                })
+            }
+            _ if !is_admin => None,
+            // a device that has just joined waits for what the others have
+            None if known.is_empty() => None,
+            _ => Some(Owed::Epoch {
+                past: self.unreachable(None, known),
+            }),
+        }
     }
+
+    /// The secrets at hand that a new epoch, or that with the secret `from`, must carry so that whoever can open it can open all: those
+    /// that are not inside it yet, nor inside another that is. As many as a certificate holds.
+    fn unreachable<'a>(
+        &self,
+        from: Option<&'a Secret>,
+        known: &'a BTreeMap<Commitment, Secret>,
+    ) -> Vec<&'a Secret> {
+        let mut inside: BTreeMap<Commitment, Vec<&Epoch>> = BTreeMap::new();
+        for epoch in self.epochs.values() {
+            inside.entry(epoch.commitment).or_default().push(epoch);
+        }
+        let mut reached: BTreeSet<Commitment> = BTreeSet::new();
+        let reach = |reached: &mut BTreeSet<Commitment>, secret: &Secret| {
+            let mut next = vec![Secret::take(&mut { *secret.expose() })];
+            while let Some(secret) = next.pop() {
+                let commitment = crate::epoch::commitment(&secret);
+                if reached.insert(commitment) {
+                    let epochs = inside.get(&commitment).into_iter().flatten();
+                    next.extend(epochs.flat_map(|e| e.open_past(&secret)).map(|(_, s)| s));
+                }
+            }
+        };
+        if let Some(secret) = from {
+            reach(&mut reached, secret);
+        }
+        // the newest first: the others are likely inside
+        let heads = self.heads();
+        let heads = heads.iter().filter_map(|id| self.epochs.get(id));
+        let heads: BTreeSet<Commitment> = heads.map(|e| e.commitment).collect();
+        let others = inside.keys().filter(|c| !heads.contains(*c));
+        let mut out = Vec::new();
+        for commitment in heads.iter().chain(others) {
+            if out.len() < crate::MAX_PAST
+                && !reached.contains(commitment)
+                && let Some(secret) = known.get(commitment)
+            {
+                reach(&mut reached, secret);
+                out.push(secret);
+            }
+        }
+        out
+    }
+}
+
+/// What a member is to certify ([`Certificates::owed`]).
+pub enum Owed<'a> {
+    /// A new epoch for all.
+    Epoch {
+        /// The secrets it must carry.
+        past: Vec<&'a Secret>,
+    },
+    /// More about the current epoch.
+    More {
+        /// Its secret.
+        secret: &'a Secret,
+        /// Members without a wrap of it.
+        lacking: Vec<(PublicKey, KemKey)>,
+        /// The secrets it must carry besides.
+        past: Vec<&'a Secret>,
+    },
 }
 
 fn incarnation(epoch: &Epoch) -> Incarnation {

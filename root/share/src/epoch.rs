@@ -118,6 +118,7 @@ impl Epoch {
             .filter(|(id, _)| *id != epoch)
             .collect();
         old.sort_by_key(|(id, _)| *id);
+        old.dedup_by_key(|(id, _)| *id);
         let certificate = Self {
             pod: plan.pod,
             device: device.public(),

@@ -9,7 +9,7 @@ pub mod wrap;
 pub use certificate::{Certificate, CertificateId};
 pub use certificates::{
     Added, Certificates, Commitment, Current, Key, MAX_ENROLMENTS, MAX_EPOCH_BYTES,
-    MAX_EPOCHS_EACH, Writer,
+    MAX_EPOCHS_EACH, Owed, Writer,
 };
 pub use epoch::{
     Epoch, EpochCertId, MAX_BEFORE, MAX_PAST, MAX_RECOVERY, MAX_WRAPS, Plan, commitment,

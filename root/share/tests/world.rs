@@ -5,7 +5,7 @@ use rhizome_identity::{
     Secret,
 };
 use rhizome_ipld::{PublicKey, SigningKey, Verified};
-use rhizome_share::{Certificate, Certificates, Commitment, Epoch, Key};
+use rhizome_share::{Certificate, Certificates, Commitment, Epoch, Key, Owed};
 use std::collections::BTreeMap;
 
 /// Random enough for tests, and the same every time.
@@ -60,22 +60,22 @@ impl Machine {
     pub fn owed(&mut self, set: &Certificates, salt: u8) -> Option<Verified<Epoch>> {
         self.open(set);
         let mut random = random(self.seed ^ salt);
-        let now = set.current();
-        match now {
-            Some(now) if now.fresh && now.lacking.is_empty() => None,
-            Some(now) if now.fresh => {
-                let plan = set.plan(&self.public(), Some(now.lacking), None).unwrap();
-                // one that cannot read it yet leaves it to the others
-                let secret = self.secrets.get(&now.commitment)?;
-                Some(Epoch::sign(plan, secret, &[], &self.key, &mut random).unwrap())
+        let epoch = match set.owed(&self.public(), &self.secrets)? {
+            Owed::More {
+                secret,
+                lacking,
+                past,
+            } => {
+                let plan = set.plan(&self.public(), Some(lacking), None).unwrap();
+                Epoch::sign(plan, secret, &past, &self.key, &mut random)
             }
-            _ => {
+            Owed::Epoch { past } => {
                 let plan = set.plan(&self.public(), None, None).unwrap();
                 let secret = Secret::random(&mut random);
-                let past = set.past(&self.secrets);
-                Some(Epoch::sign(plan, &secret, &past, &self.key, &mut random).unwrap())
+                Epoch::sign(plan, &secret, &past, &self.key, &mut random)
             }
-        }
+        };
+        Some(epoch.unwrap())
     }
 
     pub fn enrol(&self, log: &Log, process: u8) -> Verified<Enrol> {

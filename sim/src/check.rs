@@ -285,13 +285,15 @@ impl World {
                 }
             }
         }
-        let liars: BTreeSet<PublicKey> = self
-            .nodes
-            .iter()
-            .filter(|node| node.lies)
-            .filter_map(|node| node.member())
-            .flat_map(|m| m.keys().processes().map(|(_, key)| key).collect::<Vec<_>>())
-            .collect();
+        let keys_of = |who: &dyn Fn(usize) -> bool| -> BTreeSet<PublicKey> {
+            let nodes = (0..self.nodes.len()).filter(|n| who(*n));
+            let members = nodes.filter_map(|n| self.nodes[n].member());
+            members
+                .flat_map(|m| m.keys().processes().map(|(_, key)| key).collect::<Vec<_>>())
+                .collect()
+        };
+        let liars = keys_of(&|n| self.nodes[n].lies);
+        let removed = keys_of(&|n| self.removed.iter().any(|(_, who)| *who == n));
         let first = self.first()?.replica().snapshot();
         // an erasure that turned out to be void may have been obeyed by everybody who had the bytes
         let mut dropped: BTreeSet<LeafId> = BTreeSet::new();
@@ -314,7 +316,9 @@ impl World {
             for (place, leaf) in (0..).zip(&mut record.leaves) {
                 // of what a liar wrote nobody may have all
                 let excused = dropped.contains(&LeafId(link.id, place));
-                if excused || liars.contains(&link.author) {
+                // nor of what a removed device wrote, if it came through a liar
+                let gone = removed.contains(&link.author) && !self.sealed.contains(&link.id);
+                if excused || gone || liars.contains(&link.author) {
                     let mut best = LeafBytes::Erased(leaf.hash());
                     for (_, member) in members {
                         let held = member.replica().snapshot().record(&link.id)?;

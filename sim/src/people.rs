@@ -370,7 +370,10 @@ impl World {
             match member.remove_device(&key) {
                 Ok(()) => {
                     let own = self.nodes[target].acknowledged.iter();
-                    self.sealed.extend(own.filter(|id| held.holds(id)));
+                    let whole = |id: &&CommitId| {
+                        held.holds(id) && held.hollow(id).is_ok_and(|h| h.is_empty())
+                    };
+                    self.sealed.extend(own.filter(whole));
                     self.note(|| format!("{by} removes {target}"));
                     self.removed.push((by, target));
                     done += 1;

@@ -29,6 +29,7 @@ fn honest_replicas_converge_and_lose_nothing_whatever_happens() {
             }
         }
     }
+    println!("{seeds} seeds");
     for (name, n) in total.list() {
         println!("{n:>12}  {name}");
         assert!(n > 0 || seeds < 100, "never happened: {name}");

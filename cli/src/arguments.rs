@@ -124,6 +124,11 @@ pub enum Command {
         #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
         listen: SocketAddr,
     },
+    /// Who may take your identity back; friends who can, when the words are lost or stolen
+    Recovery {
+        #[command(subcommand)]
+        command: Option<RecoveryCommand>,
+    },
     /// A hash of the full current state: equal on equal replicas
     Digest,
     /// Verify every hash, signature and index against the log
@@ -154,6 +159,45 @@ pub enum DevicesCommand {
         /// Its key, as `rhizome devices` lists it
         #[arg(value_name = "DID-KEY")]
         key: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum RecoveryCommand {
+    /// Print your card, for a friend who wants you among those who may recover them
+    Card,
+    /// Let friends decide together, above the words; your 24 words on standard input
+    Friends {
+        /// How many of them it takes
+        #[arg(long, value_name = "K")]
+        need: u8,
+        /// Their cards
+        #[arg(required = true, value_name = "CARD")]
+        cards: Vec<String>,
+    },
+    /// Ask friends that this device be your only one
+    Ask {
+        /// Their cards, as many as it takes
+        #[arg(required = true, value_name = "CARD")]
+        cards: Vec<String>,
+        /// Where to write the request
+        #[arg(long, value_name = "FILE", default_value = "recovery-request")]
+        out: PathBuf,
+    },
+    /// Look at a friend's request, and sign it
+    Sign {
+        /// The request
+        #[arg(value_name = "FILE")]
+        request: PathBuf,
+        /// Where to write the answer; without it the request is only shown
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Put your request into force, with the friends' answers and the new words on standard input
+    Finish {
+        /// The answers
+        #[arg(required = true, value_name = "FILE")]
+        answers: Vec<PathBuf>,
     },
 }
 

@@ -9,9 +9,10 @@ mod commands;
 mod network;
 mod open;
 mod output;
+mod recovery;
 mod repl;
 
-use arguments::{Arguments, Command, DevicesCommand, PeersCommand};
+use arguments::{Arguments, Command, DevicesCommand, PeersCommand, RecoveryCommand};
 use clap::Parser;
 use output::{Failure, Output};
 use std::process::ExitCode;
@@ -78,6 +79,18 @@ fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
         Command::Sync { once: _, listen } => network::sync(&home, *listen, output),
         Command::CloudPeer { listen, quota } => network::cloud_peer(&home, *listen, *quota, output),
         Command::Recover { peer, listen } => network::recover(&home, peer, *listen, output),
+        Command::Recovery { command } => match command {
+            None => recovery::state(&home, output),
+            Some(RecoveryCommand::Card) => recovery::card(&home, output),
+            Some(RecoveryCommand::Friends { need, cards }) => {
+                recovery::friends(&home, *need, cards, output)
+            }
+            Some(RecoveryCommand::Ask { cards, out }) => recovery::ask(&home, cards, out, output),
+            Some(RecoveryCommand::Sign { request, out }) => {
+                recovery::sign(&home, request, out.as_ref(), output)
+            }
+            Some(RecoveryCommand::Finish { answers }) => recovery::finish(&home, answers, output),
+        },
         Command::Digest => network::digest(&home, output),
         Command::Doctor { rebuild } => commands::doctor(&home, *rebuild, output),
         Command::Bench { tuples } => bench::run(*tuples, output),

@@ -1,6 +1,6 @@
 //! Commands about the person's other devices and the peers that keep the pod.
 
-use std::{io::Read, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use rhizome_pod::{DeviceDetail, PairingCode, PeerReport, network};
 use serde_json::{Value as Json, json};
@@ -238,9 +238,6 @@ pub fn sync(home: &Home, listen: SocketAddr, output: &Output) -> Result<(), Fail
     }
 }
 
-/// Longest text that is read as recovery words.
-const MAX_WORDS: u64 = 4096;
-
 pub fn recover(
     home: &Home,
     peer: &str,
@@ -248,12 +245,7 @@ pub fn recover(
     output: &Output,
 ) -> Result<(), Failure> {
     let (address, _) = rhizome_pod::parse_peer(peer)?;
-    output.remark("Type the 24 words, then Enter and Ctrl-D:");
-    let mut words = String::new();
-    std::io::stdin()
-        .take(MAX_WORDS)
-        .read_to_string(&mut words)
-        .map_err(|e| Failure::new(1, "input", format!("standard input: {e}")))?;
+    let words = crate::recovery::words(output, "Type the 24 words, then Enter and Ctrl-D:")?;
     let (pod, first) = network::recover(
         &home.pod,
         &home.opening("recover"),

@@ -1,6 +1,7 @@
 //! The command from outside, as a script uses it.
 
 mod contract;
+mod friends;
 mod mistakes;
 mod running;
 mod shell;

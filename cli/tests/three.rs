@@ -38,13 +38,13 @@ fn run(home: &Path, arguments: &[&str]) -> Option<Json> {
 }
 
 /// A process that stays, with the first line it printed.
-struct Process {
+pub struct Process {
     child: Child,
-    ready: Json,
+    pub ready: Json,
 }
 
 impl Process {
-    fn start(home: &Path, arguments: &[&str]) -> Self {
+    pub fn start(home: &Path, arguments: &[&str]) -> Self {
         let mut child = rhizome(home, arguments)
             .stdout(Stdio::piped())
             .spawn()

@@ -61,6 +61,8 @@ counts! {
     sealed "seeds with a sealed peer",
     liars "seeds with a liar",
     garbled "messages garbled",
+    doubled "messages sent twice",
+    reordered "messages out of order",
     withheld "messages withheld",
     stripped "leaves withheld",
     equivocated "places written twice",

@@ -119,8 +119,7 @@ impl World {
             (0, _, _) | (_, None, _) | (_, _, None) => (self.dice.below(9), None),
             (1, Some((seq, id)), _) => (seq, Some(id)),
             (2, Some((seq, _)), _) => (seq, Some(CommitId([self.dice.roll() as u8; 32]))),
-            (3, Some((seq, id)), _) => (seq + 1, Some(id)),
-            (_, _, Some((seq, id))) => (seq + 1, Some(id)),
+            (3, Some((seq, id)), _) | (_, _, Some((seq, id))) => (seq + 1, Some(id)),
         };
         let beside = own.iter().any(|(place, _)| *place == seq);
         let hlc = match self.dice.below(4) {

@@ -240,6 +240,24 @@ impl World {
             return;
         }
         let at = (self.now + 1 + self.dice.below(60)).max(earliest + 1);
+        if self.nodes[from].lies && !self.calm {
+            match self.dice.below(80) {
+                0 => {
+                    self.counts.doubled += 1;
+                    let after = at - self.now + self.dice.below(100);
+                    let message = message.clone();
+                    self.later(after, Event::Deliver { to, on, message });
+                }
+                // later ones overtake it
+                1 => {
+                    self.counts.reordered += 1;
+                    let after = at - self.now + 1 + self.dice.below(100);
+                    self.later(after, Event::Deliver { to, on, message });
+                    return;
+                }
+                _ => {}
+            }
+        }
         self.last.insert((on, to), at);
         self.later(at - self.now, Event::Deliver { to, on, message });
     }

@@ -378,7 +378,13 @@ impl World {
                     self.removed.push((by, target));
                     done += 1;
                 }
-                Err(error) => self.note(|| format!("{by} cannot remove {target}: {error}")),
+                Err(error) => {
+                    self.note(|| format!("{by} cannot remove {target}: {error}"));
+                    // whether it was certified is not known before the device is opened again
+                    if self.nodes[by].disk.has_failed() {
+                        self.removed.push((by, target));
+                    }
+                }
             }
             drop(member);
             self.settle(by);

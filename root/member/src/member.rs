@@ -1,6 +1,9 @@
 //! A device of a pod with all that makes it one.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use parking_lot::{Mutex, MutexGuard};
 use rhizome_identity::{
@@ -332,6 +335,36 @@ impl Member {
             result?;
         }
         Ok(())
+    }
+
+    /// The heads of what all other devices wrote, as far as it is here, on stable storage.
+    ///
+    /// # Errors
+    /// Those of the log.
+    pub fn heads_of_others(&self) -> Result<Vec<SealedHead>, MemberError> {
+        self.replica.flush()?;
+        let own = self.signing_key().public();
+        let writers = self.trust.lock().set().writers();
+        let others: BTreeSet<PublicKey> = writers.values().map(|w| w.device).collect();
+        let mut out = Vec::new();
+        for device in others.iter().filter(|device| **device != own) {
+            out.extend(self.heads_of(device)?);
+        }
+        Ok(out)
+    }
+
+    /// A new epoch, although the current one would do: for whoever may have got hold of what opens it.
+    ///
+    /// # Errors
+    /// Those of the store and of the key store.
+    pub fn renew(&self) -> Result<(), MemberError> {
+        let mut keys = self.keys.lock();
+        let mut trust = self.trust.lock();
+        let made = trust.renew(&mut keys, &mut |out: &mut [u8]| (self.random)(out))?;
+        drop(trust);
+        drop(keys);
+        self.news.tell(&News::Certificate(made.id()));
+        self.settle()
     }
 
     /// The heads of what a device wrote, as far as it is here.

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 use rhizome_identity::{Genesis, IdentityError, KeyStore, Random, RecoveryWords, Secret};
+use rhizome_ipld::Verified;
 use rhizome_replica::Authors;
 use rhizome_share::{Added, Certificate, Certificates, Commitment, Epoch, Key, Owed, ShareError};
 use rhizome_storage::{Batch, Durability, Kv};
@@ -149,11 +150,7 @@ impl Trust {
             keys.join(self.set.log())?;
             keys.save(random)?;
         }
-        let mut known: BTreeMap<Commitment, Secret> = BTreeMap::new();
-        for (_, secret) in keys.epochs() {
-            let secret = copy(secret);
-            known.insert(rhizome_share::commitment(&secret), secret);
-        }
+        let mut known = known(keys);
         let (kem, words) = (keys.kem(), keys.unconfirmed_words().map(RecoveryWords::kem));
         let mut own = vec![Key::Device(device.public(), &kem)];
         own.extend(words.as_ref().map(Key::Words));
@@ -177,18 +174,12 @@ impl Trust {
                     Epoch::sign(plan, secret, &past, &device, random)?
                 }
                 Some(Owed::Epoch { past }) => {
-                    // the words are at hand until they are on paper
-                    let words = keys.unconfirmed_words().map(|w| vec![w.kem().public()]);
                     let first = self.set.current().is_none() && known.len() == 1;
                     let secret = match known.values().next() {
                         Some(secret) if first => copy(secret),
                         _ => Secret::random(random),
                     };
-                    let plan = self.set.plan(&device.public(), None, words)?;
-                    let epoch = Epoch::sign(plan, &secret, &past, &device, random)?;
-                    // the key before what is sealed with it
-                    keep(keys, &secret)?;
-                    keys.save(random)?;
+                    let epoch = self.next(keys, &secret, &past, random)?;
                     known.insert(rhizome_share::commitment(&secret), secret);
                     epoch
                 }
@@ -201,6 +192,50 @@ impl Trust {
         }
         Ok(made)
     }
+}
+
+impl Trust {
+    /// A new epoch, although the current one would do.
+    pub fn renew(
+        &mut self,
+        keys: &mut KeyStore,
+        random: Random<'_>,
+    ) -> Result<Certificate, MemberError> {
+        let known = known(keys);
+        let past = self.set.unreachable(None, &known);
+        let epoch = self.next(keys, &Secret::random(random), &past, random)?;
+        let certificate = Certificate::Epoch(Box::new(epoch));
+        for result in self.add(vec![certificate.clone()])? {
+            result?;
+        }
+        Ok(certificate)
+    }
+
+    /// An epoch for all members, whose secret is in the key store before anything is sealed with it.
+    fn next(
+        &self,
+        keys: &mut KeyStore,
+        secret: &Secret,
+        past: &[&Secret],
+        random: Random<'_>,
+    ) -> Result<Verified<Epoch>, MemberError> {
+        let device = keys.device();
+        // the words are at hand until they are on paper
+        let words = keys.unconfirmed_words().map(|w| vec![w.kem().public()]);
+        let plan = self.set.plan(&device.public(), None, words)?;
+        let epoch = Epoch::sign(plan, secret, past, &device, random)?;
+        keep(keys, secret)?;
+        keys.save(random)?;
+        Ok(epoch)
+    }
+}
+
+/// The secrets in the key store.
+fn known(keys: &KeyStore) -> BTreeMap<Commitment, Secret> {
+    let secrets = keys.epochs().map(|(_, secret)| copy(secret));
+    secrets
+        .map(|secret| (rhizome_share::commitment(&secret), secret))
+        .collect()
 }
 
 fn copy(secret: &Secret) -> Secret {

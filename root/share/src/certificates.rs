@@ -488,7 +488,7 @@ impl Certificates {
 
     /// The secrets at hand that a new epoch, or that with the secret `from`, must carry so that whoever can open it can open all: those
     /// that are not inside it yet, nor inside another that is. As many as a certificate holds.
-    fn unreachable<'a>(
+    pub fn unreachable<'a>(
         &self,
         from: Option<&'a Secret>,
         known: &'a BTreeMap<Commitment, Secret>,

@@ -30,6 +30,12 @@ pub enum Command {
         /// Loopback address; port 0 takes a free one
         #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7400")]
         listen: SocketAddr,
+        /// Where your other devices reach this one; `0.0.0.0:7401` for those on the local network, which then find it
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+        reach: SocketAddr,
+        /// How eagerly to look for them and for peers
+        #[arg(long, value_enum, default_value_t = Touch::Normal)]
+        mode: Touch,
         /// Do not open a browser
         #[arg(long)]
         no_open: bool,
@@ -150,6 +156,27 @@ pub enum Command {
     },
     /// Print the manual page
     Man,
+}
+
+/// What dialling costs at the moment.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum Touch {
+    /// Mains, and a network that costs nothing
+    Normal,
+    /// A network that is paid by the byte
+    Metered,
+    /// A battery
+    Battery,
+}
+
+impl From<Touch> for rhizome_pod::Mode {
+    fn from(touch: Touch) -> Self {
+        match touch {
+            Touch::Normal => Self::Normal,
+            Touch::Metered => Self::Metered,
+            Touch::Battery => Self::Battery,
+        }
+    }
 }
 
 #[derive(Subcommand)]

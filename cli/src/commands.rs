@@ -4,7 +4,9 @@ use crate::{
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use rhizome_import::Cancel;
-use rhizome_pod::{App, DoctorProgress, ImportOptions, Pod, PodError, Stop, json::parse_changes};
+use rhizome_pod::{
+    App, DoctorProgress, ImportOptions, Mode, Pod, PodError, Stop, json::parse_changes,
+};
 use serde_json::{Value as Json, json};
 use std::{
     fmt::Write,
@@ -57,7 +59,15 @@ pub fn init(home: &Home, output: &Output) -> Result<(), Failure> {
     output.answer(&created(&pod), |_| created_text(&pod))
 }
 
-pub fn up(home: &Home, listen: SocketAddr, no_open: bool, output: &Output) -> Result<(), Failure> {
+/// How a node is to run.
+pub struct Running {
+    pub listen: SocketAddr,
+    pub reach: SocketAddr,
+    pub mode: Mode,
+    pub no_open: bool,
+}
+
+pub fn up(home: &Home, how: &Running, output: &Output) -> Result<(), Failure> {
     let opening = home.opening("up");
     let pod = if home.pod.exists() {
         home.pod.open(&opening)?
@@ -67,13 +77,13 @@ pub fn up(home: &Home, listen: SocketAddr, no_open: bool, output: &Output) -> Re
         pod
     };
     let did = pod.did().to_owned();
-    rhizome_pod::serve(Arc::new(pod), listen, |running| {
+    rhizome_pod::serve(Arc::new(pod), how.listen, how.reach, how.mode, |running| {
         let ready = json!({ "url": running.url, "token": running.token, "page": running.page(), "did": did });
         // nobody reads this any more if standard output is closed, and the pod is up all the same
         let _ = output.answer(&ready, |_| {
             format!("The pod is at {}\nStop it with Ctrl-C.", running.page())
         });
-        if !no_open && !output.json {
+        if !how.no_open && !output.json {
             browse(&running.page());
         }
     })?;

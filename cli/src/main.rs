@@ -44,7 +44,20 @@ fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
     let home = open::Home::new(arguments)?;
     match &arguments.command {
         Command::Init => commands::init(&home, output),
-        Command::Up { listen, no_open } => commands::up(&home, *listen, *no_open, output),
+        Command::Up {
+            listen,
+            reach,
+            mode,
+            no_open,
+        } => {
+            let how = commands::Running {
+                listen: *listen,
+                reach: *reach,
+                mode: (*mode).into(),
+                no_open: *no_open,
+            };
+            commands::up(&home, &how, output)
+        }
         Command::Import {
             paths,
             dry_run,

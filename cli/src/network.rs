@@ -48,7 +48,7 @@ pub fn pair(home: &Home, listen: SocketAddr, member: bool, output: &Output) -> R
     let joined = match home.open("pair")? {
         Opened::Here(pod) => {
             let mut shown = Ok(());
-            let joined = network::pair(&Arc::from(pod), vec![listen], member, |code| {
+            let joined = network::pair(&Arc::from(pod), &[listen], member, |code| {
                 shown = show(&code.to_string());
             })?;
             shown?;

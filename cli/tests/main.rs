@@ -1,6 +1,7 @@
 //! The command from outside, as a script uses it.
 
 mod contract;
+mod direct;
 mod friends;
 mod mistakes;
 mod running;

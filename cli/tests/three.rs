@@ -29,7 +29,7 @@ fn rhizome(home: &Path, arguments: &[&str]) -> Command {
 }
 
 /// Runs a command to its end; what it printed, if it succeeded.
-fn run(home: &Path, arguments: &[&str]) -> Option<Json> {
+pub fn run(home: &Path, arguments: &[&str]) -> Option<Json> {
     let output = rhizome(home, arguments).output().unwrap();
     output
         .status
@@ -79,21 +79,21 @@ impl Drop for Process {
     }
 }
 
-fn say(home: &Path, file: &Path, text: &str) -> bool {
+pub fn say(home: &Path, file: &Path, text: &str) -> bool {
     let changes =
         json!([{ "assert": { "entity": "_:note", "attribute": "note/text", "value": text } }]);
     fs::write(file, changes.to_string()).unwrap();
     run(home, &["tx", file.to_str().unwrap()]).is_some()
 }
 
-fn notes(home: &Path) -> Vec<String> {
+pub fn notes(home: &Path) -> Vec<String> {
     let found = run(home, &["query", "[:find ?t :where [?n :note/text ?t]]"]).unwrap();
     let rows = found["rows"].as_array().unwrap().iter();
     rows.map(|row| row[0].as_str().unwrap().to_owned())
         .collect()
 }
 
-fn digest(home: &Path) -> Json {
+pub fn digest(home: &Path) -> Json {
     run(home, &["digest"]).map_or(Json::Null, |d| d["digest"].clone())
 }
 
@@ -108,7 +108,7 @@ impl Chance {
     }
 }
 
-const UP: [&str; 4] = ["up", "--listen", "127.0.0.1:0", "--no-open"];
+pub const UP: [&str; 4] = ["up", "--listen", "127.0.0.1:0", "--no-open"];
 
 #[test]
 fn nothing_acknowledged_is_lost_whichever_of_three_is_killed() {

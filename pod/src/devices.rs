@@ -1,6 +1,6 @@
 //! The person's devices: which there are, what they are called, and taking one out.
 
-use rhizome_identity::Role;
+use rhizome_identity::{Action, Role};
 use rhizome_ipld::PublicKey;
 use rhizome_tuple::CommitId;
 use serde_json::{Value as Json, json};
@@ -115,6 +115,19 @@ impl Pod {
     /// [`PodError::Identity`] if there is no such device, or this one may not remove it.
     pub fn remove_device(&self, key: &PublicKey) -> Result<(), PodError> {
         Ok(self.member().remove_device(key)?)
+    }
+
+    /// Whether a key is or was one of the pod's devices.
+    pub(crate) fn was_device(&self, key: &PublicKey) -> bool {
+        let (_, log) = self.device_log();
+        let founders = log.genesis().devices.iter();
+        let mut founders = founders.map(|device| device.key);
+        founders.any(|k| k == *key)
+            || log.operations().any(|o| match o.action() {
+                Action::DeviceAdd(add) => add.device.key == *key,
+                Action::Recover(recover) => recover.devices.iter().any(|d| d.key == *key),
+                _ => false,
+            })
     }
 
     /// The device that wrote a commit, if the commit is here and it is known whose key signed it.

@@ -14,6 +14,7 @@ use crate::{
 const NAME: &str = "device/name";
 const ADDED: &str = "device/added";
 const ADDRESS: &str = "peer/address";
+const PLACE: &str = "device/address";
 const KIND: &str = "rhizome/type";
 
 /// A peer that the pod is kept with.
@@ -76,6 +77,21 @@ impl Pod {
         crate::pairing::check_name(name)?;
         let added = Value::Time(now_ms());
         self.describe("device", key, &[(NAME, name.into())], &[(ADDED, added)])
+    }
+
+    /// Where a device said it can be reached while it runs.
+    pub fn device_address(&self, key: &PublicKey) -> Option<String> {
+        let (entity, _) = entity(self.did(), "device", key);
+        text(&self.replica().snapshot(), &entity, PLACE)
+    }
+
+    /// Says where a device can be reached, to all devices.
+    pub(crate) fn set_device_address(
+        &self,
+        key: &PublicKey,
+        address: &str,
+    ) -> Result<(), PodError> {
+        self.describe("device", key, &[(PLACE, address.into())], &[])
     }
 
     /// The peers that the pod is kept with, in order of their keys.

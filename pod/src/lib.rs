@@ -41,6 +41,7 @@ mod reach;
 mod recovery;
 mod running;
 mod sync;
+mod touch;
 mod transact;
 
 #[cfg(fuzzing)]
@@ -63,5 +64,6 @@ pub use pairing::{MAX_DEVICE_NAME, PairingCode, parse_peer};
 pub use pod::{App, BlobFigures, Figures, Pod, Stop};
 pub use recovery::{FriendRequest, MAX_RECOVERY_FILE};
 pub use rhizome_identity::Role as DeviceRole;
+pub use rhizome_network::Mode;
 pub use running::Running;
 pub use transact::Receipt;

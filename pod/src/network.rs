@@ -27,12 +27,12 @@ fn runtime() -> Result<Runtime, PodError> {
 /// [`PodError::Request`] if nobody came in time.
 pub fn pair(
     pod: &Arc<Pod>,
-    listen: Vec<SocketAddr>,
+    listen: &[SocketAddr],
     member_only: bool,
     show: impl FnOnce(&PairingCode),
 ) -> Result<Joined, PodError> {
     runtime()?.block_on(async {
-        let node = PodNode::start(Arc::clone(pod), listen).await?;
+        let node = PodNode::resume(Arc::clone(pod), listen).await?;
         let role = if member_only {
             Role::Member
         } else {
@@ -80,6 +80,10 @@ pub fn join(
         let pod = Arc::new(home.join(opening, code, name, listen.to_vec()).await?);
         let node = PodNode::start(Arc::clone(&pod), listen.to_vec()).await?;
         let report = node.sync_with(&code.address, None).await;
+        node.announce()?;
+        // if it is gone already, it learns it another time
+        let told = node.sync_with(&code.address, None).await;
+        tracing::debug!(?told, "where this device is");
         node.shutdown().await?;
         pod.replica().checkpoint()?;
         Ok((pod, report?))

@@ -12,10 +12,12 @@ use std::{
 
 use parking_lot::Mutex;
 use rhizome_blob::Holding;
-use rhizome_identity::{Operation, Proposal, Role as DeviceRole};
+use rhizome_identity::{Log, Operation, Proposal, Role as DeviceRole};
 use rhizome_ipld::PublicKey;
 use rhizome_member::{MemberStore, News};
-use rhizome_network::{Admission, Link, Node, NodeConfig, PeerAddress, Protocol, Services};
+use rhizome_network::{
+    Admission, Discovery, Link, Node, NodeConfig, PeerAddress, Protocol, Services,
+};
 use rhizome_share::Certificate;
 use rhizome_sync::{Local, Output, Role};
 use rhizome_tuple::CommitId;
@@ -33,10 +35,15 @@ use crate::{
     pairing::{self, PairingCode},
     reach::Reach,
     sync::{Exchanged, Told, Until, drive, hello},
+    touch::DIAL_TIME,
 };
 
+/// How long a peer that refuses may take to say why.
+const FAREWELL: Duration = Duration::from_secs(3);
 /// How long a pairing code is good.
 pub const PAIRING_TIME: Duration = Duration::from_mins(2);
+/// Under which name devices look for each other on a local network.
+const LOCAL_SERVICE: &str = "rhizome";
 /// Wrong attempts after which it is not.
 pub const PAIRING_ATTEMPTS: u32 = 5;
 
@@ -46,7 +53,7 @@ pub struct PodNode {
     node: Node,
 }
 
-struct Shared {
+pub(crate) struct Shared {
     pod: Arc<Pod>,
     invitation: Mutex<Option<Arc<Invitation>>>,
     last_joined: Mutex<Option<Joined>>,
@@ -121,6 +128,8 @@ pub struct PeerReport {
     pub bytes_received: u64,
     /// Files carried.
     pub files: Carried,
+    /// A device that is not there at the moment; nothing was tried.
+    pub away: bool,
     /// Why it failed, if it did.
     pub error: Option<String>,
 }
@@ -142,6 +151,7 @@ impl PeerReport {
                 "missing": self.files.missing,
                 "failed": self.files.failed,
             },
+            "away": self.away,
             "error": self.error,
         })
     }
@@ -192,12 +202,23 @@ impl PodNode {
                 async move { shared.receive_device(link).await }
             })
             .build();
+        // who is to be reached from other machines is to be found there
+        let is_near = listen.iter().all(|at| at.ip().is_loopback());
+        let discovery = Discovery::Mdns {
+            service: LOCAL_SERVICE.into(),
+            advertise: true,
+        };
         let config = NodeConfig {
             bind: listen,
+            discovery: if is_near { vec![] } else { vec![discovery] },
             ..NodeConfig::default()
         };
         let node = Node::start(services, config).await?;
         Ok(Self { shared, node })
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// The pod.
@@ -257,6 +278,7 @@ impl PodNode {
             // from now on there is more than one to tell apart
             pod.name_device(&own, &crate::host_name())?;
         }
+        self.announce()?;
         let mut secret = Zeroizing::new([0; 32]);
         random_bytes()?(&mut *secret);
         let (joined, wait) = watch::channel(None);
@@ -332,7 +354,7 @@ impl PodNode {
     }
 
     /// Fetches files that are wanted here and gives those that are wanted there.
-    async fn carry_files(&self, address: &PeerAddress) -> Result<Carried, PodError> {
+    pub(crate) async fn carry_files(&self, address: &PeerAddress) -> Result<Carried, PodError> {
         let pod = &self.shared.pod;
         if tokio::task::block_in_place(|| pod.named_files())?.is_empty() {
             return Ok(Carried::default());
@@ -348,69 +370,35 @@ impl PodNode {
         carried
     }
 
-    /// Exchanges with every known peer once.
+    /// Exchanges with every known peer once, and with the other devices that are there.
     ///
     /// # Errors
     /// Those of reading the pod; what goes wrong with a peer is in its report.
     pub async fn sync_all(&self) -> Result<Vec<PeerReport>, PodError> {
         let mut out = Vec::new();
-        for peer in self.shared.pod.peers()? {
-            let Ok(address) = peer.address.parse() else {
+        for one in self.shared.pod.acquaintances()? {
+            let Ok(address) = one.address.parse() else {
                 continue;
             };
+            if one.may_be_away {
+                let there = self.node.dial(&address, Protocol::Sync);
+                let there = tokio::time::timeout(DIAL_TIME, there).await;
+                if !matches!(there, Ok(Ok(_))) {
+                    let mut away = report(one.key, one.address, Ok(Exchanged::default()));
+                    away.away = true;
+                    out.push(away);
+                    continue;
+                }
+            }
             out.push(match self.sync_with(&address, None).await {
                 Ok(report) => report,
-                Err(error) => report(peer.key, peer.address, Err(error)),
+                Err(error) => report(one.key, one.address, Err(error)),
             });
         }
         Ok(out)
     }
 
-    /// Keeps in touch with every known peer until dropped: dials again when a connection ends.
-    pub async fn keep_in_touch(&self) {
-        let mut running: BTreeMap<PublicKey, tokio::task::JoinHandle<()>> = BTreeMap::new();
-        // up to which commit the files of each peer have been looked at
-        let mut carried: BTreeMap<PublicKey, u32> = BTreeMap::new();
-        loop {
-            let peers = self.shared.pod.peers().unwrap_or_default();
-            running.retain(|_, task| !task.is_finished());
-            for peer in peers {
-                let Ok(address) = peer.address.parse::<PeerAddress>() else {
-                    continue;
-                };
-                let count = self.shared.pod.replica().snapshot().commit_count();
-                if self.shared.is_equal(&peer.key) && carried.get(&peer.key) != Some(&count) {
-                    match self.carry_files(&address).await {
-                        // what is not there yet may be on its way there
-                        Ok(c) if c.missing + c.failed == 0 => drop(carried.insert(peer.key, count)),
-                        Ok(_) => (),
-                        Err(error) => {
-                            tracing::debug!(key = %peer.key, %error, "files were not carried");
-                        }
-                    }
-                }
-                if running.contains_key(&peer.key) || self.shared.is_connected(&peer.key) {
-                    continue;
-                }
-                match self.dial(&address, Protocol::Sync, None).await {
-                    Ok(link) => {
-                        let shared = Arc::clone(&self.shared);
-                        let task = tokio::spawn(async move {
-                            // how it ended is in the peer's state
-                            let _ = shared.exchange(link, Role::Initiator, Until::Closed).await;
-                        });
-                        running.insert(peer.key, task);
-                    }
-                    Err(error) => self
-                        .shared
-                        .note(&peer.key, |s| s.error = Some(error.to_string())),
-                }
-            }
-            tokio::time::sleep(Duration::from_secs(2)).await;
-        }
-    }
-
-    async fn dial(
+    pub(crate) async fn dial(
         &self,
         address: &PeerAddress,
         protocol: Protocol,
@@ -418,7 +406,18 @@ impl PodNode {
     ) -> Result<Link, PodError> {
         let mut link = self.node.dial(address, protocol).await?;
         let (did, log) = self.shared.pod.device_log();
-        hello::ask(&mut link, &did, &log, token).await?;
+        let asked = hello::ask(&mut link, &did, &log, token).await;
+        if let Err(PodError::Refused(_)) = &asked {
+            // perhaps this device was taken out and has not heard of it
+            let shown = tokio::time::timeout(FAREWELL, hello::shown(&mut link)).await;
+            if let Ok(Ok((log, _))) = shown
+                && log.did() == did
+            {
+                let pod = &self.shared.pod;
+                tokio::task::block_in_place(|| pod.take_certificates(operations(&log)))?;
+            }
+        }
+        asked?;
         Ok(link)
     }
 
@@ -445,8 +444,17 @@ fn report(key: PublicKey, address: String, done: Result<Exchanged, PodError>) ->
         bytes_sent: done.traffic.sent,
         bytes_received: done.traffic.received,
         files: Carried::default(),
+        away: false,
         error,
     }
+}
+
+/// What a device log consists of.
+fn operations(log: &Log) -> Vec<Certificate> {
+    let operations = log.operations().cloned();
+    operations
+        .map(|o| Certificate::Operation(Box::new(o)))
+        .collect()
 }
 
 /// Waits for the device that was invited.
@@ -517,15 +525,7 @@ impl Shared {
         }
     }
 
-    fn is_connected(&self, key: &PublicKey) -> bool {
-        self.states.lock().get(key).is_some_and(|s| s.connected)
-    }
-
-    fn is_equal(&self, key: &PublicKey) -> bool {
-        self.states.lock().get(key).is_some_and(|s| s.equal)
-    }
-
-    fn note(&self, key: &PublicKey, change: impl FnOnce(&mut PeerState)) {
+    pub(crate) fn note(&self, key: &PublicKey, change: impl FnOnce(&mut PeerState)) {
         change(self.states.lock().entry(*key).or_default());
     }
 
@@ -567,10 +567,7 @@ impl Shared {
             hello::reply(link, &hello::Answer::ShowLog).await?;
             let (log, _) = hello::shown(link).await?;
             if log.did() == did {
-                let operations = log.operations().cloned();
-                let certificates = operations.map(|o| Certificate::Operation(Box::new(o)));
-                let certificates = certificates.collect();
-                tokio::task::block_in_place(|| self.pod.take_certificates(certificates))?;
+                tokio::task::block_in_place(|| self.pod.take_certificates(operations(&log)))?;
             }
             if !self.pod.is_device(&key) {
                 hello::reply(
@@ -578,6 +575,11 @@ impl Shared {
                     &no("this device is not, or no longer, one of the pod's"),
                 )
                 .await?;
+                if self.pod.was_device(&key) {
+                    // so that it learns who took it out, and stops
+                    let (_, log) = self.pod.device_log();
+                    hello::show(link, &log, None).await?;
+                }
                 return Ok(false);
             }
         }
@@ -585,7 +587,12 @@ impl Shared {
         Ok(true)
     }
 
-    async fn exchange(&self, link: Link, role: Role, until: Until) -> Result<Exchanged, PodError> {
+    pub(crate) async fn exchange(
+        &self,
+        link: Link,
+        role: Role,
+        until: Until,
+    ) -> Result<Exchanged, PodError> {
         let key = link.peer();
         let mut store = MemberStore::new(Arc::clone(self.pod.member()));
         let taking = store.taking();

@@ -128,7 +128,7 @@ async fn a_change_crosses_an_open_connection_at_once() {
     let b = Arc::new(b);
     let keeper = tokio::spawn({
         let b = Arc::clone(&b);
-        async move { b.keep_in_touch().await }
+        async move { b.keep_in_touch(rhizome_pod::Mode::Normal).await }
     });
     let peer = key(&laptop);
     until("connected", || {

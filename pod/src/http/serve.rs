@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use rhizome_network::Mode;
 use tokio::sync::watch;
 
 use super::{
@@ -135,9 +136,13 @@ impl Serving {
 }
 
 /// Runs a node on the calling thread until SIGTERM or ctrl-c. `ready` is told once it answers.
+///
+/// `reach` is where other devices reach this one; with port 0 the one of last time, if it is free.
 pub fn serve(
     pod: Arc<Pod>,
     listen: SocketAddr,
+    reach: SocketAddr,
+    mode: Mode,
     ready: impl FnOnce(&Running),
 ) -> Result<(), PodError> {
     let serving = Serving::bind(pod, listen)?;
@@ -156,11 +161,10 @@ pub fn serve(
             address: listen,
             error,
         })?;
-        let here = SocketAddr::new(listen.ip(), 0);
-        let node = Arc::new(PodNode::start(Arc::clone(&serving.pod), vec![here]).await?);
+        let node = Arc::new(PodNode::resume(Arc::clone(&serving.pod), &[reach]).await?);
         let keeper = tokio::spawn({
             let node = Arc::clone(&node);
-            async move { node.keep_in_touch().await }
+            async move { node.keep_in_touch(mode).await }
         });
         ready(serving.running());
         let ended = serving.with_node(Arc::clone(&node)).run(stop).await;

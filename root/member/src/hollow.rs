@@ -1,6 +1,13 @@
 //! Commits that came with leaves without bytes: what to ask others for, also after the process was started anew.
 
-use std::{collections::BTreeSet, ops::ControlFlow, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    ops::ControlFlow,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use parking_lot::Mutex;
 use rhizome_replica::Snapshot;
@@ -17,6 +24,8 @@ const VOID: &[u8] = b"void";
 pub(crate) struct Hollow {
     kv: Arc<dyn Kv>,
     all: Mutex<BTreeSet<Id>>,
+    /// The log is to be searched: it could not be when it was due.
+    overdue: AtomicBool,
     /// Where to go on asking: what nobody has must not keep others from being asked for.
     next: Mutex<Id>,
 }
@@ -32,6 +41,7 @@ impl Hollow {
         Ok(Self {
             kv,
             all: Mutex::new(all),
+            overdue: AtomicBool::new(false),
             next: Mutex::default(),
         })
     }
@@ -53,6 +63,21 @@ impl Hollow {
     /// Who obeyed an erasure has lost bytes. If it turns out to be void, they are to be asked for: searches the log if other commits are
     /// without effect than when it was last searched.
     pub fn search(&self, now: &Snapshot) -> Result<(), MemberError> {
+        self.overdue.store(true, Ordering::Relaxed);
+        self.try_search(now)?;
+        self.overdue.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// [`Self::search`], if it failed before.
+    pub fn search_if_overdue(&self, now: &Snapshot) -> Result<(), MemberError> {
+        if self.overdue.load(Ordering::Relaxed) {
+            self.search(now)?;
+        }
+        Ok(())
+    }
+
+    fn try_search(&self, now: &Snapshot) -> Result<(), MemberError> {
         let void = now.void_digest();
         let before = self.kv.snapshot()?.get(HOLLOW, VOID)?;
         if before.is_some_and(|before| *before == void) {

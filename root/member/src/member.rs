@@ -143,7 +143,7 @@ impl Member {
             let others = !Arc::ptr_eq(old, beyond) && !old.iter().eq(beyond.range(..count));
             if change.reset {
                 restarted.lock().forget();
-                // if it cannot be searched now, it is when the device is opened again
+                // if it cannot be searched now, it is when somebody is to be asked
                 drop(searched.search(&change.after));
             }
             if change.reset || others {

@@ -182,6 +182,7 @@ impl Store for MemberStore {
 
     fn lacking(&self, limit: usize) -> Result<Vec<Lack>, StoreError> {
         let now = self.member.replica().snapshot();
+        self.member.hollow().search_if_overdue(&now)?;
         let mut out = Vec::new();
         let mut whole = Vec::new();
         for id in self.member.hollow().ids() {
@@ -298,7 +299,16 @@ impl Store for MemberStore {
         }
         self.member.replica().receive_each(vec![record])?;
         self.member.replica().flush()?;
-        self.member.hollow().remove(&[*id])?;
+        // the key of a leaf may not be here yet: then it is asked for again
+        if self
+            .member
+            .replica()
+            .snapshot()
+            .missing(&CommitId(*id))?
+            .is_empty()
+        {
+            self.member.hollow().remove(&[*id])?;
+        }
         Ok(true)
     }
 }

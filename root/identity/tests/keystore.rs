@@ -38,6 +38,13 @@ fn full(directory: &Path, passphrase: &str) -> KeyStore {
     store.keep_words(words);
     store.add_epoch([1; 8], Secret::random(random)).unwrap();
     store.add_epoch([2; 8], Secret::random(random)).unwrap();
+    // another of the same name; and once more the same
+    let mut twice = [9; 32];
+    for new in [true, false] {
+        let again = Secret::take(&mut twice.clone());
+        assert_eq!(store.add_epoch([1; 8], again).unwrap(), new);
+    }
+    twice.fill(0);
     store.enrol("cli", random).unwrap();
     store.enrol("daemon", random).unwrap();
     store.save(random).unwrap();
@@ -77,7 +84,7 @@ fn everything_comes_back() {
         assert!(KeyStore::exists(&keys));
         let again = KeyStore::open(&keys, passphrase).unwrap();
         same(&store, &again);
-        assert_eq!(again.epochs().count(), 2);
+        assert_eq!(again.epochs().count(), 3);
         let expected = if passphrase.is_empty() {
             Protection::PermissionsOnly
         } else {

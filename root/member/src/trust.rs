@@ -244,8 +244,6 @@ fn copy(secret: &Secret) -> Secret {
 
 fn keep(keys: &mut KeyStore, secret: &Secret) -> Result<(), MemberError> {
     let name = EpochSecret::new(secret.expose()).id().0;
-    if keys.epoch(&name).is_none() {
-        keys.add_epoch(name, copy(secret))?;
-    }
+    keys.add_epoch(name, copy(secret))?;
     Ok(())
 }

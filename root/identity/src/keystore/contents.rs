@@ -28,7 +28,8 @@ pub(super) struct Contents {
     pub device: Secret,
     pub kem: Secret,
     pub genesis: Option<Genesis>,
-    pub epochs: BTreeMap<EpochName, Secret>,
+    /// In order of their names.
+    pub epochs: Vec<(EpochName, Secret)>,
     pub processes: BTreeMap<String, Process>,
     pub words: Option<RecoveryWords>,
     /// The operation that made the device a member, unless it is of the genesis.
@@ -66,7 +67,7 @@ impl Contents {
             device: Secret::random(random),
             kem: Secret::random(random),
             genesis: None,
-            epochs: BTreeMap::new(),
+            epochs: Vec::new(),
             processes: BTreeMap::new(),
             words: None,
             add: None,

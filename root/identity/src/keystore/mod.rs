@@ -251,26 +251,27 @@ impl KeyStore {
         })
     }
 
-    /// The epoch secrets of the pod, by name.
+    /// The epoch secrets of the pod, in order of their names. A name is short: whoever takes the trouble makes two secrets of one name.
     pub fn epochs(&self) -> impl Iterator<Item = (EpochName, &Secret)> {
         self.contents.epochs.iter().map(|(name, s)| (*name, s))
     }
 
-    /// One epoch secret.
-    pub fn epoch(&self, name: &EpochName) -> Option<&Secret> {
-        self.contents.epochs.get(name)
-    }
-
-    /// Keeps an epoch secret.
+    /// Keeps an epoch secret, beside others of that name. Says whether it is new.
     ///
     /// # Errors
     /// [`IdentityError::Full`] beyond [`MAX_EPOCHS`].
-    pub fn add_epoch(&mut self, name: EpochName, secret: Secret) -> Result<(), IdentityError> {
-        if self.contents.epochs.len() >= MAX_EPOCHS && !self.contents.epochs.contains_key(&name) {
+    pub fn add_epoch(&mut self, name: EpochName, secret: Secret) -> Result<bool, IdentityError> {
+        let all = &mut self.contents.epochs;
+        let place = all.partition_point(|(n, _)| *n < name);
+        let same = all.iter().skip(place).take_while(|(n, _)| *n == name);
+        if same.into_iter().any(|(_, s)| s.expose() == secret.expose()) {
+            return Ok(false);
+        }
+        if all.len() >= MAX_EPOCHS {
             return Err(IdentityError::Full("4,096 epochs"));
         }
-        self.contents.epochs.insert(name, secret);
-        Ok(())
+        all.insert(place, (name, secret));
+        Ok(true)
     }
 
     /// The names of the enrolled processes, with their keys.

@@ -8,12 +8,15 @@ import { createInterface } from 'node:readline'
 /** A real pod: the binary named in RHIZOME_BIN, with a home of its own. */
 export interface Pod {
   home: string
-  url: string
-  token: string
+  readonly url: string
+  readonly token: string
   page: (path?: string) => string
   /** Runs `rhizome --home HOME …` and answers what it printed. Throws when it fails. */
   run: (args: string[], input?: string) => Promise<string>
   query: (q: string) => Promise<unknown[][]>
+  /** Goes off, and comes back (at another URL). */
+  sleep: () => Promise<void>
+  wake: () => Promise<void>
   stop: () => Promise<void>
 }
 
@@ -24,16 +27,30 @@ export async function startPod(begin: string[] = ['init']): Promise<Pod> {
   const home = mkdtempSync(join(tmpdir(), 'rhizome-e2e-'))
   const run = (args: string[], input?: string) => command(['--home', home, ...args], input)
   await run(begin)
-  const child = spawn(BINARY, ['--home', home, 'up', '--listen', '127.0.0.1:0', '--no-open', '--json'], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const { url, token } = await firstLine<{ url: string; token: string }>(child)
-  const base = url.replace(/[#?].*$/, '').replace(/\/$/, '')
+  const start = () =>
+    spawn(BINARY, ['--home', home, 'up', '--listen', '127.0.0.1:0', '--no-open', '--json'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  let child = start()
+  const ready = async () => {
+    const { url, token } = await firstLine<{ url: string; token: string }>(child)
+    return { url: url.replace(/[#?].*$/, '').replace(/\/$/, ''), token }
+  }
+  let now = await ready()
   return {
     home,
-    url: base,
-    token,
-    page: (path = '/') => `${base}${path}#token=${token}`,
+    get url() {
+      return now.url
+    },
+    get token() {
+      return now.token
+    },
+    page: (path = '/') => `${now.url}${path}#token=${now.token}`,
     run,
     query: async (q) => (JSON.parse(await run(['query', '--json', q])) as { rows: unknown[][] }).rows,
+    sleep: () => end(child),
+    wake: async () => {
+      child = start()
+      now = await ready()
+    },
     stop: async () => {
       await end(child)
       rmSync(home, { recursive: true, force: true })

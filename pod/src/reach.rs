@@ -56,7 +56,7 @@ impl Reach {
     pub fn hear(&mut self, session: &mut Comparison, output: &Output) {
         match output {
             Output::Learned(learned) => learned.commits.iter().for_each(|c| self.there(&c.id)),
-            Output::Delivered(Local::Commit(name)) => self.there(&name.id),
+            Output::Delivered(Local::Commit(name)) | Output::Known(name) => self.there(&name.id),
             Output::Synced(synced) => {
                 self.compared(session, synced.refused_by_peer == 0 && !synced.more);
             }

@@ -345,7 +345,10 @@ impl Asking {
                     learned.commits.push(name);
                     forks.extend(rival.map(|rival| (name, rival)));
                 }
-                Fate::Known(name) => live.came(name.id),
+                Fate::Known(name) => {
+                    live.came(name.id);
+                    out.push_back(Output::Known(name));
+                }
                 Fate::Refused { name, why } => self.refuse(name, why, out),
                 Fate::Invalid => forged = true,
             }

@@ -48,6 +48,8 @@ pub enum Output {
     Learned(Learned),
     /// The peer's store has dealt with these pushed ones and has them: one more place where they are.
     Delivered(Local),
+    /// The peer gave what was here already: another had been quicker. It has it, and it is not pushed to it.
+    Known(CommitName),
     /// An author has written two commits for one place of its chain. Both are kept; together they prove it.
     Fork(Box<Fork>),
     /// The peer does not keep something.

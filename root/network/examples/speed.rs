@@ -121,6 +121,7 @@ fn services(seed: u8) -> Services {
         .limits(Limits {
             links: 1000,
             per_peer: 1000,
+            ..Limits::default()
         })
         .build()
 }

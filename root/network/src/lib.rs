@@ -2,6 +2,7 @@
 
 mod address;
 pub mod discovery;
+mod door;
 mod error;
 pub mod frame;
 pub mod handshake;
@@ -19,6 +20,7 @@ pub mod websocket;
 
 pub use address::{AddressError, MAX_RELAYS, MAX_SOCKETS, MAX_TEXT, MAX_URL, PeerAddress};
 pub use discovery::{AddressBook, Directory, Discovery, Publish};
+pub use door::Handshakes;
 pub use error::{HandshakeError, NetworkError};
 pub use frame::{FrameError, MAX_MESSAGE};
 pub use link::{CLOSE_WAIT, Link, Receiver, Route, Sender, Traffic};

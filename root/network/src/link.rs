@@ -12,9 +12,11 @@ use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use rhizome_ipld::PublicKey;
 use tokio_util::sync::CancellationToken;
 
+use crate::door::Source;
 use crate::error::NetworkError;
 use crate::frame::MAX_MESSAGE;
 use crate::quic;
+use crate::service::Services;
 
 /// How long [`Link::close`] waits for the other side to have read everything.
 pub const CLOSE_WAIT: Duration = Duration::from_secs(3);
@@ -62,6 +64,8 @@ pub(crate) struct Facts {
     ended: AtomicBool,
     cut: CancellationToken,
     why: OnceLock<String>,
+    /// At the side that was dialled.
+    services: OnceLock<Services>,
 }
 
 impl Drop for Facts {
@@ -83,6 +87,7 @@ impl Facts {
             ended: AtomicBool::new(false),
             cut: CancellationToken::new(),
             why: OnceLock::new(),
+            services: OnceLock::new(),
         })
     }
 
@@ -101,6 +106,11 @@ impl Facts {
     /// Notes that the other side has finished and all of it was read.
     pub(crate) fn note_end(&self) {
         self.ended.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes who serves it.
+    pub(crate) fn serve(&self, services: &Services) {
+        let _ = self.services.set(services.clone());
     }
 
     /// Ends the link at once, from this side: whoever sends or receives gets [`NetworkError::Cut`].
@@ -251,6 +261,25 @@ impl Link {
     }
 
     facts!();
+
+    /// To be called by a handler once it knows that the peer came for something here: what its handshake cost is not held against
+    /// the place it comes from ([`crate::Handshakes`]).
+    pub fn welcome(&self) {
+        if let (Some(services), Some(source)) = (self.facts.services.get(), self.source()) {
+            services.welcome(source);
+        }
+    }
+
+    fn source(&self) -> Option<Source> {
+        match self.route() {
+            Route::Direct(address) => Some(Source::of(address)),
+            Route::Relay(_) => match self.facts.peer {
+                PublicKey::Ed25519(key) => Some(Source::Relayed(key)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
 
     /// [`Sender::send`].
     ///

@@ -5,19 +5,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use iroh::endpoint::{
-    BindOpts, Connection, ConnectionError, PortmapperConfig, QuicTransportConfig, VarInt, presets,
+    BindOpts, Connection, ConnectionError, IncomingAddr, PortmapperConfig, QuicTransportConfig,
+    VarInt, presets,
 };
 use iroh::protocol::{AcceptError, IncomingFilterOutcome, ProtocolHandler, Router};
 use iroh::{
     Endpoint, EndpointAddr, EndpointId, RelayConfig, RelayMap, RelayMode, RelayUrl, SecretKey,
-    Watcher,
+    TransportAddr, Watcher,
 };
+use parking_lot::Mutex;
 use rhizome_ipld::PublicKey;
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 
 use crate::address::PeerAddress;
 use crate::discovery::{AddressBook, Discovery, Sightings};
+use crate::door::{Source, Verdict};
 use crate::error::{NetworkError, reason};
 use crate::link::Link;
 use crate::protocol::Protocol;
@@ -55,6 +58,8 @@ pub struct NodeConfig {
     pub bind: Vec<SocketAddr>,
     /// Relays to be reachable through, and to reach others through.
     pub relays: Vec<RelayAccess>,
+    /// Whether relays may be added later ([`Node::add_relay`]), also if there is none yet.
+    pub more_relays: bool,
     /// Where peers are looked for whose addresses have no places, or wrong ones. The caller keeps a clone and feeds it.
     pub book: AddressBook,
     /// Other ways to look for peers, and to be found.
@@ -67,6 +72,7 @@ impl Default for NodeConfig {
         Self {
             bind: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
             relays: vec![],
+            more_relays: false,
             book: AddressBook::default(),
             discovery: vec![],
         }
@@ -92,6 +98,7 @@ pub struct Node {
     config: NodeConfig,
     sightings: Sightings,
     listening: Vec<JoinHandle<()>>,
+    added: Mutex<Vec<RelayUrl>>,
 }
 
 impl Node {
@@ -113,7 +120,7 @@ impl Node {
         let mut builder = Endpoint::builder(presets::Minimal)
             .secret_key(secret)
             .transport_config(transport)
-            .relay_mode(relays(&config.relays)?)
+            .relay_mode(relays(&config.relays, config.more_relays)?)
             .clear_ip_transports()
             // Off even if something else in the program has compiled it in: it would ask the router for ports.
             .portmapper_config(PortmapperConfig::Disabled)
@@ -156,6 +163,7 @@ impl Node {
             config,
             sightings,
             listening,
+            added: Mutex::default(),
         })
     }
 
@@ -196,8 +204,7 @@ impl Node {
                 address = more;
             }
         }
-        for relay in &self.config.relays {
-            let url: RelayUrl = parse_relay(&relay.url)?;
+        for url in self.relay_urls() {
             address = address.with_relay(url.as_str())?;
         }
         Ok(address)
@@ -239,9 +246,14 @@ impl Node {
     ) -> Result<Link, NetworkError> {
         let peer = address.key();
         let unreachable = |reason: String| NetworkError::Unreachable { peer, reason };
+        let mut to = endpoint_addr(address)?;
+        // nobody is asked who was not configured
+        let known = self.relay_urls();
+        to.addrs
+            .retain(|a| !matches!(a, TransportAddr::Relay(url) if !known.contains(url)));
         let connection = self
             .endpoint
-            .connect(endpoint_addr(address)?, protocol.name().as_bytes())
+            .connect(to, protocol.name().as_bytes())
             .await
             .map_err(|e| unreachable(reason(format!("{e:#}").as_bytes())))?;
         let (mut send, recv) = connection
@@ -281,16 +293,34 @@ impl Node {
             .collect()
     }
 
-    /// Adds a relay, for example one that a peer is reached through and that wants a token. Only nodes that were started with a relay
-    /// can use more of them.
+    /// Adds a relay, to be reachable through, and to reach others through. Only nodes that were started with a relay, or with
+    /// [`NodeConfig::more_relays`], can use more of them.
     ///
     /// # Errors
     /// [`NetworkError::Relay`].
     pub async fn add_relay(&self, relay: &RelayAccess) -> Result<(), NetworkError> {
         let config = relay_config(relay)?;
         let url = config.url.clone();
-        self.endpoint.insert_relay(url, Arc::new(config)).await;
+        self.endpoint
+            .insert_relay(url.clone(), Arc::new(config))
+            .await;
+        let mut added = self.added.lock();
+        if !added.contains(&url) {
+            added.push(url);
+        }
         Ok(())
+    }
+
+    /// The relays of its configuration, and those added since.
+    fn relay_urls(&self) -> Vec<RelayUrl> {
+        let first = self.config.relays.iter();
+        let mut all: Vec<RelayUrl> = first.filter_map(|r| parse_relay(&r.url).ok()).collect();
+        for url in &*self.added.lock() {
+            if !all.contains(url) {
+                all.push(url.clone());
+            }
+        }
+        all
     }
 
     /// To be called when the network may have changed (another Wi-Fi, back from sleep): paths are checked again at once. Where the
@@ -339,8 +369,8 @@ fn relay_config(relay: &RelayAccess) -> Result<RelayConfig, NetworkError> {
     })
 }
 
-fn relays(relays: &[RelayAccess]) -> Result<RelayMode, NetworkError> {
-    if relays.is_empty() {
+fn relays(relays: &[RelayAccess], more: bool) -> Result<RelayMode, NetworkError> {
+    if relays.is_empty() && !more {
         return Ok(RelayMode::Disabled);
     }
     let map = RelayMap::empty();
@@ -368,13 +398,19 @@ pub(crate) fn endpoint_addr(address: &PeerAddress) -> Result<EndpointAddr, Netwo
 }
 
 fn route(endpoint: &Endpoint, services: &Services) -> Router {
-    let busy = services.clone();
+    let door = services.clone();
     let mut router = Router::builder(endpoint.clone()).incoming_filter(Arc::new(move |incoming| {
-        // Under load whoever connects has to show first that packets reach it: a round trip more, but no work for forged senders.
-        if busy.busy() && !incoming.remote_addr_validated() {
-            IncomingFilterOutcome::Retry
-        } else {
-            IncomingFilterOutcome::Accept
+        let source = match incoming.remote_addr() {
+            IncomingAddr::Ip(address) => Source::of(address),
+            IncomingAddr::Relay { endpoint_id, .. } => Source::Relayed(*endpoint_id.as_bytes()),
+            _ => return IncomingFilterOutcome::Reject,
+        };
+        match door.knock(source, incoming.remote_addr_validated()) {
+            Verdict::Enter => IncomingFilterOutcome::Accept,
+            // a round trip more, but no work for forged senders
+            Verdict::Prove => IncomingFilterOutcome::Retry,
+            Verdict::Refuse => IncomingFilterOutcome::Reject,
+            Verdict::Ignore => IncomingFilterOutcome::Ignore,
         }
     }));
     for protocol in services.protocols() {

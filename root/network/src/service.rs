@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rhizome_ipld::{PublicKey, SigningKey};
 use tokio_util::task::TaskTracker;
 
+use crate::door::{Door, Handshakes, Source, Verdict};
 use crate::error::NetworkError;
 use crate::link::{Facts, Link};
 use crate::protocol::Protocol;
@@ -29,14 +30,17 @@ pub struct Limits {
     pub links: usize,
     /// From one peer.
     pub per_peer: usize,
+    /// Connections that come to nothing.
+    pub handshakes: Handshakes,
 }
 
 impl Default for Limits {
-    /// 4096, and 32 from one peer.
+    /// 4096, and 32 from one peer; [`Handshakes::default`].
     fn default() -> Self {
         Self {
             links: 4096,
             per_peer: 32,
+            handshakes: Handshakes::default(),
         }
     }
 }
@@ -56,6 +60,7 @@ struct Inner {
     handlers: HashMap<Protocol, Handler>,
     limits: Limits,
     open: Mutex<Open>,
+    door: Mutex<Door>,
     tasks: TaskTracker,
 }
 
@@ -110,6 +115,7 @@ impl ServicesBuilder {
             handlers: self.handlers,
             limits: self.limits,
             open: Mutex::default(),
+            door: Mutex::new(Door::new(self.limits.handshakes, Instant::now())),
             tasks: TaskTracker::new(),
         }))
     }
@@ -155,6 +161,18 @@ impl Services {
     /// Whether more than half of the places are taken.
     pub(crate) fn busy(&self) -> bool {
         self.open_links() > self.0.limits.links / 2
+    }
+
+    /// Whether somebody who begins a connection may go on.
+    pub(crate) fn knock(&self, source: Source, proven: bool) -> Verdict {
+        let busy = self.busy();
+        let mut door = self.0.door.lock();
+        door.knock(source, proven, busy, Instant::now())
+    }
+
+    /// A handler says that a link came to something.
+    pub(crate) fn welcome(&self, source: Source) {
+        self.0.door.lock().welcome(source, Instant::now());
     }
 
     /// Asks about every open incoming link again and cuts those that are not admitted any more. To be called when the list of devices
@@ -259,6 +277,7 @@ impl Place {
             }
             open.down
         };
+        link.facts().serve(&self.services);
         // Things may have changed before the link could be found by `recheck` and `shutdown`.
         if down {
             link.facts().cut("shutting down");

@@ -124,6 +124,7 @@ async fn nobody_takes_all_the_places() {
         .limits(Limits {
             links: 3,
             per_peer: 2,
+            ..Limits::default()
         })
         .build();
     let both = Both::start(&services).await;

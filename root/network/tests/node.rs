@@ -232,6 +232,7 @@ async fn a_hundred_links_at_once() {
         .limits(rhizome_network::Limits {
             links: 100,
             per_peer: 100,
+            ..rhizome_network::Limits::default()
         })
         .build();
     let b = Node::start(services, NodeConfig::default()).await.unwrap();

@@ -70,6 +70,34 @@ async fn two_nodes_meet_through_a_relay_only() {
 }
 
 #[tokio::test]
+async fn a_relay_may_be_added_later() {
+    let relay = relay().await;
+    let later = || NodeConfig {
+        bind: vec![],
+        more_relays: true,
+        ..NodeConfig::default()
+    };
+    let b = Node::start(echo(2, Protocol::Rpc, "relayed").build(), later())
+        .await
+        .unwrap();
+    let a = Node::start(nothing(1), later()).await.unwrap();
+    for (node, n) in [(&a, 1), (&b, 2)] {
+        let access = RelayAccess {
+            url: relay.url(),
+            token: Some(format!("for {}", public(n))),
+        };
+        node.add_relay(&access).await.unwrap();
+        soon(node.online()).await;
+    }
+    let address = b.address().unwrap();
+    assert_eq!(address.relays(), [relay.url()]);
+    assert_eq!(ask(&a, &address, Protocol::Rpc).await.unwrap(), "relayed?");
+    a.shutdown().await.unwrap();
+    b.shutdown().await.unwrap();
+    relay.shutdown().await.unwrap();
+}
+
+#[tokio::test]
 async fn without_a_token_nobody_is_relayed() {
     let relay = relay().await;
     let b = Node::start(

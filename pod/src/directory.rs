@@ -1,4 +1,6 @@
-//! What the pod itself says of its devices and of the peers that keep it: names, addresses. Tuples like all others, so every device knows.
+//! What the pod itself says of its devices, of what writes for them and of the peers that keep it: names, addresses. Tuples like all others, so every device knows.
+
+use std::collections::BTreeMap;
 
 use rhizome_ipld::PublicKey;
 use rhizome_replica::{Edit, Snapshot, key};
@@ -13,6 +15,8 @@ use crate::{
 
 const NAME: &str = "device/name";
 const ADDED: &str = "device/added";
+const PROCESS: &str = "process/name";
+const DEVICE: &str = "process/device";
 const ADDRESS: &str = "peer/address";
 const PLACE: &str = "device/address";
 const KIND: &str = "rhizome/type";
@@ -76,7 +80,39 @@ impl Pod {
     pub fn name_device(&self, key: &PublicKey, name: &str) -> Result<(), PodError> {
         crate::pairing::check_name(name)?;
         let added = Value::Time(now_ms());
-        self.describe("device", key, &[(NAME, name.into())], &[(ADDED, added)])
+        self.describe("device", key, &[(NAME, name.into())], &[(ADDED, added)])?;
+        self.name_processes()
+    }
+
+    /// What a process of any device is called, as far as its device has said.
+    pub fn process_name(&self, key: &PublicKey) -> Option<String> {
+        self.process_name_in(&self.replica().snapshot(), key)
+    }
+
+    pub(crate) fn process_name_in(&self, now: &Snapshot, key: &PublicKey) -> Option<String> {
+        let (entity, _) = entity(self.did(), "process", key);
+        text(now, &entity, PROCESS)
+    }
+
+    /// What the processes of this device are called.
+    pub(crate) fn process_names(&self) -> BTreeMap<PublicKey, String> {
+        let all = self.member().processes().into_iter();
+        all.map(|(name, key)| (key, name)).collect()
+    }
+
+    /// Says what the processes of this device are called, once it has a name itself: then there is more than one.
+    pub(crate) fn name_processes(&self) -> Result<(), PodError> {
+        if self.device_name(&self.signing_key().public()).is_none() {
+            return Ok(());
+        }
+        for (name, key) in self.member().processes() {
+            if self.process_name(&key).is_none() {
+                let (device, _) = entity(self.did(), "device", &self.signing_key().public());
+                let of = [(PROCESS, name.into()), (DEVICE, Value::Ref(device))];
+                self.describe("process", &key, &of, &[])?;
+            }
+        }
+        Ok(())
     }
 
     /// Where a device said it can be reached while it runs.

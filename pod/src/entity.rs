@@ -1,14 +1,15 @@
 //! Everything about one entity: its tuples and who wrote them, what was there before, what points at it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
+use rhizome_ipld::PublicKey;
 use rhizome_replica::{Aid, Eid, Event, Provenance, Snapshot, key};
 use rhizome_schema::{Cardinality, Schemas};
 use rhizome_tuple::{EntityId, ListOp, Op, OpId, Value};
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
-use crate::{PodError, json::to_json};
+use crate::{Pod, PodError, json::to_json};
 
 /// Events of the history that are shown, the newest.
 const MAX_HISTORY: usize = 500;
@@ -77,7 +78,12 @@ struct Incoming {
 }
 
 /// Reads an entity. One that the pod never heard of has nothing of anything.
-pub(crate) fn detail(now: &Snapshot, id: &EntityId, now_ms: i64) -> Result<EntityDetail, PodError> {
+pub(crate) fn detail(
+    pod: &Pod,
+    now: &Snapshot,
+    id: &EntityId,
+    now_ms: i64,
+) -> Result<EntityDetail, PodError> {
     let mut detail = EntityDetail {
         id: id.to_string(),
         tuples: Vec::new(),
@@ -96,7 +102,13 @@ pub(crate) fn detail(now: &Snapshot, id: &EntityId, now_ms: i64) -> Result<Entit
         .map(|event| (event.by.op, merge(&event.op)))
         .collect();
     let mut current = Vec::new();
-    let reader = Reader { now, now_ms };
+    let names = pod.process_names();
+    let reader = Reader {
+        pod,
+        names: &names,
+        now,
+        now_ms,
+    };
     for (a, name) in attributes_of(now, e) {
         for (value, by) in reader.values(e, a)? {
             current.push(by.op);
@@ -139,9 +151,15 @@ pub(crate) fn detail(now: &Snapshot, id: &EntityId, now_ms: i64) -> Result<Entit
 }
 
 /// Where values conflict, with the values; as many as are listed, and how many there are.
-pub(crate) fn conflicts(now: &Snapshot, now_ms: i64) -> Result<Json, PodError> {
+pub(crate) fn conflicts(pod: &Pod, now: &Snapshot, now_ms: i64) -> Result<Json, PodError> {
     let all = now.all_conflicts()?;
-    let reader = Reader { now, now_ms };
+    let names = pod.process_names();
+    let reader = Reader {
+        pod,
+        names: &names,
+        now,
+        now_ms,
+    };
     let mut out = Vec::new();
     for (e, a) in all.iter().take(MAX_CONFLICTS) {
         let (Some(id), Some(name)) = (now.entity_id(*e), now.attribute(*a)) else {
@@ -210,6 +228,9 @@ fn attributes_of(now: &Snapshot, e: Eid) -> Vec<(Aid, String)> {
 }
 
 struct Reader<'s> {
+    pod: &'s Pod,
+    /// Of the processes of this device.
+    names: &'s BTreeMap<PublicKey, String>,
     now: &'s Snapshot,
     now_ms: i64,
 }
@@ -247,7 +268,10 @@ impl Reader<'_> {
             commit: by.op.0.to_string(),
             at: by.hlc.display_ms(self.now_ms),
             device: by.author.to_string(),
-            app: by.app.clone(),
+            app: by.app.clone().or_else(|| {
+                let own = self.names.get(&by.author).cloned();
+                own.or_else(|| self.pod.process_name_in(self.now, &by.author))
+            }),
         }
     }
 

@@ -51,7 +51,7 @@ pub enum App {
 }
 
 impl App {
-    /// The name in its certificate, shown as provenance.
+    /// What its process is called, in the key store and, where there are several devices, in a tuple; in no certificate.
     pub fn name(self) -> Cow<'static, str> {
         match self {
             Self::Console => "console".into(),
@@ -149,7 +149,7 @@ impl Pod {
 
     /// Everything about one entity.
     pub fn entity(&self, id: &EntityId) -> Result<EntityDetail, PodError> {
-        entity::detail(&self.replica.snapshot(), id, now_ms())
+        entity::detail(self, &self.replica.snapshot(), id, now_ms())
     }
 
     /// Where two devices wrote different values at once: `{"conflicts": [{"entity", "attribute", "values"}…], "total"}`, the first 200.
@@ -157,7 +157,7 @@ impl Pod {
     /// # Errors
     /// Those of reading the pod.
     pub fn conflicts(&self) -> Result<serde_json::Value, PodError> {
-        entity::conflicts(&self.replica.snapshot(), now_ms())
+        entity::conflicts(self, &self.replica.snapshot(), now_ms())
     }
 
     /// The current tuples of an entity as one JSON object: a value, or an array for sets and lists. `None` if it has none.
@@ -300,9 +300,14 @@ impl Pod {
         self.importing.lock()
     }
 
-    /// The key that writes for an app, enrolled when it first writes.
+    /// The key that writes for an app, enrolled when it first writes. If there is more than one device, the others are told its name.
     pub(crate) fn author(&self, app: App) -> Result<Arc<Author>, PodError> {
-        Ok(self.member.author(&app.name())?)
+        let known = self.member.processes().len();
+        let author = self.member.author(&app.name())?;
+        if self.member.processes().len() > known {
+            self.name_processes()?;
+        }
+        Ok(author)
     }
 
     /// How many files there are and how large they are, at most five seconds old.

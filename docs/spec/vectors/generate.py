@@ -434,7 +434,7 @@ def device_log():
     blocks = [block for i in order for block in cars[2 * i : 2 * i + 2]]
     did = "did:rhizome:" + text(cids["create"])
     enrol = cbor({
-        "pod": did, "device": multikey(seed[3]), "add": cids["add 3"], "process": multikey(seed[22]), "name": "cli", "nonce": bytes(16),
+        "pod": did, "device": multikey(seed[3]), "add": cids["add 3"], "process": multikey(seed[22]), "nonce": bytes(16),
     })
     certificate = envelope("rhizome/enrol@1", enrol, seed[3])
     genesis = car([cids["create"]], cars[:2])
@@ -490,28 +490,31 @@ def identity():
     seeds = [bytes([i]) * 32 for i in (1, 2)]
     geneses = [genesis(seeds[:1], ["admin"]), genesis(seeds, ["admin", "member"])]
     process = bytes([3]) * 32
-    enrol = cbor({
-        "pod": geneses[0]["did"],
-        "device": multikey(seeds[0]),
-        "process": multikey(process),
-        "name": "cli",
-        "nonce": bytes(16),
-    })
-    enrolment = {
-        "pod": geneses[0]["did"],
-        "device_seed": seeds[0].hex(),
-        "process_seed": process.hex(),
-        "name": "cli",
-        "nonce": bytes(16).hex(),
-        "envelope": envelope("rhizome/enrol@1", enrol, seeds[0]).hex(),
-        "id": text(cid_blake3(enrol)),
-    }
+
+    def enrolment(name):
+        fields = {
+            "pod": geneses[0]["did"],
+            "device": multikey(seeds[0]),
+            "process": multikey(process),
+            "nonce": bytes(16),
+        }
+        enrol = cbor(fields | name)
+        return {
+            "pod": geneses[0]["did"],
+            "device_seed": seeds[0].hex(),
+            "process_seed": process.hex(),
+            "nonce": bytes(16).hex(),
+            "envelope": envelope("rhizome/enrol@1", enrol, seeds[0]).hex(),
+            "id": text(cid_blake3(enrol)),
+        } | name
+
+    named = enrolment({"name": "cli"})
     plain = cbor([
         seeds[0],
         seeds[0],
         bytes.fromhex(geneses[0]["car"]),
         [[bytes([8]) * 8, bytes([9]) * 32]],
-        [["cli", process, bytes.fromhex(enrolment["envelope"])]],
+        [["cli", process, bytes.fromhex(named["envelope"])]],
         bytes(32),
     ])
     stores = [
@@ -523,7 +526,8 @@ def identity():
         "words": words,
         "x_wing": kems,
         "genesis": geneses,
-        "enrolment": enrolment,
+        "enrolment": enrolment({}),
+        "enrolment_with_name": named,
         "log": device_log(),
         "key_store": {
             "device_seed": seeds[0].hex(),
@@ -553,6 +557,7 @@ def seeds(ipld, identity):
         yield name, (len(payload).to_bytes(2, "big") + payload + signatures).hex()
         yield name + "_proposal", cbor([payload, signatures]).hex()
     yield "enrolment/cli", identity["enrolment"]["envelope"]
+    yield "enrolment/named", identity["enrolment_with_name"]["envelope"]
     yield "enrolment/words", identity["words"][0]["words"].encode().hex()
     yield "enrolment/did", identity["genesis"][0]["did"].encode().hex()
     yield "key_store/without_passphrase", identity["key_store"]["files"][0]["file"]

@@ -25,8 +25,10 @@ pub struct Enrol {
     pub add: Option<Cid>,
     /// The process key.
     pub process: PublicKey,
-    /// What the process is, for people: 1 to 64 bytes without control characters.
-    pub name: String,
+    /// What the process was called, in enrolments of before this was left to the pod's own tuples: everybody who keeps a pod sealed can
+    /// read an enrolment. Read and passed on, never written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Random.
     #[serde(with = "serde_bytes")]
     pub nonce: [u8; 16],
@@ -47,13 +49,12 @@ impl Enrol {
     /// out.
     ///
     /// # Errors
-    /// [`IdentityError::Enrolment`] for an unacceptable name or the device's own key.
+    /// [`IdentityError::Enrolment`] for the device's own key.
     pub fn sign(
         pod: Did,
         device: &SigningKey,
         add: Option<Cid>,
         process: PublicKey,
-        name: &str,
         random: Random<'_>,
     ) -> Result<Verified<Self>, IdentityError> {
         let mut nonce = [0; 16];
@@ -63,7 +64,7 @@ impl Enrol {
             device: device.public(),
             add: add.filter(|add| digest(add).as_ref() != pod.genesis_digest()),
             process,
-            name: name.into(),
+            name: None,
             nonce,
         };
         enrol.check()?;
@@ -85,11 +86,8 @@ impl Enrol {
     /// # Errors
     /// [`IdentityError::Enrolment`].
     pub fn check(&self) -> Result<(), IdentityError> {
-        if self.name.is_empty() || self.name.len() > MAX_NAME {
-            return Err(IdentityError::Enrolment("the name must have 1 to 64 bytes"));
-        }
-        if self.name.chars().any(char::is_control) {
-            return Err(IdentityError::Enrolment("the name has control characters"));
+        if let Some(name) = &self.name {
+            check_name(name)?;
         }
         if let Some(add) = &self.add
             && (digest(add).is_none() || digest(add).as_ref() == self.pod.genesis_digest())
@@ -105,4 +103,15 @@ impl Enrol {
         }
         Ok(())
     }
+}
+
+/// Whether a process may be called that.
+pub(crate) fn check_name(name: &str) -> Result<(), IdentityError> {
+    if name.is_empty() || name.len() > MAX_NAME {
+        return Err(IdentityError::Enrolment("the name must have 1 to 64 bytes"));
+    }
+    if name.chars().any(char::is_control) {
+        return Err(IdentityError::Enrolment("the name has control characters"));
+    }
+    Ok(())
 }

@@ -24,7 +24,6 @@ fn enrol(log: &Log, by: Incarnation, process: Key) -> Verified<Enrol> {
         device,
         Some(by.add),
         public(process),
-        "test",
         &mut random(1),
     )
     .unwrap()

@@ -125,10 +125,21 @@ fn enrolment() {
         &SigningKey::from_seed(bytes32(&case["device_seed"])),
         None,
         SigningKey::from_seed(bytes32(&case["process_seed"])).public(),
-        text(&case["name"]),
         &mut once(hex(&case["nonce"])),
     );
     assert_eq!(made.unwrap().to_bytes(), bytes);
+
+    // one of before names were left out
+    let case = &answers["enrolment_with_name"];
+    let bytes = hex(&case["envelope"]);
+    let old = Signed::<Enrol>::from_bytes(&bytes)
+        .unwrap()
+        .verify()
+        .unwrap();
+    assert_eq!(old.name.as_deref(), case["name"].as_str());
+    assert_eq!(old.id().to_string(), case["id"]);
+    assert_eq!(old.to_bytes(), bytes);
+    genesis.admit(&old).unwrap();
 }
 
 /// Key store files written by others open here; so a store of today opens in ten years.
@@ -154,7 +165,7 @@ fn key_stores() {
         let process = store.process(text(&case["process"])).unwrap();
         assert_eq!(
             process.enrol.to_bytes(),
-            hex(&answers["enrolment"]["envelope"])
+            hex(&answers["enrolment_with_name"]["envelope"])
         );
         let words = store.unconfirmed_words().unwrap();
         assert_eq!(words.entropy().expose(), &bytes32(&case["entropy"]));

@@ -279,6 +279,13 @@ impl Member {
         self.keys.lock().processes().any(|(_, own)| own == *key)
     }
 
+    /// The processes that write for this device: what each is called here, and its key. The names are in this device's key store only.
+    pub fn processes(&self) -> Vec<(String, PublicKey)> {
+        let keys = self.keys.lock();
+        let all = keys.processes();
+        all.map(|(name, key)| (name.to_owned(), key)).collect()
+    }
+
     /// The key that writes under this name, enrolled when it first writes.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ pub type Seal = Vec<(u64, CommitId)>;
 /// A key that may write, or might once.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Standing {
-    /// The name in its certificate: which app or process.
+    /// Which app or process it is, if that is known: empty otherwise.
     pub name: String,
     /// One term for each certificate of the key: the seals within all of which a commit must lie to count by that certificate. By a
     /// certificate without seals everything counts, and the key may write. Without certificates nothing does.

@@ -69,7 +69,12 @@ impl Snapshot {
         Ok(Provenance {
             op: OpId(meta.id, place.leaf(), place.op()),
             author,
-            app: self.0.authors.get(&author).map(|s| s.name.clone()),
+            app: self
+                .0
+                .authors
+                .get(&author)
+                .map(|s| s.name.clone())
+                .filter(|name| !name.is_empty()),
             hlc: meta.hlc,
             seq: meta.seq,
         })

@@ -72,7 +72,7 @@ impl Maker {
             let add = set.resolution().device(&device.public());
             let add = add.map(|a| a.incarnation.add);
             let mut random = |out: &mut [u8]| self.random(out);
-            let enrol = Enrol::sign(set.did(), device, add, process, "app", &mut random)?;
+            let enrol = Enrol::sign(set.did(), device, add, process, &mut random)?;
             set.add(Certificate::Enrol(Box::new(enrol)))?;
         }
         for _ in 0..3 {

@@ -137,7 +137,7 @@ impl Owner {
         let add = add.map(|a| a.incarnation.add);
         let salt = self.salt();
         let key = process(n).public();
-        Enrol::sign(self.set.did(), &by.key, add, key, "app", &mut random(salt)).unwrap()
+        Enrol::sign(self.set.did(), &by.key, add, key, &mut random(salt)).unwrap()
     }
 
     /// The laptop lets a process write.

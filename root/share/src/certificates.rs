@@ -54,7 +54,7 @@ pub enum Added {
 /// How far what a process key writes counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Writer {
-    /// The name in its certificate.
+    /// The name in its certificate; empty in all but old ones.
     pub name: String,
     /// The device that enrolled it.
     pub device: PublicKey,
@@ -215,14 +215,14 @@ impl Certificates {
                 continue;
             };
             let writer = out.entry(enrol.process).or_insert_with(|| Writer {
-                name: enrol.name.clone(),
+                name: enrol.name.clone().unwrap_or_default(),
                 device: enrol.device,
                 terms: Vec::new(),
             });
             match standing {
                 Standing::Whole => {
                     // of several certificates the one that lets it write says its name
-                    writer.name.clone_from(&enrol.name);
+                    writer.name = enrol.name.clone().unwrap_or_default();
                     writer.device = enrol.device;
                     writer.terms.push(Vec::new());
                 }

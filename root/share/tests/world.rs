@@ -82,15 +82,7 @@ impl Machine {
         let process = SigningKey::from_seed([process; 32]).public();
         let now = log.resolve();
         let add = now.device(&self.public()).map(|a| a.incarnation.add);
-        Enrol::sign(
-            log.did(),
-            &self.key,
-            add,
-            process,
-            "app",
-            &mut random(self.seed),
-        )
-        .unwrap()
+        Enrol::sign(log.did(), &self.key, add, process, &mut random(self.seed)).unwrap()
     }
 }
 

@@ -303,17 +303,11 @@ impl KeyStore {
         if self.contents.processes.len() >= MAX_PROCESSES {
             return Err(IdentityError::Full("256 processes"));
         }
+        crate::enrol::check_name(name)?;
         let did = self.did().ok_or(IdentityError::NoIdentity)?;
         let seed = Secret::random(random);
         let key = SigningKey::from_seed(*seed.expose());
-        let enrol = Enrol::sign(
-            did,
-            &self.device(),
-            self.contents.add,
-            key.public(),
-            name,
-            random,
-        )?;
+        let enrol = Enrol::sign(did, &self.device(), self.contents.add, key.public(), random)?;
         self.contents.processes.insert(
             name.into(),
             contents::Process {

@@ -113,11 +113,20 @@ pub enum Command {
         listen: SocketAddr,
     },
     /// Keep other people's pods, sealed: an always-on peer that can read none of them
+    #[command(args_conflicts_with_subcommands = true)]
     CloudPeer {
+        #[command(subcommand)]
+        command: Option<CloudPeerCommand>,
         /// Where to be reached
         #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7500")]
         listen: SocketAddr,
-        /// What each pod may take
+        /// Also relay between devices of the pods that are kept, here: plain HTTP, for behind a server that speaks TLS
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        relay: Option<SocketAddr>,
+        /// The URL by which devices reach the relay, if it is not that of its address
+        #[arg(long, value_name = "URL", requires = "relay")]
+        relay_url: Option<String>,
+        /// What each pod may take, if its invitation does not say otherwise
         #[arg(long, value_name = "MiB", default_value_t = rhizome_pod::DEFAULT_QUOTA >> 20)]
         quota: u64,
     },
@@ -177,6 +186,50 @@ impl From<Touch> for rhizome_pod::Mode {
             Touch::Battery => Self::Battery,
         }
     }
+}
+
+#[derive(Subcommand)]
+pub enum CloudPeerCommand {
+    /// Let somebody have a pod kept: prints an address with an invitation, once
+    Invite {
+        /// How many pods may be kept by it; 0 for any number
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        pods: u32,
+        /// How long it is good; 0 for ever
+        #[arg(long, value_name = "HOURS", default_value_t = 7 * 24)]
+        hours: u32,
+        /// What each of them may take, if not as much as all others
+        #[arg(long, value_name = "MiB")]
+        quota: Option<u64>,
+        /// For whom it is; for your own list
+        #[arg(long, value_name = "TEXT")]
+        note: Option<String>,
+    },
+    /// List the invitations
+    Invitations,
+    /// Take an invitation back; pods that are kept by it stay
+    Revoke {
+        /// Its name, as `rhizome cloud-peer invitations` lists it
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+    /// List the pods that are kept, and what each takes
+    Pods,
+    /// Change what a pod may take; what is there stays
+    Quota {
+        /// Whose
+        #[arg(value_name = "DID")]
+        did: String,
+        /// How much
+        #[arg(value_name = "BYTES")]
+        bytes: u64,
+    },
+    /// Keep a pod no longer, and delete all there is of it
+    Forget {
+        /// Whose
+        #[arg(value_name = "DID")]
+        did: String,
+    },
 }
 
 #[derive(Subcommand)]

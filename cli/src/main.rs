@@ -5,6 +5,7 @@
 
 mod arguments;
 mod bench;
+mod cloud_peer;
 mod commands;
 mod network;
 mod open;
@@ -15,7 +16,11 @@ mod repl;
 use arguments::{Arguments, Command, DevicesCommand, PeersCommand, RecoveryCommand};
 use clap::Parser;
 use output::{Failure, Output};
+use rhizome_pod::CloudOptions;
 use std::process::ExitCode;
+
+/// What is said on standard error, unless `RHIZOME_LOG` says otherwise. A relay that ends with its node is no error.
+const LOG: &str = "warn,iroh::socket::transports::relay=off";
 
 /// Commits and queries allocate much that is small and short-lived.
 #[global_allocator]
@@ -27,7 +32,7 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("RHIZOME_LOG")
-                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn")),
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(LOG)),
         )
         .init();
     let output = Output::new(arguments.json);
@@ -90,7 +95,23 @@ fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
             Some(PeersCommand::Remove { key }) => network::remove_peer(&home, key, output),
         },
         Command::Sync { once: _, listen } => network::sync(&home, *listen, output),
-        Command::CloudPeer { listen, quota } => network::cloud_peer(&home, *listen, *quota, output),
+        Command::CloudPeer {
+            command: None,
+            listen,
+            quota,
+            relay,
+            relay_url,
+        } => {
+            let mut options = CloudOptions::at(vec![*listen]);
+            options.quota = quota << 20;
+            options.relay = *relay;
+            options.relay_url.clone_from(relay_url);
+            cloud_peer::run(&home, options, output)
+        }
+        Command::CloudPeer {
+            command: Some(command),
+            ..
+        } => cloud_peer::manage(&home, command, output),
         Command::Recover { peer, listen } => network::recover(&home, peer, *listen, output),
         Command::Recovery { command } => match command {
             None => recovery::state(&home, output),

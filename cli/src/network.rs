@@ -132,7 +132,7 @@ pub fn devices(home: &Home, output: &Output) -> Result<(), Failure> {
     })
 }
 
-fn lines(list: &Json, line: impl Fn(&Json) -> String) -> String {
+pub(crate) fn lines(list: &Json, line: impl Fn(&Json) -> String) -> String {
     let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
     list.iter().map(line).collect::<Vec<_>>().join("\n")
 }
@@ -261,28 +261,6 @@ pub fn recover(
             report_text(&a["sync"])
         )
     })
-}
-
-pub fn cloud_peer(
-    home: &Home,
-    listen: SocketAddr,
-    quota: u64,
-    output: &Output,
-) -> Result<(), Failure> {
-    let opening = home.opening("cloud-peer");
-    network::cloud_peer(
-        home.pod.directory(),
-        &opening,
-        listen,
-        quota << 20,
-        |address| {
-            // nobody reads this any more if standard output is closed, and the peer is up all the same
-            let _ = output.answer(&json!({ "address": address }), |_| {
-            format!("This peer keeps pods for whoever has its address:\n\n  rhizome peers add {address}\n\nStop it with Ctrl-C.")
-        });
-        },
-    )?;
-    Ok(())
 }
 
 pub fn digest(home: &Home, output: &Output) -> Result<(), Failure> {

@@ -1,5 +1,7 @@
 //! The command from outside, as a script uses it.
 
+#[cfg(target_os = "linux")]
+mod cloud;
 mod contract;
 mod direct;
 mod friends;

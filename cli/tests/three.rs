@@ -39,7 +39,7 @@ pub fn run(home: &Path, arguments: &[&str]) -> Option<Json> {
 
 /// A process that stays, with the first line it printed.
 pub struct Process {
-    child: Child,
+    pub child: Child,
     pub ready: Json,
 }
 
@@ -66,7 +66,7 @@ impl Process {
     }
 
     /// As the power does it.
-    fn kill(mut self) {
+    pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }

@@ -184,6 +184,21 @@ impl Client {
         format!("Bearer {}", self.running.token)
     }
 
+    /// The pods that a cloud peer keeps.
+    pub(crate) fn cloud_pods(&self) -> Result<Json, PodError> {
+        self.get("/pods")
+    }
+
+    /// The invitations of a cloud peer.
+    pub(crate) fn cloud_invitations(&self) -> Result<Json, PodError> {
+        self.get("/invitations")
+    }
+
+    /// Another request to a cloud peer.
+    pub(crate) fn cloud(&self, path: &str, body: &Json) -> Result<Json, PodError> {
+        self.post(path, body)
+    }
+
     fn get(&self, path: &str) -> Result<Json, PodError> {
         self.answer(
             self.agent

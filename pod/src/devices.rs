@@ -1,6 +1,6 @@
 //! The person's devices: which there are, what they are called, and taking one out.
 
-use rhizome_identity::{Action, Role};
+use rhizome_identity::{Action, Log, Role};
 use rhizome_ipld::PublicKey;
 use rhizome_tuple::CommitId;
 use serde_json::{Value as Json, json};
@@ -119,15 +119,7 @@ impl Pod {
 
     /// Whether a key is or was one of the pod's devices.
     pub(crate) fn was_device(&self, key: &PublicKey) -> bool {
-        let (_, log) = self.device_log();
-        let founders = log.genesis().devices.iter();
-        let mut founders = founders.map(|device| device.key);
-        founders.any(|k| k == *key)
-            || log.operations().any(|o| match o.action() {
-                Action::DeviceAdd(add) => add.device.key == *key,
-                Action::Recover(recover) => recover.devices.iter().any(|d| d.key == *key),
-                _ => false,
-            })
+        was_listed(&self.device_log().1, key)
     }
 
     /// The device that wrote a commit, if the commit is here and it is known whose key signed it.
@@ -150,4 +142,15 @@ impl Pod {
             "commits": now.commit_count(),
         }))
     }
+}
+
+/// Whether a device log lists a key, or did once.
+pub(crate) fn was_listed(log: &Log, key: &PublicKey) -> bool {
+    let mut founders = log.genesis().devices.iter();
+    founders.any(|device| device.key == *key)
+        || log.operations().any(|o| match o.action() {
+            Action::DeviceAdd(add) => add.device.key == *key,
+            Action::Recover(recover) => recover.devices.iter().any(|d| d.key == *key),
+            _ => false,
+        })
 }

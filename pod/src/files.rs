@@ -3,17 +3,17 @@
 //! A device asks another for files by their hash. A sealed peer has ciphertext under blind names, which only who has the keys of the pod can
 //! tell, and gets nothing else.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use rhizome_blob::{
     Answer, BlobKeys, BlobStore, Fetch, Held, Holding, Limits, MAX_BLOB, MAX_NAMES, Push, PushStep,
-    Request, Sealed, SealedBlob, Step, serve,
+    Request, Sealed, SealedBlob, SealedStore, Served, Step, serve,
 };
 use rhizome_ipld::Cid;
 use rhizome_network::Link;
 use tokio::task::block_in_place;
 
-use crate::{Pod, PodError};
+use crate::{Pod, PodError, cloud::Turn};
 
 /// Questions that may be on their way without an answer.
 const WINDOW: usize = 4;
@@ -40,21 +40,48 @@ pub struct Carried {
     pub failed: u64,
 }
 
-/// Answers questions about files until the other side hangs up.
-pub(crate) async fn answer(link: &mut Link, holding: Holding<'_>) -> Result<(), PodError> {
-    let limits = Limits {
-        max_len: MAX_BLOB,
-        may_put: true,
-    };
+/// To all who may ask at all.
+const LIMITS: Limits = Limits {
+    max_len: MAX_BLOB,
+    may_put: true,
+};
+
+/// Answers a device's questions about files until it hangs up.
+pub(crate) async fn answer(link: &mut Link, blobs: &BlobStore) -> Result<(), PodError> {
     while let Some(bytes) = link.receive().await? {
         let request = Request::from_bytes(&bytes).map_err(|e| PodError::Peer(e.to_string()))?;
-        let served = block_in_place(|| serve(request, holding, limits));
-        if let Some(trouble) = served.trouble {
-            tracing::warn!(%trouble, "a file could not be served");
-        }
-        link.send(encode(&served.answer)?).await?;
+        let served = block_in_place(|| serve(request, Holding::Plain(blobs), LIMITS));
+        say(link, &served).await?;
     }
     Ok(())
+}
+
+/// The same at a sealed peer: when it is the pod's turn, and as long as `admits` says that it may.
+pub(crate) async fn answer_sealed(
+    link: &mut Link,
+    store: &Arc<SealedStore>,
+    turn: &Turn,
+    admits: &(dyn Fn() -> bool + Send + Sync),
+) -> Result<(), PodError> {
+    while let Some(bytes) = link.receive().await? {
+        let request = Request::from_bytes(&bytes).map_err(|e| PodError::Peer(e.to_string()))?;
+        if !admits() {
+            break;
+        }
+        let store = Arc::clone(store);
+        let served = turn
+            .work(move || serve(request, Holding::Sealed(&store), LIMITS))
+            .await?;
+        say(link, &served).await?;
+    }
+    Ok(())
+}
+
+async fn say(link: &mut Link, served: &Served) -> Result<(), PodError> {
+    if let Some(trouble) = &served.trouble {
+        tracing::warn!(%trouble, "a file could not be served");
+    }
+    Ok(link.send(encode(&served.answer)?).await?)
 }
 
 fn encode(answer: &Answer) -> Result<Vec<u8>, PodError> {

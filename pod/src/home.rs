@@ -286,6 +286,27 @@ pub(crate) fn make_private(directory: &Path) -> Result<(), PodError> {
         .map_err(|e| PodError::file(directory, e))
 }
 
+/// Replaces a file that only its owner may read: all of it, on stable storage, or nothing.
+pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), PodError> {
+    let new = path.with_extension("new");
+    let io = |error| PodError::file(&new, error);
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&new).map_err(io)?;
+    std::io::Write::write_all(&mut file, bytes).map_err(io)?;
+    file.sync_all().map_err(io)?;
+    drop(file);
+    fs::rename(&new, path).map_err(io)?;
+    #[cfg(unix)]
+    if let Some(directory) = path.parent() {
+        let synced = fs::File::open(directory).and_then(|d| d.sync_all());
+        synced.map_err(|e| PodError::file(directory, e))?;
+    }
+    Ok(())
+}
+
 /// A source of randomness for the crates below, which draw none themselves. It fails here, before anything is made, if the system has
 /// none; one that works once does not stop working.
 pub(crate) fn random_bytes() -> Result<impl FnMut(&mut [u8]), PodError> {

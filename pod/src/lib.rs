@@ -48,7 +48,7 @@ mod transact;
 pub use http::fuzzing;
 
 pub use client::Client;
-pub use cloud::{CloudPeer, DEFAULT_QUOTA};
+pub use cloud::{CloudDesk, CloudOptions, CloudPeer, DEFAULT_QUOTA, Invitation, Invite, Kept};
 pub use devices::{DeviceDetail, host_name};
 pub use directory::Peer;
 pub use doctor::{Diagnosis, DoctorProgress};

@@ -6,7 +6,10 @@ use rhizome_identity::{RecoveryWords, Role};
 use rhizome_network::PeerAddress;
 use tokio::{runtime::Runtime, time::Instant};
 
-use crate::{CloudPeer, Joined, Opening, PairingCode, PeerReport, Pod, PodError, PodHome, PodNode};
+use crate::{
+    CloudOptions, CloudPeer, Joined, Opening, PairingCode, PeerReport, Pod, PodError, PodHome,
+    PodNode, cloud::AT_WORK,
+};
 
 /// How long the device that showed the code stays for the new one to get what the pod holds.
 const FIRST_SYNC: Duration = Duration::from_mins(10);
@@ -14,8 +17,15 @@ const FIRST_SYNC: Duration = Duration::from_mins(10);
 const FIRST_CALL: Duration = Duration::from_secs(15);
 
 fn runtime() -> Result<Runtime, PodError> {
+    // tokio's own bound
+    runtime_with(512)
+}
+
+/// Threads that wait for the disk cost memory even when they are idle: 4 MB each, after they have seen a large message.
+fn runtime_with(blocking: usize) -> Result<Runtime, PodError> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(4)
+        .max_blocking_threads(blocking)
         .enable_all()
         .build()
         .map_err(|e| PodError::file(Path::new("threads"), e))
@@ -123,12 +133,11 @@ pub fn recover(
 pub fn cloud_peer(
     directory: &Path,
     opening: &Opening,
-    listen: SocketAddr,
-    quota: u64,
+    options: CloudOptions,
     ready: impl FnOnce(&str),
 ) -> Result<(), PodError> {
-    runtime()?.block_on(async {
-        let peer = CloudPeer::start(directory, opening, vec![listen], quota).await?;
+    runtime_with(AT_WORK + 16)?.block_on(async {
+        let peer = CloudPeer::start(directory, opening, options).await?;
         ready(&peer.invitation()?);
         interrupted().await;
         peer.shutdown().await

@@ -11,12 +11,11 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use rhizome_blob::Holding;
 use rhizome_identity::{Log, Operation, Proposal, Role as DeviceRole};
 use rhizome_ipld::PublicKey;
 use rhizome_member::{MemberStore, News};
 use rhizome_network::{
-    Admission, Discovery, Link, Node, NodeConfig, PeerAddress, Protocol, Services,
+    Admission, Discovery, Link, Node, NodeConfig, PeerAddress, Protocol, RelayAccess, Services,
 };
 use rhizome_share::Certificate;
 use rhizome_sync::{Local, Output, Role};
@@ -34,7 +33,7 @@ use crate::{
     home::random_bytes,
     pairing::{self, PairingCode},
     reach::Reach,
-    sync::{Exchanged, Told, Until, drive, hello},
+    sync::{Exchanged, Told, Until, Way, drive, hello},
     touch::DIAL_TIME,
 };
 
@@ -51,6 +50,8 @@ pub const PAIRING_ATTEMPTS: u32 = 5;
 pub struct PodNode {
     shared: Arc<Shared>,
     node: Node,
+    /// Those in use.
+    relays: Mutex<BTreeSet<String>>,
 }
 
 pub(crate) struct Shared {
@@ -211,10 +212,37 @@ impl PodNode {
         let config = NodeConfig {
             bind: listen,
             discovery: if is_near { vec![] } else { vec![discovery] },
+            more_relays: true,
             ..NodeConfig::default()
         };
         let node = Node::start(services, config).await?;
-        Ok(Self { shared, node })
+        let started = Self {
+            shared,
+            node,
+            relays: Mutex::default(),
+        };
+        started.use_relays().await?;
+        Ok(started)
+    }
+
+    /// Uses the relays of the peers that keep the pod, as far as it does not yet. They know this device by its key and its pod. From then
+    /// on they are part of the address that the other devices are told.
+    pub(crate) async fn use_relays(&self) -> Result<(), PodError> {
+        for peer in self.shared.pod.peers()? {
+            let Ok(address) = peer.address.parse::<PeerAddress>() else {
+                continue;
+            };
+            for url in address.relays() {
+                if self.relays.lock().insert(url.clone()) {
+                    let access = RelayAccess {
+                        url: url.clone(),
+                        token: Some(self.shared.pod.did().to_owned()),
+                    };
+                    self.node.add_relay(&access).await?;
+                }
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -318,6 +346,7 @@ impl PodNode {
     ) -> Result<PeerReport, PodError> {
         let first = self.sync_with(address, token).await?;
         tokio::task::block_in_place(|| self.shared.pod.remember_peer(address))?;
+        self.use_relays().await?;
         let mut last = self.sync_with(address, None).await?;
         last.received += first.received;
         last.certificates += first.certificates;
@@ -544,7 +573,7 @@ impl Shared {
     async fn answer_files(&self, mut link: Link) {
         let key = link.peer();
         let done = match self.check(&mut link).await {
-            Ok(true) => files::answer(&mut link, Holding::Plain(self.pod.blobs())).await,
+            Ok(true) => files::answer(&mut link, self.pod.blobs()).await,
             Ok(false) => Ok(()),
             Err(error) => Err(error),
         };
@@ -583,6 +612,7 @@ impl Shared {
                 return Ok(false);
             }
         }
+        link.welcome();
         hello::reply(link, &hello::Answer::Ready).await?;
         Ok(true)
     }
@@ -594,7 +624,7 @@ impl Shared {
         until: Until,
     ) -> Result<Exchanged, PodError> {
         let key = link.peer();
-        let mut store = MemberStore::new(Arc::clone(self.pod.member()));
+        let store = MemberStore::new(Arc::clone(self.pod.member()));
         let taking = store.taking();
         let (news, locals) = mpsc::unbounded_channel();
         let reach = Arc::clone(&self.reach);
@@ -650,7 +680,7 @@ impl Shared {
                 reach.hear(&mut session, output);
             }
         };
-        let done = drive(link, role, &mut store, locals, until, &mut on).await;
+        let done = drive(link, role, store, locals, until, &Way::default(), &mut on).await;
         if let Err(error) = &done {
             self.note(&key, |s| s.error = Some(error.to_string()));
         }

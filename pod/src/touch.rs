@@ -95,6 +95,9 @@ impl PodNode {
             if !alone && let Err(error) = tokio::task::block_in_place(|| self.announce()) {
                 tracing::debug!(%error, "the other devices cannot be told where this one is");
             }
+            if let Err(error) = self.use_relays().await {
+                tracing::warn!(%error, "a relay is not used");
+            }
             let all = self.pod().acquaintances().unwrap_or_default();
             contacts.retain(|key, _| all.iter().any(|a| a.key == *key));
             let states = self.peers();

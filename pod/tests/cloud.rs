@@ -8,10 +8,10 @@ use std::{
 };
 
 use rhizome_identity::RecoveryWords;
-use rhizome_network::PeerAddress;
+use rhizome_network::{Mode, PeerAddress};
 use rhizome_pod::{
-    App, CloudPeer, DEFAULT_QUOTA, DeviceRole, Opening, PeerReport, Pod, PodError, PodHome,
-    PodNode, json::parse_changes, parse_peer,
+    App, CloudDesk, CloudOptions, CloudPeer, DeviceRole, Invite, Opening, PeerReport, Pod,
+    PodError, PodHome, PodNode, json::parse_changes, parse_peer,
 };
 use serde_json::{Value as Json, json};
 
@@ -24,7 +24,7 @@ fn anywhere() -> Vec<SocketAddr> {
 
 async fn cloud(dir: &Path) -> (CloudPeer, PeerAddress, Option<Vec<u8>>) {
     let (home, opening) = (dir.join("cloud"), Opening::by("test"));
-    let peer = CloudPeer::start(&home, &opening, anywhere(), DEFAULT_QUOTA)
+    let peer = CloudPeer::start(&home, &opening, CloudOptions::at(anywhere()))
         .await
         .unwrap();
     let (address, token) = parse_peer(&peer.invitation().unwrap()).unwrap();
@@ -149,7 +149,7 @@ async fn devices_that_never_meet_converge_through_a_peer_that_reads_nothing() {
     assert_eq!(digest(&phone), digest(&laptop));
     let usage = peer.pods().unwrap();
     assert_eq!(usage.len(), 1);
-    assert!(usage[0].commits >= 5);
+    assert!(usage[0].usage.commits >= 5);
 
     for node in [a, b] {
         node.shutdown().await.unwrap();
@@ -214,6 +214,170 @@ async fn words_take_the_pod_back_on_an_empty_machine() {
     let refused = a.sync_with(&d.address().unwrap(), None).await;
     assert!(matches!(refused, Err(PodError::Refused(_))), "{refused:?}");
     for node in [a, d] {
+        node.shutdown().await.unwrap();
+    }
+    peer.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn invitations_are_good_once_and_pods_have_quotas() {
+    let dir = tempfile::tempdir().unwrap();
+    let (peer, address, _) = cloud(dir.path()).await;
+    let (home, opening) = (PodHome::at(dir.path().join("cloud")), Opening::by("test"));
+    let desk = || CloudDesk::open(&home, &opening).unwrap();
+    let invite = |pods, quota| {
+        let invite = Invite {
+            pods: Some(pods),
+            quota: Some(quota),
+            ..Invite::default()
+        };
+        let made = tokio::task::block_in_place(|| desk().invite(&invite)).unwrap();
+        let (at, token) = parse_peer(made["address"].as_str().unwrap()).unwrap();
+        assert_eq!(at, address);
+        token
+    };
+    let once = invite(1, 1 << 20);
+    let person = |name: &str| {
+        let home = PodHome::at(dir.path().join(name));
+        Arc::new(home.init(&Opening::by("test")).unwrap())
+    };
+    let (anna, ben) = (person("anna"), person("ben"));
+    let (a, b) = (start(&anna).await, start(&ben).await);
+    a.add_peer(&address, once.as_deref()).await.unwrap();
+    // the same person may say it twice, another one not
+    a.add_peer(&address, once.as_deref()).await.unwrap();
+    let refused = b.add_peer(&address, once.as_deref()).await;
+    assert!(matches!(refused, Err(PodError::Refused(_))), "{refused:?}");
+
+    // what goes beyond the quota is refused, and taken once there is room
+    let big = "x".repeat(700_000);
+    say(&anna, &big);
+    say(&anna, &big);
+    let report = sync(&a).await;
+    assert!(!report.equal, "{report:?}");
+    let pods = tokio::task::block_in_place(|| desk().pods()).unwrap();
+    let kept = &pods["pods"][0];
+    assert_eq!(
+        (&kept["did"], &kept["quota"]),
+        (&json!(anna.did()), &json!(1 << 20))
+    );
+    assert!(kept["bytes"].as_u64().unwrap() < 2 << 20);
+    assert!(kept["last_seen_ms"].as_u64() >= kept["since_ms"].as_u64());
+    tokio::task::block_in_place(|| desk().set_quota(anna.did(), 64 << 20)).unwrap();
+    assert!(sync(&a).await.equal);
+
+    // taken back before it is used
+    let other = invite(1, 1 << 20);
+    tokio::task::block_in_place(|| {
+        let all = desk().invitations().unwrap();
+        let all = all["invitations"].as_array().unwrap();
+        assert_eq!(all.len(), 3); // the standing one is there too
+        desk().revoke(all[2]["id"].as_str().unwrap()).unwrap();
+    });
+    let refused = b.add_peer(&address, other.as_deref()).await;
+    assert!(matches!(refused, Err(PodError::Refused(_))), "{refused:?}");
+
+    // a pod with an open session is forgotten: nothing of it is left
+    let cid = anna.blobs().put_bytes(&FILE.repeat(3000)).unwrap();
+    change(
+        &anna,
+        &json!([{ "assert": { "entity": "_:p", "attribute": "social/blob", "value": { "blob": cid.to_string() } } }]),
+    );
+    assert_eq!(sync(&a).await.files.pushed, 1);
+    tokio::task::block_in_place(|| desk().forget(anna.did())).unwrap();
+    assert!(peer.pods().unwrap().is_empty());
+    let blobs = dir.path().join("cloud/blobs");
+    assert_eq!(fs::read_dir(blobs).unwrap().count(), 0);
+    let refused = a.sync_with(&address, None).await;
+    assert!(matches!(refused, Err(PodError::Refused(_))), "{refused:?}");
+    for node in [a, b] {
+        node.shutdown().await.unwrap();
+    }
+    peer.shutdown().await.unwrap();
+    // what is kept can be seen while the peer does not run
+    assert!(
+        desk().pods().unwrap()["pods"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
+    assert!(desk().invite(&Invite::default()).is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_devices_that_know_of_each_other_through_the_relay_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = CloudOptions::at(anywhere());
+    options.relay = Some(anywhere()[0]);
+    let opening = Opening::by("test");
+    let peer = CloudPeer::start(&dir.path().join("cloud"), &opening, options)
+        .await
+        .unwrap();
+    let (address, token) = parse_peer(&peer.invitation().unwrap()).unwrap();
+    assert_eq!(address.relays().len(), 1);
+    let laptop = laptop(dir.path());
+    let a = start(&laptop).await;
+    a.add_peer(&address, token.as_deref()).await.unwrap();
+    let (code, mut waiting) = a.invite(DeviceRole::Member).unwrap();
+    let home = PodHome::at(dir.path().join("phone"));
+    let phone = home.join(&opening, &code, "phone", anywhere()).await;
+    let phone = Arc::new(phone.unwrap());
+    waiting.joined().await.unwrap();
+    let b = start(&phone).await;
+    // the phone learns of the peer, the peer of the phone
+    b.sync_with(&a.address().unwrap(), None).await.unwrap();
+    b.sync_with(&address, None).await.unwrap();
+    b.shutdown().await.unwrap();
+    let b = start(&phone).await;
+
+    say(&laptop, "by the laptop");
+    say(&phone, "by the phone");
+    let key = a.address().unwrap().key();
+    let behind = PeerAddress::new(key)
+        .unwrap()
+        .with_relay(&address.relays()[0])
+        .unwrap();
+    assert!(behind.sockets().is_empty());
+    let until = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+    let report = loop {
+        // the relay may not know one of them yet
+        match b.sync_with(&behind, None).await {
+            Ok(report) => break report,
+            Err(error) if tokio::time::Instant::now() > until => panic!("{error}"),
+            Err(_) => (),
+        }
+    };
+    assert!(report.equal, "{report:?}");
+    assert_eq!(digest(&phone), digest(&laptop));
+
+    // who is no device of a pod that is kept is not relayed for
+    let stranger = PodHome::at(dir.path().join("stranger"));
+    let stranger = Arc::new(stranger.init(&opening).unwrap());
+    stranger.remember_peer(&address).unwrap();
+    let c = start(&stranger).await;
+    assert!(c.sync_with(&behind, None).await.is_err());
+
+    // left to themselves they find the peer and each other there, though its own port is closed to them
+    say(&laptop, "more by the laptop");
+    let closed = PeerAddress::new(address.key())
+        .unwrap()
+        .with_relay(&address.relays()[0])
+        .unwrap();
+    for pod in [&laptop, &phone] {
+        pod.forget_peer(&address.key()).unwrap();
+        pod.remember_peer(&closed).unwrap();
+    }
+    let both = async {
+        while digest(&phone) != digest(&laptop) {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    };
+    tokio::select! {
+        () = a.keep_in_touch(Mode::Normal) => unreachable!(),
+        () = b.keep_in_touch(Mode::Normal) => unreachable!(),
+        done = tokio::time::timeout(std::time::Duration::from_secs(40), both) => done.unwrap(),
+    }
+    for node in [a, b, c] {
         node.shutdown().await.unwrap();
     }
     peer.shutdown().await.unwrap();

@@ -32,9 +32,9 @@ use tower_http::compression::{
 };
 
 use crate::{Pod, PodError, PodNode, jobs::Jobs};
-use guard::{Hosts, Tokens, bearer, same_secret};
-use reply::Refusal;
-pub(crate) use reply::error_json;
+use guard::Hosts;
+pub(crate) use guard::{Tokens, bearer, same_secret};
+pub(crate) use reply::{Answer, Refusal, error_json};
 pub use serve::{Serving, serve};
 
 /// Bytes of a query with its inputs.

@@ -1,6 +1,6 @@
 //! A session on a link: what it says is done, what happens is told to it.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use rhizome_network::{Link, NetworkError, Traffic};
 use rhizome_sync::{Input, Limits, Local, Output, Role, Session, Store, Synced};
@@ -10,7 +10,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::PodError;
+use crate::{PodError, cloud::Turn};
 
 /// What a session is told from this side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,18 +48,59 @@ pub(crate) struct Exchanged {
 /// Rounds that are begun to see whether both sides are equal.
 const ROUNDS: u64 = 8;
 
+/// How a session works.
+#[derive(Default)]
+pub(crate) struct Way {
+    /// What it may use.
+    pub limits: Limits,
+    /// Whose turn to wait for, each time it works.
+    pub turn: Option<Turn>,
+}
+
+/// A session and what it is about.
+struct Machine<S> {
+    session: Session,
+    store: S,
+}
+
+impl Way {
+    /// Works. The machine is away meanwhile if it is not this task's turn to work itself.
+    async fn work<S: Send + 'static, T: Send + 'static>(
+        &self,
+        machine: &mut Option<Box<Machine<S>>>,
+        work: impl FnOnce(&mut Session, &mut S) -> T + Send + 'static,
+    ) -> Result<T, PodError> {
+        let mut at_work = machine.take().ok_or(NetworkError::Timeout {
+            what: "a session that was given up",
+            limit: Duration::ZERO,
+        })?;
+        let run = move || {
+            let out = work(&mut at_work.session, &mut at_work.store);
+            (at_work, out)
+        };
+        let (back, out) = match &self.turn {
+            Some(turn) => turn.work(run).await?,
+            None => block_in_place(run),
+        };
+        *machine = Some(back);
+        Ok(out)
+    }
+}
+
 /// Runs a session until it is over. The runtime must have several threads: the store is used from within.
-pub(crate) async fn drive(
+pub(crate) async fn drive<S: Store + Send + 'static>(
     link: Link,
     role: Role,
-    store: &mut (dyn Store + Send + Sync),
+    store: S,
     mut news: mpsc::UnboundedReceiver<Told>,
     until: Until,
+    way: &Way,
     on: &mut (dyn FnMut(&Output) + Send),
 ) -> Result<Exchanged, PodError> {
     let start = Instant::now();
-    let now = || start.elapsed().as_millis() as u64;
-    let mut session = Session::new(role, link.keying(), 0, Limits::default());
+    let now = move || start.elapsed().as_millis() as u64;
+    let session = Session::new(role, link.keying(), 0, way.limits.clone());
+    let mut machine = Some(Box::new(Machine { session, store }));
     let (mut sender, mut receiver) = link.split();
     let (outbox, mut waiting) = mpsc::channel::<Vec<u8>>(1);
     let writer = tokio::spawn(async move {
@@ -72,6 +113,7 @@ pub(crate) async fn drive(
     let mut done = Exchanged::default();
     let mut deadline = None;
     let mut result = Ok(());
+    let mut ready = VecDeque::new();
     'session: loop {
         let mut room = true;
         loop {
@@ -79,8 +121,14 @@ pub(crate) async fn drive(
                 room = false;
                 break;
             };
-            let Some(output) = block_in_place(|| session.poll(store)) else {
-                break;
+            let Some(output) = ready.pop_front() else {
+                ready = way
+                    .work(&mut machine, |session, store| outputs(session, store))
+                    .await?;
+                if ready.is_empty() {
+                    break;
+                }
+                continue;
             };
             on(&output);
             match output {
@@ -98,7 +146,10 @@ pub(crate) async fn drive(
                         if settled || synced.round >= ROUNDS {
                             break 'session;
                         }
-                        block_in_place(|| session.handle(now(), Input::Recheck, store));
+                        way.work(&mut machine, move |session, store| {
+                            session.handle(now(), Input::Recheck, store);
+                        })
+                        .await?;
                     }
                 }
                 Output::Abort(error) => {
@@ -113,7 +164,9 @@ pub(crate) async fn drive(
         tokio::select! {
             permit = outbox.reserve(), if !room => if permit.is_err() { break },
             message = receiver.receive() => match message {
-                Ok(Some(bytes)) => block_in_place(|| session.handle(now(), Input::Message(&bytes), store)),
+                Ok(Some(bytes)) => way.work(&mut machine, move |session, store| {
+                    session.handle(now(), Input::Message(&bytes), store);
+                }).await?,
                 Ok(None) => break,
                 Err(error) => {
                     result = Err(error.into());
@@ -125,11 +178,11 @@ pub(crate) async fn drive(
                     Told::New(local) => Input::Local(local),
                     Told::Judged => Input::Recheck,
                 };
-                block_in_place(|| session.handle(now(), input, store));
+                way.work(&mut machine, move |session, store| session.handle(now(), input, store)).await?;
             },
             () = tick, if deadline.is_some() => {
                 deadline = None;
-                block_in_place(|| session.handle(now(), Input::Tick, store));
+                way.work(&mut machine, move |session, store| session.handle(now(), Input::Tick, store)).await?;
             },
         }
     }
@@ -145,4 +198,20 @@ pub(crate) async fn drive(
         _ => done.traffic = receiver.traffic(),
     }
     result.map(|()| done)
+}
+
+/// What a session says to do, up to the next message or the end of a round.
+fn outputs(session: &mut Session, store: &dyn Store) -> VecDeque<Output> {
+    let mut out = VecDeque::new();
+    while let Some(output) = session.poll(store) {
+        let last = matches!(
+            output,
+            Output::Send(_) | Output::Synced(_) | Output::Abort(_)
+        );
+        out.push_back(output);
+        if last {
+            break;
+        }
+    }
+    out
 }

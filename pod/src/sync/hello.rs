@@ -3,7 +3,8 @@
 //! ```text
 //! dialler    [1, did]
 //! answer     [0]  go on      [1]  show me the device log      [2, why]  no
-//! dialler    [2, bytes, last, token | null]…                  the log as a CAR file, in parts; then the same answer again
+//! dialler    [2, bytes, last, token | null]…                  the log as a CAR file, in parts, the first with the token; then the same
+//!                                                             answer again
 //! ```
 
 use rhizome_identity::{Did, Log};
@@ -11,6 +12,7 @@ use rhizome_ipld::codec;
 use rhizome_network::{Link, MAX_MESSAGE};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
+use tokio::task::block_in_place;
 
 use crate::PodError;
 
@@ -73,14 +75,14 @@ pub(crate) async fn ask(
     }
 }
 
-/// Sends a device log in parts, with a token at its end.
+/// Sends a device log in parts, with a token at its beginning.
 pub(crate) async fn show(link: &mut Link, log: &Log, token: Option<&[u8]>) -> Result<(), PodError> {
     let car = log.to_car()?;
+    let mut token = token.map(|t| ByteBuf::from(t.to_vec()));
     let mut parts = car.chunks(PART).peekable();
     while let Some(part) = parts.next() {
         let last = parts.peek().is_none();
-        let token = token.filter(|_| last).map(|t| ByteBuf::from(t.to_vec()));
-        link.send(encode(&Part(2, ByteBuf::from(part), last, token))?)
+        link.send(encode(&Part(2, ByteBuf::from(part), last, token.take()))?)
             .await?;
     }
     Ok(())
@@ -122,24 +124,58 @@ pub(crate) async fn asked(link: &mut Link) -> Result<Did, PodError> {
     }
 }
 
-/// The log that was asked for, verified, and the token that came with it.
-pub(crate) async fn shown(link: &mut Link) -> Result<(Log, Option<Vec<u8>>), PodError> {
-    let mut car = Vec::new();
-    loop {
-        let bytes = next(link).await?;
+/// What was asked for, as far as it has come.
+pub(crate) struct Shown {
+    car: Vec<u8>,
+    last: bool,
+    /// What came with it.
+    pub token: Option<Vec<u8>>,
+}
+
+impl Shown {
+    /// The beginning.
+    pub async fn begin(link: &mut Link) -> Result<Self, PodError> {
         let Part(2, part, last, token) =
-            codec::decode(&bytes, MAX_MESSAGE).map_err(|_| unclear())?
+            codec::decode(&next(link).await?, MAX_MESSAGE).map_err(|_| unclear())?
         else {
             return Err(unclear());
         };
-        if car.len() + part.len() > MAX_LOG || token.as_ref().is_some_and(|t| t.len() > MAX_TOKEN) {
-            return Err(PodError::Peer(
-                "the device log is larger than is read here".into(),
-            ));
+        if token.as_ref().is_some_and(|t| t.len() > MAX_TOKEN) {
+            return Err(too_large());
         }
-        car.extend_from_slice(&part);
-        if last {
-            return Ok((Log::from_car(&car)?, token.map(ByteBuf::into_vec)));
-        }
+        Ok(Self {
+            car: part.into_vec(),
+            last,
+            token: token.map(ByteBuf::into_vec),
+        })
     }
+
+    /// All of it, to be read by [`Log::from_car`]: that takes time.
+    pub async fn rest(mut self, link: &mut Link) -> Result<Vec<u8>, PodError> {
+        while !self.last {
+            let Part(2, part, last, None) =
+                codec::decode(&next(link).await?, MAX_MESSAGE).map_err(|_| unclear())?
+            else {
+                return Err(unclear());
+            };
+            if self.car.len() + part.len() > MAX_LOG {
+                return Err(too_large());
+            }
+            self.car.extend_from_slice(&part);
+            self.last = last;
+        }
+        Ok(self.car)
+    }
+}
+
+fn too_large() -> PodError {
+    PodError::Peer("the device log is larger than is read here".into())
+}
+
+/// The log that was asked for, verified, and the token that came with it.
+pub(crate) async fn shown(link: &mut Link) -> Result<(Log, Option<Vec<u8>>), PodError> {
+    let mut shown = Shown::begin(link).await?;
+    let token = shown.token.take();
+    let car = shown.rest(link).await?;
+    Ok((block_in_place(|| Log::from_car(&car))?, token))
 }

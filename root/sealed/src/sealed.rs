@@ -310,6 +310,13 @@ impl Sealed {
         Ok(false)
     }
 
+    /// How many sessions with a pod there are. It is not loaded for this.
+    pub fn sessions(&self, did: &Did) -> usize {
+        let loaded = self.loaded.lock();
+        let pod = did.genesis_digest().and_then(|d| loaded.pods.get(d));
+        pod.map_or(0, |(_, pod)| pod.sessions())
+    }
+
     /// How many pods are in memory, and the bytes they take, about.
     pub fn in_use(&self) -> (usize, usize) {
         let pods = self.loaded.lock().pods.len();

@@ -1,0 +1,187 @@
+//! What is kept, and how much of it there may be.
+
+use std::{
+    collections::HashSet,
+    fs,
+    path::Path,
+    sync::{Arc, OnceLock, Weak},
+};
+
+use rhizome_blob::SealedStore;
+use rhizome_identity::Did;
+use rhizome_sealed::{Sealed, SealedOptions, Usage};
+use rhizome_storage::RedbKv;
+use serde_json::{Value as Json, json};
+use tokio::sync::Semaphore;
+
+use super::{
+    STRANGERS, Shared,
+    invitations::{Invitations, Invite, text},
+    pace::Pace,
+};
+use crate::{
+    PodError,
+    home::{make_private, now_ms, random_bytes, replace_file},
+};
+
+/// A pod that is kept, and what it takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Commits and certificates.
+    pub usage: Usage,
+    /// Files.
+    pub blobs: u64,
+    /// What they take, by [`rhizome_blob::cost`].
+    pub blob_bytes: u64,
+    /// Sessions that are open.
+    pub connections: usize,
+}
+
+impl Kept {
+    /// Bytes of all of it.
+    pub fn bytes(&self) -> u64 {
+        self.usage.commit_bytes + self.usage.certificate_bytes + self.blob_bytes
+    }
+
+    /// As commands print it.
+    pub fn to_json(&self) -> Json {
+        json!({
+            "did": self.usage.did.to_string(),
+            "bytes": self.bytes(),
+            "quota": self.usage.quota,
+            "commits": self.usage.commits,
+            "commit_bytes": self.usage.commit_bytes,
+            "certificates": self.usage.certificates,
+            "certificate_bytes": self.usage.certificate_bytes,
+            "blobs": self.blobs,
+            "blob_bytes": self.blob_bytes,
+            "since_ms": self.usage.since,
+            "last_seen_ms": self.usage.last_activity,
+            "connections": self.connections,
+        })
+    }
+}
+
+fn delete(directory: &Path) -> Result<(), PodError> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(PodError::file(directory, error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn directory_of(did: &Did) -> String {
+    let name = did.to_string();
+    name.rsplit(':').next().unwrap_or_default().to_owned()
+}
+
+impl Shared {
+    /// Opens what is kept in a directory. What a pod left behind whose removal was interrupted is deleted.
+    pub fn open(directory: &Path, quota: u64) -> Result<Self, PodError> {
+        let kv = Arc::new(RedbKv::open(directory.join("sealed.redb"))?);
+        let sealed = Sealed::open(kv, SealedOptions::default())?;
+        while !sealed.sweep()? {}
+        let shared = Self {
+            sealed,
+            invitations: Invitations::open(directory.join("invitations"))?,
+            quota,
+            blobs: directory.join("blobs"),
+            open: super::Mutex::default(),
+            turns: Arc::default(),
+            pace: Pace::default(),
+            strangers: Semaphore::new(STRANGERS),
+            relay: OnceLock::new(),
+        };
+        let kept = shared.sealed.pods()?;
+        let kept: HashSet<String> = kept.iter().map(|usage| directory_of(&usage.did)).collect();
+        for entry in fs::read_dir(&shared.blobs).into_iter().flatten().flatten() {
+            if !kept.contains(&*entry.file_name().to_string_lossy()) {
+                delete(&entry.path())?;
+            }
+        }
+        Ok(shared)
+    }
+
+    /// The secret of the standing invitation, which is good for everybody until it is revoked: made at the first start.
+    pub fn standing(&self, path: &Path) -> Result<Option<Vec<u8>>, PodError> {
+        let io = |error| PodError::file(path, error);
+        let secret = match fs::read_to_string(path) {
+            Ok(text) => data_encoding::BASE32_NOPAD
+                .decode(text.trim().to_ascii_uppercase().as_bytes())
+                .map_err(|_| {
+                    PodError::Request(format!("{} is damaged: remove it", path.display()))
+                })?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let mut secret = vec![0; 20];
+                random_bytes()?(&mut secret);
+                replace_file(path, text(&secret).as_bytes())?;
+                secret
+            }
+            Err(error) => return Err(io(error)),
+        };
+        if self.invitations.is_first() {
+            let standing = Invite {
+                note: Some(STANDING.into()),
+                ..Invite::default()
+            };
+            self.invitations.insert(&secret, standing, now_ms())?;
+        }
+        Ok(self
+            .invitations
+            .is_good(&secret, now_ms())
+            .then_some(secret))
+    }
+
+    /// The pods that are kept.
+    pub fn kept(&self) -> Result<Vec<Kept>, PodError> {
+        let each = self.sealed.pods()?.into_iter().map(|usage| {
+            let (mut blobs, mut blob_bytes) = (0, 0);
+            if self.blobs.join(directory_of(&usage.did)).exists() {
+                let store = self.files(&usage.did, usage.quota)?;
+                blob_bytes = store.usage().used;
+                for blob in store.store().iter() {
+                    blob?;
+                    blobs += 1;
+                }
+            }
+            Ok(Kept {
+                usage,
+                blobs,
+                blob_bytes,
+                connections: self.sealed.sessions(&usage.did),
+            })
+        });
+        each.collect()
+    }
+
+    /// The files of a pod. One store at a time, however many ask.
+    pub fn files(&self, did: &Did, quota: u64) -> Result<Arc<SealedStore>, PodError> {
+        let mut open = self.open.lock();
+        if let Some(store) = open.get(did).and_then(Weak::upgrade) {
+            return Ok(store);
+        }
+        open.retain(|_, store| store.strong_count() > 0);
+        make_private(&self.blobs)?;
+        let directory = self.blobs.join(directory_of(did));
+        let store = Arc::new(SealedStore::in_directory(directory, quota)?);
+        open.insert(*did, Arc::downgrade(&store));
+        Ok(store)
+    }
+
+    /// Changes how much a pod may take. Links that carry its files at the moment go on by the old measure.
+    pub fn set_quota(&self, did: &Did, quota: u64) -> Result<(), PodError> {
+        Ok(self.sealed.set_quota(did, quota)?)
+    }
+
+    /// Keeps a pod no longer, and deletes all that there is of it. Whether it was kept.
+    pub fn forget(&self, did: &Did) -> Result<bool, PodError> {
+        // first the door, then the files: who comes meanwhile is not let in
+        let kept = self.sealed.remove(did)?;
+        delete(&self.blobs.join(directory_of(did)))?;
+        Ok(kept)
+    }
+}
+
+/// What the standing invitation is called.
+const STANDING: &str = "standing: shown whenever the peer starts";

@@ -1,0 +1,239 @@
+//! A cloud peer: always on, keeps the pods of many people, and can read none of them.
+
+mod control;
+pub(crate) mod found;
+mod invitations;
+mod keep;
+mod pace;
+mod relay;
+mod serve;
+mod turns;
+
+pub use control::CloudDesk;
+pub use invitations::{Invitation, Invite};
+pub use keep::Kept;
+pub(crate) use turns::{AT_WORK, Turn};
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock, Weak},
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use rhizome_blob::SealedStore;
+use rhizome_identity::{Did, KeyStore};
+use rhizome_ipld::PublicKey;
+use rhizome_network::{Admission, Node, NodeConfig, Protocol, Relay, RelayAccess, Services};
+use rhizome_sealed::Sealed;
+use tokio::{sync::Semaphore, task::block_in_place};
+
+use self::{invitations::Invitations, pace::Pace, turns::Turns};
+use crate::{
+    Opening, PodError, PodHome,
+    home::{make_private, now_ms, random_bytes},
+    lock::WriterLock,
+};
+
+/// Bytes that one pod may take, unless its invitation says otherwise.
+pub const DEFAULT_QUOTA: u64 = 10 << 30;
+/// Links that are open at a time: pods whose devices are connected, and what else they do.
+const LINKS: usize = 1 << 15;
+/// Of those, from one device.
+const LINKS_OF_ONE: usize = 16;
+/// Of those, from somebody who has not yet said what for he came, or not yet shown that it is his.
+const STRANGERS: usize = 512;
+/// How long he has for it.
+const HELLO_WAIT: Duration = Duration::from_secs(15);
+
+/// How a cloud peer is run.
+#[derive(Clone, Debug)]
+pub struct CloudOptions {
+    /// Where to be reached.
+    pub listen: Vec<SocketAddr>,
+    /// Bytes that a pod may take, if its invitation does not say otherwise.
+    pub quota: u64,
+    /// Where to relay between devices of the pods that are kept, if at all: plain HTTP, which belongs behind a server that speaks TLS.
+    pub relay: Option<SocketAddr>,
+    /// The URL by which devices reach the relay, if it is not that of its address.
+    pub relay_url: Option<String>,
+}
+
+impl CloudOptions {
+    /// At these addresses, with the usual quota and without a relay.
+    pub fn at(listen: Vec<SocketAddr>) -> Self {
+        Self {
+            listen,
+            quota: DEFAULT_QUOTA,
+            relay: None,
+            relay_url: None,
+        }
+    }
+}
+
+/// An open cloud peer:
+///
+/// ```text
+/// keys/          its key (mode 0700)
+/// sealed.redb    commits and certificates of all pods
+/// blobs/         files of all pods, sealed
+/// invitations    who may have a pod kept, by hashes (mode 0600)
+/// invitation     the secret of the standing invitation (mode 0600)
+/// running.json   how the person who runs it talks to it (mode 0600)
+/// writer.lock    held by the one process that runs
+/// ```
+pub struct CloudPeer {
+    shared: Arc<Shared>,
+    node: Node,
+    relay: Option<Arc<Relay>>,
+    /// The secret of the standing invitation.
+    standing: Option<Vec<u8>>,
+    desk: control::Open,
+    _lock: WriterLock,
+}
+
+struct Shared {
+    sealed: Sealed,
+    invitations: Invitations,
+    /// Of a pod whose invitation names none.
+    quota: u64,
+    /// Files of all pods, a directory each.
+    blobs: PathBuf,
+    /// Those in use.
+    open: Mutex<BTreeMap<Did, Weak<SealedStore>>>,
+    turns: Arc<Turns>,
+    pace: Pace,
+    /// Places for those who have not yet said what for they came.
+    strangers: Semaphore,
+    relay: OnceLock<Weak<Relay>>,
+}
+
+fn now() -> u64 {
+    now_ms().max(0) as u64
+}
+
+impl CloudPeer {
+    /// Starts one in `directory`, made there if there is none.
+    ///
+    /// # Errors
+    /// [`PodError::InUse`], those of the key store, the store and the network.
+    pub async fn start(
+        directory: &Path,
+        opening: &Opening,
+        options: CloudOptions,
+    ) -> Result<Self, PodError> {
+        make_private(directory)?;
+        let lock = WriterLock::take(&directory.join("writer.lock"), &opening.what, now_ms())?;
+        let keys = directory.join("keys");
+        let keys = if KeyStore::exists(&keys) {
+            KeyStore::open(&keys, &opening.passphrase)?
+        } else {
+            KeyStore::create(&keys, &opening.passphrase, &mut random_bytes()?)?
+        };
+        if keys.genesis().is_some() {
+            return Err(PodError::Request(format!(
+                "{} is the home of a pod: give the cloud peer a directory of its own",
+                directory.display()
+            )));
+        }
+        let shared = block_in_place(|| Shared::open(directory, options.quota))?;
+        let standing = shared.standing(&directory.join("invitation"))?;
+        let shared = Arc::new(shared);
+        let [syncs, files, finds] = std::array::from_fn(|_| Arc::clone(&shared));
+        let services =
+            Services::builder(Arc::new(keys.device()), |_, _: &PublicKey| Admission::Admit)
+                .serve(Protocol::Sync, move |link| {
+                    let shared = Arc::clone(&syncs);
+                    async move {
+                        let key = link.peer();
+                        if let Err(error) = shared.answer(link).await {
+                            tracing::debug!(%key, %error, "a session ended");
+                        }
+                    }
+                })
+                .serve(Protocol::Blob, move |link| {
+                    let shared = Arc::clone(&files);
+                    async move {
+                        if let Err(error) = shared.answer_files(link).await {
+                            tracing::debug!(%error, "files were not carried");
+                        }
+                    }
+                })
+                .serve(Protocol::Rpc, move |link| {
+                    let shared = Arc::clone(&finds);
+                    async move {
+                        if let Err(error) = shared.find(link).await {
+                            tracing::debug!(%error, "a search ended");
+                        }
+                    }
+                })
+                .limits(rhizome_network::Limits {
+                    links: LINKS,
+                    per_peer: LINKS_OF_ONE,
+                    ..rhizome_network::Limits::default()
+                })
+                .build();
+        let own = keys.device().public();
+        let relay = match options.relay {
+            Some(address) => Some(Arc::new(shared.relay(address, own).await?)),
+            None => None,
+        };
+        let url = relay.as_ref().map(|relay| {
+            let _ = shared.relay.set(Arc::downgrade(relay));
+            options.relay_url.unwrap_or_else(|| relay.url())
+        });
+        let access = url.map(|url| RelayAccess { url, token: None });
+        let config = NodeConfig {
+            bind: options.listen,
+            relays: access.into_iter().collect(),
+            ..NodeConfig::default()
+        };
+        let node = Node::start(services, config).await?;
+        let home = PodHome::at(directory);
+        let address = node.address()?.to_string();
+        let desk = control::open(Arc::clone(&shared), address, &home).await?;
+        Ok(Self {
+            shared,
+            node,
+            relay,
+            standing,
+            desk,
+            _lock: lock,
+        })
+    }
+
+    /// Where it is, with the standing invitation unless that was revoked: to be given to those who may have a pod kept.
+    ///
+    /// # Errors
+    /// [`PodError::Network`].
+    pub fn invitation(&self) -> Result<String, PodError> {
+        let address = self.node.address()?;
+        Ok(match &self.standing {
+            Some(secret) => format!("{address}.{}", invitations::text(secret)),
+            None => address.to_string(),
+        })
+    }
+
+    /// The pods it keeps, and what each takes.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn pods(&self) -> Result<Vec<Kept>, PodError> {
+        self.shared.kept()
+    }
+
+    /// Says goodbye to everybody.
+    ///
+    /// # Errors
+    /// [`PodError::Network`] if a session does not end in time.
+    pub async fn shutdown(self) -> Result<(), PodError> {
+        self.desk.close().await;
+        self.node.shutdown().await?;
+        if let Some(relay) = self.relay.and_then(Arc::into_inner) {
+            relay.shutdown().await?;
+        }
+        Ok(())
+    }
+}

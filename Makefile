@@ -3,7 +3,9 @@
 #   up     build everything and start a pod with its page on loopback   (make up ARGS="--listen 127.0.0.1:8420")
 #   test   everything that must hold: formatting, lints, unit, doc, console and browser tests
 #   lint   formatting, clippy on every feature, and cargo-deny (licences, sources, advisories)
-#   bench  this engine beside SQLite, oxigraph and DataScript            (make bench BENCH="--tuples 100000")
+#   bench  this engine beside SQLite, oxigraph and DataScript            (make bench BENCH="--tuples 100000"), and then
+#   bench-sync         two devices of one pod: first sync, equal pods    (make bench-sync BENCH="--tuples 100000")
+#   bench-replication  beside hypercore, automerge, PouchDB and Yjs      (make bench-replication BENCH="--each 1")
 #   fuzz   every fuzz target in turn                                     (make fuzz SECONDS_EACH=600 FILTER=codec)
 #   soak   the random tests at full length, an hour or so
 
@@ -11,7 +13,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help up test lint bench fuzz soak clean setup-test setup-up fmt clippy unit doc console console-test e2e deny nextest
+.PHONY: help up test lint bench bench-sync bench-replication fuzz soak clean setup-test setup-up fmt clippy unit doc console console-test e2e deny nextest
 
 # rustup's proxies look for toolchains under HOME. In a fresh HOME those toolchains still lie beside the proxies.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -93,6 +95,12 @@ deny:
 
 bench:
 	scripts/bench $(BENCH)
+	BENCH_FEATURES="--features peers" scripts/bench-sync
+	BENCH_FEATURES="--features peers" scripts/bench-replication
+bench-sync:
+	scripts/bench-sync $(BENCH)
+bench-replication:
+	scripts/bench-replication $(BENCH)
 soak:
 	scripts/soak
 
@@ -101,4 +109,4 @@ fuzz:
 
 clean:
 	cargo clean
-	rm -rf $(web)/dist $(web)/node_modules bench/js/node_modules bench/data
+	rm -rf $(web)/dist $(web)/node_modules bench/js/node_modules bench/replication/node_modules bench/data

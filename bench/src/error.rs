@@ -35,6 +35,10 @@ pub enum Error {
         other: &'static str,
         difference: String,
     },
+    #[error(transparent)]
+    Pod(#[from] rhizome_pod::PodError),
+    #[error("{0}")]
+    Sync(String),
     #[error("unknown {what} \"{name}\"; known: {known}")]
     Unknown {
         what: &'static str,

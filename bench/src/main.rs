@@ -7,6 +7,7 @@
 
 mod answers;
 mod clock;
+mod device;
 mod digest;
 mod engines;
 mod error;
@@ -26,9 +27,11 @@ mod report;
 mod rhizome;
 mod rhizome_live;
 mod run;
+mod sets;
 mod sheet;
 #[cfg(feature = "peers")]
 mod sqlite;
+mod sync;
 mod tuples;
 mod worker;
 
@@ -64,12 +67,20 @@ struct Arguments {
 enum Command {
     /// Measure and compare.
     Run(Options),
+    /// Two devices of one pod: what a first sync costs, and what it costs that both have the same, or nearly.
+    Sync(sync::Options),
     /// Write the synthetic tuples to standard output.
     Generate {
         #[arg(long, default_value_t = 1_000_000)]
         tuples: u64,
         #[arg(long, default_value_t = SEED)]
         seed: u64,
+    },
+    /// One device's process, started by `sync` and by the comparison of replication: a JSON array a line, what to do and with what.
+    #[command(hide = true)]
+    Device {
+        #[arg(long)]
+        home: PathBuf,
     },
     /// One engine's process, started by `run`.
     #[command(hide = true)]
@@ -125,6 +136,8 @@ struct Options {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(options) => compare(&options),
+        Command::Sync(options) => sync::run(&options),
+        Command::Device { home } => device::serve(&home),
         Command::Generate { tuples, seed } => generate_to_stdout(tuples, seed),
         Command::Worker {
             engine,
@@ -214,7 +227,7 @@ fn chosen_queries(names: &[String]) -> Result<Vec<Query>> {
 }
 
 /// The data file and the parameters drawn from it; made unless an earlier run left them.
-fn prepare(directory: &Path, tuples: u64) -> Result<(PathBuf, PathBuf)> {
+pub(crate) fn prepare(directory: &Path, tuples: u64) -> Result<(PathBuf, PathBuf)> {
     std::fs::create_dir_all(directory).map_err(|source| Error::File {
         path: directory.into(),
         source,
@@ -238,7 +251,7 @@ fn prepare(directory: &Path, tuples: u64) -> Result<(PathBuf, PathBuf)> {
     Ok((data, params))
 }
 
-fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     std::fs::write(path, bytes).map_err(|source| Error::File {
         path: path.into(),
         source,

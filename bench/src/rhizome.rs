@@ -26,7 +26,7 @@ const POD: &str = "did:key:z6MkBenchmark";
 /// Attributes with several values an entity: sets. All others are registers.
 const SETS: [&str; 3] = ["follows", "likes", "tag"];
 /// Tuples that one transaction of the import brings.
-const TRANSACTION: usize = 100_000;
+pub const TRANSACTION: usize = 100_000;
 pub const NOW_MS: i64 = 1_700_000_000_000;
 
 struct Rhizome {

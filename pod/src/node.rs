@@ -15,7 +15,8 @@ use rhizome_identity::{Log, Operation, Proposal, Role as DeviceRole};
 use rhizome_ipld::PublicKey;
 use rhizome_member::{MemberStore, News};
 use rhizome_network::{
-    Admission, Discovery, Link, Node, NodeConfig, PeerAddress, Protocol, RelayAccess, Services,
+    Admission, Discovery, Link, Meter, Node, NodeConfig, PeerAddress, Protocol, RelayAccess,
+    Services,
 };
 use rhizome_share::Certificate;
 use rhizome_sync::{Local, Output, Role};
@@ -60,6 +61,8 @@ pub(crate) struct Shared {
     last_joined: Mutex<Option<Joined>>,
     /// What is known of each peer.
     states: Mutex<BTreeMap<PublicKey, PeerState>>,
+    /// How much has gone over the session that was begun last with each.
+    meters: Mutex<BTreeMap<PublicKey, Meter>>,
     /// What each of them is known to have.
     reach: Arc<Mutex<BTreeMap<PublicKey, Reach>>>,
     /// The listener that tells `reach` what is new.
@@ -127,6 +130,8 @@ pub struct PeerReport {
     pub bytes_sent: u64,
     /// Bytes received.
     pub bytes_received: u64,
+    /// Bytes of the datagrams that carried them, sent and received, over QUIC: handshake, encryption and acknowledgements included.
+    pub datagrams: Option<(u64, u64)>,
     /// Files carried.
     pub files: Carried,
     /// A device that is not there at the moment; nothing was tried.
@@ -146,6 +151,8 @@ impl PeerReport {
             "equal": self.equal,
             "bytes_sent": self.bytes_sent,
             "bytes_received": self.bytes_received,
+            "datagram_bytes_sent": self.datagrams.map(|d| d.0),
+            "datagram_bytes_received": self.datagrams.map(|d| d.1),
             "files": {
                 "fetched": self.files.fetched,
                 "pushed": self.files.pushed,
@@ -175,6 +182,7 @@ impl PodNode {
             invitation: Mutex::default(),
             last_joined: Mutex::default(),
             states: Mutex::default(),
+            meters: Mutex::default(),
             reach,
             watch,
             pod,
@@ -272,6 +280,11 @@ impl PodNode {
         states
     }
 
+    /// What tells how much has gone over the session that was begun last with a peer.
+    pub fn meter(&self, peer: &PublicKey) -> Option<Meter> {
+        self.shared.meters.lock().get(peer).cloned()
+    }
+
     /// Commits here that no peer is known to have; `None` as long as none has been compared with.
     pub fn undelivered(&self) -> Option<u64> {
         let reach = self.shared.reach.lock();
@@ -352,6 +365,9 @@ impl PodNode {
         last.certificates += first.certificates;
         last.bytes_sent += first.bytes_sent;
         last.bytes_received += first.bytes_received;
+        if let (Some(last), Some(first)) = (&mut last.datagrams, first.datagrams) {
+            *last = (last.0 + first.0, last.1 + first.1);
+        }
         last.files.fetched += first.files.fetched;
         last.files.pushed += first.files.pushed;
         Ok(last)
@@ -472,6 +488,7 @@ fn report(key: PublicKey, address: String, done: Result<Exchanged, PodError>) ->
         equal: done.last.is_some_and(|last| last.equal),
         bytes_sent: done.traffic.sent,
         bytes_received: done.traffic.received,
+        datagrams: done.datagrams.map(|d| (d.sent, d.received)),
         files: Carried::default(),
         away: false,
         error,
@@ -624,6 +641,7 @@ impl Shared {
         until: Until,
     ) -> Result<Exchanged, PodError> {
         let key = link.peer();
+        self.meters.lock().insert(key, link.meter());
         let store = MemberStore::new(Arc::clone(self.pod.member()));
         let taking = store.taking();
         let (news, locals) = mpsc::unbounded_channel();

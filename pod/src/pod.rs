@@ -301,7 +301,10 @@ impl Pod {
     }
 
     /// The key that writes for an app, enrolled when it first writes. If there is more than one device, the others are told its name.
-    pub(crate) fn author(&self, app: App) -> Result<Arc<Author>, PodError> {
+    ///
+    /// # Errors
+    /// Those of the store and of the key store.
+    pub fn author(&self, app: App) -> Result<Arc<Author>, PodError> {
         let known = self.member.processes().len();
         let author = self.member.author(&app.name())?;
         if self.member.processes().len() > known {

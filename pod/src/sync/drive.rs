@@ -43,6 +43,8 @@ pub(crate) struct Exchanged {
     pub last: Option<Synced>,
     /// Bytes on the link.
     pub traffic: Traffic,
+    /// Bytes of datagrams below it, over QUIC.
+    pub datagrams: Option<Traffic>,
 }
 
 /// Rounds that are begun to see whether both sides are equal.
@@ -191,11 +193,15 @@ pub(crate) async fn drive<S: Store + Send + 'static>(
         Ok(Ok(sender)) => {
             if let Ok(link) = Link::join(sender, receiver) {
                 done.traffic = link.traffic();
+                done.datagrams = link.meter().datagrams();
                 let _ = link.close().await;
             }
         }
         Ok(Err(error)) if result.is_ok() && until == Until::Equal => return Err(error.into()),
-        _ => done.traffic = receiver.traffic(),
+        _ => {
+            done.traffic = receiver.traffic();
+            done.datagrams = receiver.meter().datagrams();
+        }
     }
     result.map(|()| done)
 }

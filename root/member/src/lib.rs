@@ -5,6 +5,7 @@ mod error;
 mod hollow;
 mod member;
 mod news;
+mod saved;
 mod store;
 mod trust;
 

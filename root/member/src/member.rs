@@ -15,7 +15,13 @@ use rhizome_share::{Added, Certificate, ShareError};
 use rhizome_storage::Kv;
 use rhizome_tuple::EpochSecret;
 
-use crate::{Chains, MemberError, News, Trust, hollow::Hollow, news::Listeners, store::name};
+use crate::{
+    Chains, MemberError, News, Trust,
+    hollow::Hollow,
+    news::Listeners,
+    saved::{self, Saved},
+    store::name,
+};
 
 /// Where randomness comes from: fills a buffer with bytes that nobody can guess.
 pub type Entropy = Box<dyn Fn(&mut [u8]) + Send + Sync>;
@@ -30,7 +36,8 @@ pub struct Member {
     // taken before `trust` by who takes both
     keys: Mutex<KeyStore>,
     trust: Mutex<Trust>,
-    chains: Arc<Mutex<Chains>>,
+    pub(crate) chains: Arc<Mutex<Chains>>,
+    kv: Arc<dyn Kv>,
     hollow: Arc<Hollow>,
     news: Arc<Listeners>,
     authors: Mutex<BTreeMap<String, Arc<Author>>>,
@@ -103,8 +110,9 @@ impl Member {
         trust.settle(&mut keys, &mut |out: &mut [u8]| random(out))?;
         let epochs = Epochs::new(trust.epochs(&keys));
         let hollow = Hollow::load(Arc::clone(&kv))?;
+        let stored = Arc::clone(&kv);
         let replica = Replica::create(kv, &did.to_string(), salt, epochs, trust.authors())?;
-        Ok(Self::new(keys, trust, replica, hollow, random))
+        Self::new(stored, keys, trust, replica, hollow, random)
     }
 
     /// Opens what a store holds.
@@ -120,20 +128,23 @@ impl Member {
         let mut trust = Trust::load(Arc::clone(&kv), &keys)?;
         trust.settle(&mut keys, &mut |out: &mut [u8]| random(out))?;
         let hollow = Hollow::load(Arc::clone(&kv))?;
+        let stored = Arc::clone(&kv);
         let replica = open(kv, Epochs::new(trust.epochs(&keys)), trust.authors())?;
         hollow.search(&replica.snapshot())?;
-        Ok(Self::new(keys, trust, replica, hollow, random))
+        Self::new(stored, keys, trust, replica, hollow, random)
     }
 
     fn new(
+        kv: Arc<dyn Kv>,
         keys: KeyStore,
         trust: Trust,
         replica: Replica,
         hollow: Hollow,
         random: Entropy,
-    ) -> Self {
+    ) -> Result<Self, MemberError> {
         let news = Arc::new(Listeners::default());
-        let (chains, told) = (Arc::new(Mutex::new(Chains::default())), Arc::clone(&news));
+        let chains = Chains::restore(Saved::load(&*kv)?, &replica.snapshot())?;
+        let (chains, told) = (Arc::new(Mutex::new(chains)), Arc::clone(&news));
         let restarted = Arc::clone(&chains);
         let hollow = Arc::new(hollow);
         let searched = Arc::clone(&hollow);
@@ -158,16 +169,17 @@ impl Member {
                 }
             }
         });
-        Self {
+        Ok(Self {
             replica: Arc::new(replica),
             keys: Mutex::new(keys),
             trust: Mutex::new(trust),
             chains,
+            kv,
             hollow,
             news,
             authors: Mutex::default(),
             random,
-        }
+        })
     }
 
     /// The tuples.
@@ -191,6 +203,19 @@ impl Member {
     /// Those of reading the log.
     pub fn chains(&self) -> Result<MutexGuard<'_, Chains>, MemberError> {
         let mut chains = self.chains.lock();
+        let now = self.replica.snapshot();
+        chains.update(&now)?;
+        let Some(draft) = chains.draft(&now)? else {
+            return Ok(chains);
+        };
+        // whoever throws memory away, because the disk refuses, needs the chains while it holds up who flushes
+        drop(chains);
+        self.replica.flush()?;
+        let mut chains = self.chains.lock();
+        if chains.keep(&draft) {
+            // nothing rests on it
+            let _ = saved::store(&*self.kv, draft.bytes);
+        }
         chains.update(&self.replica.snapshot())?;
         Ok(chains)
     }

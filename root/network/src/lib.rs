@@ -23,7 +23,7 @@ pub use discovery::{AddressBook, Directory, Discovery, Publish};
 pub use door::Handshakes;
 pub use error::{HandshakeError, NetworkError};
 pub use frame::{FrameError, MAX_MESSAGE};
-pub use link::{CLOSE_WAIT, Link, Receiver, Route, Sender, Traffic};
+pub use link::{CLOSE_WAIT, Link, Meter, Receiver, Route, Sender, Traffic};
 pub use node::{DIAL_WAIT, Node, NodeConfig, RelayAccess, RelayState};
 pub use protocol::Protocol;
 pub use reconnect::{Mode, Reconnect, Waits};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -47,6 +47,26 @@ pub enum Route {
     Unknown,
 }
 
+/// Tells how much has gone over a link, as long as the link is there, without keeping it there.
+#[derive(Clone, Debug)]
+pub struct Meter(Weak<Facts>);
+
+impl Meter {
+    /// Bytes on the stream so far; `None` when the link is gone.
+    pub fn traffic(&self) -> Option<Traffic> {
+        Some(self.0.upgrade()?.traffic())
+    }
+
+    /// Bytes in the datagrams of the link's QUIC connection so far: its handshake, encryption and acknowledgements included, headers of
+    /// UDP and IP not. `None` for a link of another kind, or when it is gone.
+    pub fn datagrams(&self) -> Option<Traffic> {
+        match &self.0.upgrade()?.channel {
+            Channel::Quic(connection) => Some(quic::datagrams(connection)),
+            _ => None,
+        }
+    }
+}
+
 /// What carries a link.
 pub(crate) enum Channel {
     Quic(iroh::endpoint::Connection),
@@ -66,6 +86,15 @@ pub(crate) struct Facts {
     why: OnceLock<String>,
     /// At the side that was dialled.
     services: OnceLock<Services>,
+}
+
+impl fmt::Debug for Facts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Facts")
+            .field("peer", &self.peer)
+            .field("traffic", &self.traffic())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Drop for Facts {
@@ -93,6 +122,13 @@ impl Facts {
 
     pub(crate) fn peer(&self) -> PublicKey {
         self.peer
+    }
+
+    fn traffic(&self) -> Traffic {
+        Traffic {
+            sent: self.sent.load(Ordering::Relaxed),
+            received: self.received.load(Ordering::Relaxed),
+        }
     }
 
     pub(crate) fn count_sent(&self, bytes: usize) {
@@ -147,10 +183,12 @@ macro_rules! facts {
 
         /// Bytes so far.
         pub fn traffic(&self) -> Traffic {
-            Traffic {
-                sent: self.facts.sent.load(Ordering::Relaxed),
-                received: self.facts.received.load(Ordering::Relaxed),
-            }
+            self.facts.traffic()
+        }
+
+        /// Goes on telling it, wherever the link goes.
+        pub fn meter(&self) -> Meter {
+            Meter(Arc::downgrade(&self.facts))
         }
 
         /// The way the link takes at this moment.

@@ -10,7 +10,7 @@ use rhizome_ipld::PublicKey;
 use tokio::io::AsyncWrite;
 
 use crate::error::{NetworkError, reason};
-use crate::link::{Channel, Facts, Link, Route};
+use crate::link::{Channel, Facts, Link, Route, Traffic};
 use crate::stream::{FrameSink, FrameStream};
 
 /// Close codes of a connection.
@@ -66,6 +66,15 @@ pub(crate) fn refuse(connection: &Connection, reason: &str) {
 pub(crate) fn leave(connection: &Connection, read_to_the_end: bool) {
     let code = if read_to_the_end { DONE } else { LEFT };
     connection.close(VarInt::from_u32(code), &[]);
+}
+
+/// Bytes in the datagrams of a connection, on all its paths.
+pub(crate) fn datagrams(connection: &Connection) -> Traffic {
+    let stats = connection.stats();
+    Traffic {
+        sent: stats.udp_tx.bytes,
+        received: stats.udp_rx.bytes,
+    }
 }
 
 pub(crate) fn route(connection: &Connection) -> Route {

@@ -11,16 +11,86 @@ use rhizome_ipld::PublicKey;
 
 const COMMIT: u8 = 0;
 const FILL: u8 = 1;
+const LIKE: u8 = 2;
+/// At least one byte of an envelope in so many must be said, or a short message could fill the memory. Signatures alone are more.
+const SAID: usize = 8;
+/// Bytes that two envelopes must have in common, in the same places, to be worth saying so.
+const WORTH: usize = 4;
 /// The header of an erased leaf: a part of no bytes that goes on, which no part is.
 const ERASED: u64 = 1;
 /// What a leaf costs in memory besides its bytes, and the least that is kept free in a message for the header of a part.
 const PER_LEAF: usize = 64;
 
-/// Begins a commit.
-pub(crate) fn put_commit(out: &mut Vec<u8>, envelope: &[u8], leaves: u32) {
-    out.push(COMMIT);
-    put_bytes(out, envelope);
+/// Begins a commit. `last` is the envelope of the one before it in the stream, and becomes this one: commits of one author have more than
+/// half of it in common.
+pub(crate) fn put_commit(out: &mut Vec<u8>, envelope: &[u8], leaves: u32, last: &mut Vec<u8>) {
+    let (like, said) = difference(last, envelope);
+    if like.len() < envelope.len() && said * SAID >= envelope.len() {
+        out.push(LIKE);
+        put_number(out, envelope.len() as u64);
+        out.extend_from_slice(&like);
+    } else {
+        out.push(COMMIT);
+        put_bytes(out, envelope);
+    }
     put_number(out, u64::from(leaves));
+    envelope.clone_into(last);
+}
+
+/// How an envelope differs from the last: how many bytes are those of the last in the same places, then bytes that are other ones, and so
+/// on in turn to its end. Returns it and how many are other ones.
+fn difference(last: &[u8], envelope: &[u8]) -> (Vec<u8>, usize) {
+    let (mut out, mut said) = (Vec::new(), 0);
+    let same = |at: usize| {
+        let pairs = envelope.iter().zip(last).skip(at);
+        pairs.take_while(|(a, b)| a == b).count()
+    };
+    let mut at = 0;
+    while at < envelope.len() {
+        let kept = same(at);
+        let from = at + kept;
+        let mut to = from;
+        while to < envelope.len() {
+            let here = same(to);
+            if here >= WORTH {
+                break;
+            }
+            to += here.max(1);
+        }
+        put_number(&mut out, kept as u64);
+        said += to - from;
+        if from < envelope.len() {
+            put_bytes(&mut out, envelope.get(from..to).unwrap_or_default());
+        }
+        at = to;
+    }
+    (out, said)
+}
+
+/// The envelope of so many bytes that differs from the last so.
+fn patched(from: &mut Reader<'_>, last: &[u8]) -> Result<Vec<u8>, SyncError> {
+    const ENVELOPE: &str = "bytes of an envelope";
+    let len = from.size(MAX_ENVELOPE, ENVELOPE)?;
+    let (mut out, mut said) = (Vec::new(), 0);
+    while out.len() < len {
+        let at = out.len();
+        let kept = from.size(len - at, ENVELOPE)?;
+        let same = last.get(at..at + kept);
+        let other = SyncError::Malformed("an envelope is like one that is shorter");
+        out.extend_from_slice(same.ok_or(other)?);
+        if out.len() < len {
+            let new = from.sized(len - out.len(), ENVELOPE)?;
+            out.extend_from_slice(new);
+            said += new.len();
+        }
+        if out.len() == at {
+            return Err(SyncError::Malformed("an envelope that does not go on"));
+        }
+    }
+    if said * SAID < len {
+        return Err(SyncError::Malformed("an envelope that is too much alike"));
+    }
+    Ok(out)
 }
 
 /// Begins leaves that were lacking.
@@ -73,6 +143,8 @@ pub(crate) enum Item {
 #[derive(Default)]
 pub(crate) struct Assembly {
     part: Option<Part>,
+    /// The envelope of the last commit.
+    last: Vec<u8>,
 }
 
 struct Part {
@@ -103,7 +175,7 @@ impl Assembly {
         while !from.is_empty() {
             let mut part = match self.part.take() {
                 Some(part) => part,
-                None => Part::begin(&mut from)?,
+                None => Part::begin(&mut from, &mut self.last)?,
             };
             while part.left > 0 && !from.is_empty() {
                 part.leaf(&mut from, max)?;
@@ -119,10 +191,15 @@ impl Assembly {
 }
 
 impl Part {
-    fn begin(from: &mut Reader<'_>) -> Result<Self, SyncError> {
+    fn begin(from: &mut Reader<'_>, last: &mut Vec<u8>) -> Result<Self, SyncError> {
         let (what, left, size) = match from.byte()? {
-            COMMIT => {
-                let envelope = from.sized(MAX_ENVELOPE, "bytes of an envelope")?.to_vec();
+            kind @ (COMMIT | LIKE) => {
+                let envelope = if kind == LIKE {
+                    patched(from, last)?
+                } else {
+                    from.sized(MAX_ENVELOPE, "bytes of an envelope")?.to_vec()
+                };
+                envelope.clone_into(last);
                 let size = envelope.len();
                 let left = from.size(MAX_LEAVES, "leaves of a commit")? as u32;
                 (What::Commit(envelope), left, size)
@@ -213,7 +290,8 @@ mod tests {
     fn cut(commit: &Commit) -> Vec<Vec<u8>> {
         let mut messages = vec![];
         let mut out = vec![];
-        put_commit(&mut out, &commit.envelope, commit.leaves.len() as u32);
+        let (envelope, leaves) = (&commit.envelope, commit.leaves.len() as u32);
+        put_commit(&mut out, envelope, leaves, &mut Vec::new());
         for leaf in &commit.leaves {
             let mut at = 0;
             while let Some(next) = put_leaf(&mut out, leaf, at) {
@@ -267,5 +345,66 @@ mod tests {
             refused.collect::<Vec<_>>(),
             [Item::TooLarge(commit.envelope)]
         );
+    }
+
+    #[test]
+    fn envelopes_that_are_alike_come_out_as_they_went_in() {
+        let envelopes: Vec<Vec<u8>> = vec![
+            vec![],
+            vec![7],
+            b"an envelope of somebody, number 0001, signed 23456789".to_vec(),
+            b"an envelope of somebody, number 0002, signed 98765432".to_vec(),
+            b"an envelope of somebody, number 0003, signed 98765432".to_vec(),
+            b"an envelope of somebody, number 0003".to_vec(),
+            b"an envelope of somebody, number 0003".to_vec(),
+            b"another envelope of somebody else, number 4".to_vec(),
+            vec![0; 300],
+            [
+                vec![0; 100],
+                vec![1; 3],
+                vec![0; 5],
+                vec![2; 200],
+                vec![0; 4],
+            ]
+            .concat(),
+            vec![],
+            vec![9; 12],
+        ];
+        let (mut assembly, mut last) = (Assembly::default(), Vec::new());
+        let mut total = 0;
+        for envelope in &envelopes {
+            let mut out = Vec::new();
+            put_commit(&mut out, envelope, 0, &mut last);
+            assert!(out.len() <= envelope.len() + 4, "never much longer");
+            total += out.len();
+            let whole = Commit {
+                envelope: envelope.clone(),
+                leaves: vec![],
+            };
+            assert_eq!(
+                assembly.feed(&out, 1 << 20).expect("well-formed"),
+                [Item::Commit(whole)]
+            );
+        }
+        assert!(total < envelopes.iter().map(Vec::len).sum());
+    }
+
+    #[test]
+    fn envelopes_like_nothing_are_refused() {
+        let last = b"0123456789";
+        for body in [
+            // more of the last than there is; more than announced; nothing, without end; too long; too much alike
+            &[LIKE, 12, 11, 1, b'x', 0][..],
+            &[LIKE, 5, 6, 0],
+            &[LIKE, 5, 3, 3, b'x', b'x', b'x', 0],
+            &[LIKE, 5, 0, 0, 0, 0, 0, 0],
+            &[LIKE, 0xff, 0xff, 0xff, 0x7f, 0, 0],
+            &[LIKE, 9, 8, 1, b'x', 0],
+        ] {
+            let (mut assembly, mut out) = (Assembly::default(), Vec::new());
+            put_commit(&mut out, last, 0, &mut Vec::new());
+            assembly.feed(&out, 1 << 20).expect("well-formed");
+            assert!(assembly.feed(body, 1 << 20).is_err(), "{body:?}");
+        }
     }
 }

@@ -33,7 +33,7 @@ pub const MAX_REFUSED: usize = 1024;
 /// Rounds that a session starts by itself in succession because something was left over.
 pub const MAX_FOLLOWING_ROUNDS: u32 = 64;
 /// Commits given to the store at once.
-pub const MAX_BATCH: usize = 256;
+pub const MAX_BATCH: usize = 4096;
 /// Bytes that a message of commits is filled up to.
 pub const GOOD_MESSAGE: usize = 256 << 10;
 
@@ -48,14 +48,14 @@ pub struct Limits {
     pub live_window: usize,
     /// The largest commit that is taken, leaves included. It is held in memory until it is complete; a larger one is refused.
     pub commit: usize,
-    /// Of a chain that is far behind, so many of the newest commits are asked for before the others. 0: in order.
+    /// Of a chain that is far behind, so many of the newest commits are asked for before the others, and at most one in 16. 0: in order.
     pub newest_first: u64,
     /// Milliseconds that the peer may be silent while something is expected from it.
     pub silence_ms: u64,
 }
 
 impl Default for Limits {
-    /// For a device: 8 MiB under way, batches of 1 MiB, commits of 256 MiB, the newest 64 commits first, 30 s.
+    /// For a device: 8 MiB under way, batches of 1 MiB, commits of 256 MiB, at most 64 of the newest commits first, 30 s.
     fn default() -> Self {
         Self {
             window: 8 << 20,

@@ -127,7 +127,8 @@ fn a_new_device_gets_everything_in_batches() {
         ),
         (2100, 2100, 3)
     );
-    assert!(last.bytes_received > 2100 * 400);
+    // envelopes are told by those before them
+    assert!((2100 * 250..2100 * 450).contains(&last.bytes_received));
 }
 
 #[test]
@@ -143,7 +144,7 @@ fn the_newest_commits_come_first() {
             break e;
         }
     };
-    let newest = Limits::default().newest_first;
+    let newest = Limits::default().newest_first.min(500 / 16);
     assert_eq!(
         first.iter().map(|n| n.seq).collect::<Vec<_>>(),
         (500 - newest..500).collect::<Vec<_>>()
@@ -157,7 +158,7 @@ fn an_interrupted_session_is_resumed_commit_by_commit() {
     let limits = Limits {
         window: 10_000,
         batch: 1,
-        newest_first: 10,
+        newest_first: 3,
         ..Limits::default()
     };
     let full = filled(2, 60);

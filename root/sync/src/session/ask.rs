@@ -17,6 +17,9 @@ use std::collections::VecDeque;
 /// Questions that are open at a time.
 const OPEN: usize = 4;
 
+/// At most so much of what is missing of a chain is asked for out of order: one in so many.
+const NEWEST_OF: u64 = 16;
+
 /// A chain of the peer's that has something this side lacks.
 pub(super) struct Task {
     pub(super) state: ChainState,
@@ -113,8 +116,9 @@ impl Asking {
             self.progress.commits_missing = self.progress.commits_missing.saturating_add(total);
             let mut left = missing.len();
             let mut missing: Vec<Run> = missing;
+            // of few commits, which may be large, fewer
+            let newest_first = newest_first.min(total / NEWEST_OF);
             if newest_first > 0
-                && total > newest_first
                 && let Some(last) = missing.last_mut()
             {
                 let from = last.to.saturating_sub(newest_first - 1).max(last.from);

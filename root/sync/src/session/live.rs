@@ -23,6 +23,8 @@ pub(super) struct Live {
     pub(super) overflown: bool,
     waiting: VecDeque<Local>,
     sending: Option<(Local, Sending, usize)>,
+    /// The envelope that was pushed last.
+    last: Vec<u8>,
     /// With its bytes, and why the peer refused it.
     unconfirmed: VecDeque<(Local, usize, Option<Refusal>)>,
     in_flight: usize,
@@ -120,7 +122,8 @@ impl Live {
                     }
                     Some(local @ Local::Commit(name)) => {
                         self.waiting.pop_front();
-                        let sending = Sending::commit(name.key, name.id, store)?;
+                        let last = &mut self.last;
+                        let sending = Sending::commit(name.key, name.id, store, last)?;
                         self.sending = sending.map(|s| (local, s, 0));
                     }
                 }

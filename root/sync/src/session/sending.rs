@@ -26,17 +26,18 @@ pub(super) struct Sending {
 }
 
 impl Sending {
-    /// A commit; `None` if the store has not got it.
+    /// A commit; `None` if the store has not got it. `last` is the envelope before it in the stream.
     pub(super) fn commit(
         key: PublicKey,
         id: Id,
         store: &dyn Store,
+        last: &mut Vec<u8>,
     ) -> Result<Option<Self>, SyncError> {
         let Some(read) = store.commit(&key, &id, GOOD_MESSAGE)? else {
             return Ok(None);
         };
         let mut header = Vec::with_capacity(read.envelope.len() + 8);
-        put_commit(&mut header, &read.envelope, read.count);
+        put_commit(&mut header, &read.envelope, read.count, last);
         Ok(Some(Self {
             key,
             id,

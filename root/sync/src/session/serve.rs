@@ -19,6 +19,8 @@ const PAGE: usize = 256;
 pub(super) struct Serving {
     questions: VecDeque<Question>,
     sending: Option<Sending>,
+    /// The envelope that was sent last.
+    last: Vec<u8>,
     allowed: u64,
     pub(super) sent: u64,
 }
@@ -92,7 +94,11 @@ pub(super) fn all_ids(key: &PublicKey, store: &dyn Store) -> Result<Vec<Id>, Syn
 
 impl Question {
     /// The next thing to send; none when all is sent.
-    fn next(&mut self, store: &dyn Store) -> Result<Option<Sending>, SyncError> {
+    fn next(
+        &mut self,
+        store: &dyn Store,
+        last: &mut Vec<u8>,
+    ) -> Result<Option<Sending>, SyncError> {
         loop {
             let (key, id) = match self {
                 Self::Places(places) => match places.next(store)? {
@@ -105,7 +111,7 @@ impl Question {
                 },
                 Self::Leaves(key, id, places) => return Sending::fill(*key, *id, places, store),
             };
-            if let Some(sending) = Sending::commit(key, id, store)? {
+            if let Some(sending) = Sending::commit(key, id, store, last)? {
                 return Ok(Some(sending));
             }
         }
@@ -153,7 +159,7 @@ impl Serving {
         let mut out = vec![ANSWER];
         while let Some(question) = self.questions.front_mut() {
             if self.sending.is_none() {
-                self.sending = question.next(store)?;
+                self.sending = question.next(store, &mut self.last)?;
             }
             let Some(sending) = &mut self.sending else {
                 if out.len() == 1 {

@@ -19,8 +19,8 @@ use output::{Failure, Output};
 use rhizome_pod::CloudOptions;
 use std::process::ExitCode;
 
-/// What is said on standard error, unless `RHIZOME_LOG` says otherwise. A relay that ends with its node is no error.
-const LOG: &str = "warn,iroh::socket::transports::relay=off";
+/// What is said on standard error, unless `RHIZOME_LOG` says otherwise. That a node leaves its relay is no error.
+const LOG: &str = "warn,iroh::socket::transports::relay=off,iroh_relay::server::client=error";
 
 /// Commits and queries allocate much that is small and short-lived.
 #[global_allocator]

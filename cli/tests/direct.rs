@@ -34,6 +34,11 @@ fn two_devices_need_nobody_else_and_a_removed_one_learns_it() {
     let code = pair.ready["code"].as_str().unwrap();
     run(&phone, &["join", code, "--name", "phone"]).expect("the phone joins");
     drop(pair);
+    assert_eq!(
+        digest(&laptop),
+        digest(&phone),
+        "joining leaves both with the same"
+    );
 
     let other = Process::start(&phone, &UP);
     assert!(say(&laptop, &file, "from the laptop"));

@@ -127,7 +127,13 @@ impl Pod {
         key: &PublicKey,
         address: &str,
     ) -> Result<(), PodError> {
-        self.describe("device", key, &[(PLACE, address.into())], &[])
+        // whoever let the device in describes it; one that has just joined does not have that yet
+        let (entity, _) = entity(self.did(), "device", key);
+        self.write_own(vec![Edit::Assert(
+            entity,
+            attribute(PLACE)?,
+            address.into(),
+        )])
     }
 
     /// The peers that the pod is kept with, in order of their keys.

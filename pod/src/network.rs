@@ -90,10 +90,6 @@ pub fn join(
         let pod = Arc::new(home.join(opening, code, name, listen.to_vec()).await?);
         let node = PodNode::start(Arc::clone(&pod), listen.to_vec()).await?;
         let report = node.sync_with(&code.address, None).await;
-        node.announce()?;
-        // if it is gone already, it learns it another time
-        let told = node.sync_with(&code.address, None).await;
-        tracing::debug!(?told, "where this device is");
         node.shutdown().await?;
         pod.replica().checkpoint()?;
         Ok((pod, report?))

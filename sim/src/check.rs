@@ -285,12 +285,14 @@ impl World {
                 }
             }
         }
+        let trust = self.first()?.trust();
+        // by the certificates: a device that was removed and let in again has other processes by now
         let keys_of = |who: &dyn Fn(usize) -> bool| -> BTreeSet<PublicKey> {
             let nodes = (0..self.nodes.len()).filter(|n| who(*n));
-            let members = nodes.filter_map(|n| self.nodes[n].member());
-            members
-                .flat_map(|m| m.keys().processes().map(|(_, key)| key).collect::<Vec<_>>())
-                .collect()
+            let devices: BTreeSet<PublicKey> = nodes.filter_map(|n| self.nodes[n].key).collect();
+            let enrolled = trust.set().enrolments();
+            let of_those = enrolled.filter(|enrol| devices.contains(&enrol.device));
+            of_those.map(|enrol| enrol.process).collect()
         };
         let liars = keys_of(&|n| self.nodes[n].lies);
         let removed = keys_of(&|n| self.removed.iter().any(|(_, who)| *who == n));
@@ -335,11 +337,19 @@ impl World {
             known.push(read(&record, &secrets)?);
         }
         let wanted = expected(&known).canonical();
-        if first.canonical()? != wanted {
+        let shown = first.canonical()?;
+        if shown != wanted {
+            let few = |of: &[Vec<u8>], without: &[Vec<u8>]| -> Vec<String> {
+                let those = of.iter().filter(|line| !without.contains(line)).take(9);
+                those.map(|line| line.escape_ascii().to_string()).collect()
+            };
             return Err(format!(
-                "the state is not what the commits mean: {} tuples for {}",
-                first.len(),
-                wanted.len()
+                "the state is not what the commits mean: {} tuples for {}; too many {:?}; too few {:?}; without all their bytes {:?}",
+                shown.len(),
+                wanted.len(),
+                few(&shown, &wanted),
+                few(&wanted, &shown),
+                first.incomplete()?,
             )
             .into());
         }

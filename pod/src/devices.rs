@@ -1,6 +1,6 @@
 //! The person's devices: which there are, what they are called, and taking one out.
 
-use rhizome_identity::{Action, Log, Role};
+use rhizome_identity::Role;
 use rhizome_ipld::PublicKey;
 use rhizome_tuple::CommitId;
 use serde_json::{Value as Json, json};
@@ -117,11 +117,6 @@ impl Pod {
         Ok(self.member().remove_device(key)?)
     }
 
-    /// Whether a key is or was one of the pod's devices.
-    pub(crate) fn was_device(&self, key: &PublicKey) -> bool {
-        was_listed(&self.device_log().1, key)
-    }
-
     /// The device that wrote a commit, if the commit is here and it is known whose key signed it.
     pub(crate) fn writer_of(&self, commit: &CommitId) -> Option<PublicKey> {
         let (_, author, _) = self.replica().snapshot().known(commit)?;
@@ -142,15 +137,4 @@ impl Pod {
             "commits": now.commit_count(),
         }))
     }
-}
-
-/// Whether a device log lists a key, or did once.
-pub(crate) fn was_listed(log: &Log, key: &PublicKey) -> bool {
-    let mut founders = log.genesis().devices.iter();
-    founders.any(|device| device.key == *key)
-        || log.operations().any(|o| match o.action() {
-            Action::DeviceAdd(add) => add.device.key == *key,
-            Action::Recover(recover) => recover.devices.iter().any(|d| d.key == *key),
-            _ => false,
-        })
 }

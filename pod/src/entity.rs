@@ -102,13 +102,7 @@ pub(crate) fn detail(
         .map(|event| (event.by.op, merge(&event.op)))
         .collect();
     let mut current = Vec::new();
-    let names = pod.process_names();
-    let reader = Reader {
-        pod,
-        names: &names,
-        now,
-        now_ms,
-    };
+    let reader = Reader::new(pod, now, now_ms);
     for (a, name) in attributes_of(now, e) {
         for (value, by) in reader.values(e, a)? {
             current.push(by.op);
@@ -153,13 +147,7 @@ pub(crate) fn detail(
 /// Where values conflict, with the values; as many as are listed, and how many there are.
 pub(crate) fn conflicts(pod: &Pod, now: &Snapshot, now_ms: i64) -> Result<Json, PodError> {
     let all = now.all_conflicts()?;
-    let names = pod.process_names();
-    let reader = Reader {
-        pod,
-        names: &names,
-        now,
-        now_ms,
-    };
+    let reader = Reader::new(pod, now, now_ms);
     let mut out = Vec::new();
     for (e, a) in all.iter().take(MAX_CONFLICTS) {
         let (Some(id), Some(name)) = (now.entity_id(*e), now.attribute(*a)) else {
@@ -230,12 +218,21 @@ fn attributes_of(now: &Snapshot, e: Eid) -> Vec<(Aid, String)> {
 struct Reader<'s> {
     pod: &'s Pod,
     /// Of the processes of this device.
-    names: &'s BTreeMap<PublicKey, String>,
+    names: BTreeMap<PublicKey, String>,
     now: &'s Snapshot,
     now_ms: i64,
 }
 
-impl Reader<'_> {
+impl<'s> Reader<'s> {
+    fn new(pod: &'s Pod, now: &'s Snapshot, now_ms: i64) -> Self {
+        Self {
+            pod,
+            names: pod.process_names(),
+            now,
+            now_ms,
+        }
+    }
+
     /// The current values with their operations, lists in their order.
     fn values(&self, e: Eid, a: Aid) -> Result<Vec<(Value, Provenance)>, PodError> {
         let order = self.now.list(e, a);

@@ -50,6 +50,16 @@ impl Opening {
             what: what.to_owned(),
         }
     }
+
+    /// The keys in a directory: those that are there, or new ones.
+    pub(crate) fn keys(&self, directory: &Path) -> Result<KeyStore, PodError> {
+        if KeyStore::exists(directory) {
+            Ok(KeyStore::open(directory, &self.passphrase)?)
+        } else {
+            let random = &mut random_bytes()?;
+            Ok(KeyStore::create(directory, &self.passphrase, random)?)
+        }
+    }
 }
 
 impl PodHome {
@@ -83,11 +93,7 @@ impl PodHome {
     pub fn init(&self, opening: &Opening) -> Result<Pod, PodError> {
         make_private(&self.directory)?;
         let lock = self.lock(opening)?;
-        let mut keys = if KeyStore::exists(&self.keys()) {
-            KeyStore::open(&self.keys(), &opening.passphrase)?
-        } else {
-            KeyStore::create(&self.keys(), &opening.passphrase, &mut random_bytes()?)?
-        };
+        let mut keys = opening.keys(&self.keys())?;
         if keys.genesis().is_none() {
             rhizome_member::found(&mut keys, &entropy()?)?;
         }
@@ -186,12 +192,7 @@ impl PodHome {
         if self.exists() {
             return Err(PodError::Exists(self.directory.clone()));
         }
-        let keys = if KeyStore::exists(&self.keys()) {
-            KeyStore::open(&self.keys(), &opening.passphrase)?
-        } else {
-            KeyStore::create(&self.keys(), &opening.passphrase, &mut random_bytes()?)?
-        };
-        Ok(keys)
+        opening.keys(&self.keys())
     }
 
     /// Makes the pod of a device log that lists this device.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use rhizome_identity::{Log, Operation, Proposal, Role as DeviceRole};
+use rhizome_identity::{Operation, Proposal, Role as DeviceRole};
 use rhizome_ipld::PublicKey;
 use rhizome_member::{MemberStore, News};
 use rhizome_network::{
@@ -19,7 +19,7 @@ use rhizome_network::{
     Services,
 };
 use rhizome_share::Certificate;
-use rhizome_sync::{Local, Output, Role};
+use rhizome_sync::{Output, Role};
 use rhizome_tuple::CommitId;
 use serde_json::{Value as Json, json};
 use tokio::{
@@ -34,7 +34,7 @@ use crate::{
     home::random_bytes,
     pairing::{self, PairingCode},
     reach::Reach,
-    sync::{Exchanged, Told, Until, Way, drive, hello},
+    sync::{Exchanged, Until, Way, drive, hello},
     touch::DIAL_TIME,
 };
 
@@ -387,7 +387,17 @@ impl PodNode {
         address: &PeerAddress,
         token: Option<&[u8]>,
     ) -> Result<PeerReport, PodError> {
-        let link = self.dial(address, Protocol::Sync, token).await?;
+        let link = self.node.dial(address, Protocol::Sync).await?;
+        self.sync_on(link, address, token).await
+    }
+
+    async fn sync_on(
+        &self,
+        mut link: Link,
+        address: &PeerAddress,
+        token: Option<&[u8]>,
+    ) -> Result<PeerReport, PodError> {
+        self.introduce(&mut link, token).await?;
         let key = link.peer();
         let done = self
             .shared
@@ -425,17 +435,24 @@ impl PodNode {
             let Ok(address) = one.address.parse() else {
                 continue;
             };
-            if one.may_be_away {
-                let there = self.node.dial(&address, Protocol::Sync);
-                let there = tokio::time::timeout(DIAL_TIME, there).await;
-                if !matches!(there, Ok(Ok(_))) {
+            let dial = self.node.dial(&address, Protocol::Sync);
+            let link = if one.may_be_away {
+                let there = tokio::time::timeout(DIAL_TIME, dial).await;
+                let Ok(Ok(link)) = there else {
                     let mut away = report(one.key, one.address, Ok(Exchanged::default()));
                     away.away = true;
                     out.push(away);
                     continue;
-                }
-            }
-            out.push(match self.sync_with(&address, None).await {
+                };
+                Ok(link)
+            } else {
+                dial.await.map_err(PodError::from)
+            };
+            let done = match link {
+                Ok(link) => self.sync_on(link, &address, None).await,
+                Err(error) => Err(error),
+            };
+            out.push(match done {
                 Ok(report) => report,
                 Err(error) => report(one.key, one.address, Err(error)),
             });
@@ -450,20 +467,25 @@ impl PodNode {
         token: Option<&[u8]>,
     ) -> Result<Link, PodError> {
         let mut link = self.node.dial(address, protocol).await?;
+        self.introduce(&mut link, token).await?;
+        Ok(link)
+    }
+
+    /// Says to a peer whose device this is.
+    async fn introduce(&self, link: &mut Link, token: Option<&[u8]>) -> Result<(), PodError> {
         let (did, log) = self.shared.pod.device_log();
-        let asked = hello::ask(&mut link, &did, &log, token).await;
+        let asked = hello::ask(link, &did, &log, token).await;
         if let Err(PodError::Refused(_)) = &asked {
             // perhaps this device was taken out and has not heard of it
-            let shown = tokio::time::timeout(FAREWELL, hello::shown(&mut link)).await;
+            let shown = tokio::time::timeout(FAREWELL, hello::shown(link)).await;
             if let Ok(Ok((log, _))) = shown
                 && log.did() == did
             {
                 let pod = &self.shared.pod;
-                tokio::task::block_in_place(|| pod.take_certificates(operations(&log)))?;
+                tokio::task::block_in_place(|| pod.take_certificates(Certificate::of_log(&log)))?;
             }
         }
-        asked?;
-        Ok(link)
+        asked
     }
 
     /// Says goodbye to everybody.
@@ -493,14 +515,6 @@ fn report(key: PublicKey, address: String, done: Result<Exchanged, PodError>) ->
         away: false,
         error,
     }
-}
-
-/// What a device log consists of.
-fn operations(log: &Log) -> Vec<Certificate> {
-    let operations = log.operations().cloned();
-    operations
-        .map(|o| Certificate::Operation(Box::new(o)))
-        .collect()
 }
 
 /// Waits for the device that was invited.
@@ -613,7 +627,9 @@ impl Shared {
             hello::reply(link, &hello::Answer::ShowLog).await?;
             let (log, _) = hello::shown(link).await?;
             if log.did() == did {
-                tokio::task::block_in_place(|| self.pod.take_certificates(operations(&log)))?;
+                tokio::task::block_in_place(|| {
+                    self.pod.take_certificates(Certificate::of_log(&log))
+                })?;
             }
             if !self.pod.is_device(&key) {
                 hello::reply(
@@ -621,7 +637,7 @@ impl Shared {
                     &no("this device is not, or no longer, one of the pod's"),
                 )
                 .await?;
-                if self.pod.was_device(&key) {
+                if self.pod.trust().set().resolution().was_listed(&key) {
                     // so that it learns who took it out, and stops
                     let (_, log) = self.pod.device_log();
                     hello::show(link, &log, None).await?;
@@ -643,30 +659,18 @@ impl Shared {
         let key = link.peer();
         self.meters.lock().insert(key, link.meter());
         let store = MemberStore::new(Arc::clone(self.pod.member()));
-        let taking = store.taking();
         let (news, locals) = mpsc::unbounded_channel();
         let reach = Arc::clone(&self.reach);
-        let listener = self.pod.member().listen(move |news_of| {
-            // what just came from there is no news there
-            let (told, own) = match *news_of {
-                News::Certificate(id) => (
-                    Told::New(Local::Certificate(id)),
-                    taking.lock().contains(&id),
-                ),
-                News::Commit(name) => (
-                    Told::New(Local::Commit(name)),
-                    taking.lock().contains(&name.id),
-                ),
-                News::Judged => (Told::Judged, false),
-            };
-            if let (News::Commit(name), true) = (news_of, own) {
+        let listener = store.listen(move |new, own| match new {
+            // it has it now
+            News::Commit(name) if own => {
                 if let Some(reach) = reach.lock().get_mut(&key) {
                     reach.there(&name.id);
                 }
-            } else if !own {
-                // a session that is over needs no news
-                let _ = news.send(told);
             }
+            _ if own => (),
+            // a session that is over needs no news
+            _ => drop(news.send(new)),
         });
         // also when whoever waits for this gives up
         let _open = OpenSession {

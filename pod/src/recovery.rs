@@ -10,7 +10,6 @@ use rhizome_identity::{
     Action, Device, Did, Log, Policy, Proposal, Recovery, RecoveryWords, Reveal, Role,
 };
 use rhizome_ipld::{PublicKey, codec};
-use rhizome_share::Certificate;
 use serde_bytes::ByteBuf;
 use serde_json::{Value as Json, json};
 use zeroize::Zeroizing;
@@ -49,6 +48,10 @@ fn parse_card(text: &str) -> Result<Reveal, PodError> {
         .decode(text.to_ascii_uppercase().as_bytes())
         .map_err(|_| bad())?;
     codec::decode(&bytes, MAX_CARD).map_err(|_| bad())
+}
+
+fn parse_cards(texts: &[String]) -> Result<Vec<Reveal>, PodError> {
+    texts.iter().map(|text| parse_card(text)).collect()
 }
 
 impl FriendRequest {
@@ -135,8 +138,7 @@ impl Pod {
     /// now.
     pub fn set_friends(&self, words: &str, need: u8, cards: &[String]) -> Result<(), PodError> {
         let words = RecoveryWords::parse(words)?;
-        let reveals = cards.iter().map(|c| parse_card(c));
-        let reveals = reveals.collect::<Result<Vec<Reveal>, _>>()?;
+        let reveals = parse_cards(cards)?;
         let friends = Policy::of(need, &reveals);
         if friends.keys.len() < reveals.len() {
             return Err(wrong("one of the cards is there twice"));
@@ -151,7 +153,7 @@ impl Pod {
         all.extend(others.cloned());
         let mut proposal = log.set_policies(index, vec![words.reveal()], all)?;
         proposal.sign(&words.key())?;
-        self.take_operation(&proposal)
+        Ok(self.member().take_operation(proposal.complete()?)?)
     }
 
     /// Makes a request to friends, by their cards: that this device be the only one. Also gives new words, to be written down now; they
@@ -163,8 +165,7 @@ impl Pod {
         &self,
         cards: &[String],
     ) -> Result<(FriendRequest, Zeroizing<String>), PodError> {
-        let reveals = cards.iter().map(|c| parse_card(c));
-        let mut reveals = reveals.collect::<Result<Vec<Reveal>, _>>()?;
+        let mut reveals = parse_cards(cards)?;
         let (did, log) = self.device_log();
         let policies = log.resolve().policies;
         let listed = |p: &Policy, r: &Reveal| p.keys.iter().any(|k| **k == r.hidden());
@@ -242,22 +243,12 @@ impl Pod {
             keys.keep_words(words);
             keys.save(&mut random_bytes()?)?;
         }
-        for result in self.take_certificates(vec![Certificate::Operation(Box::new(operation))])? {
-            result?;
-        }
+        self.member().take_operation(operation)?;
         // whoever has the old words can open the epochs of before
         self.member().renew()?;
         let mut keys = self.member().keys();
         keys.confirm_words(&typed)?;
         keys.save(&mut random_bytes()?)?;
-        Ok(())
-    }
-
-    fn take_operation(&self, proposal: &Proposal) -> Result<(), PodError> {
-        let certificate = Certificate::Operation(Box::new(proposal.complete()?));
-        for result in self.take_certificates(vec![certificate])? {
-            result?;
-        }
         Ok(())
     }
 }

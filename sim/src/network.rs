@@ -103,9 +103,7 @@ impl World {
         match &host.life {
             Life::Device(own) => {
                 if !own.is_device(&key) {
-                    let operations = log.operations().cloned();
-                    let shown = operations.map(|o| Certificate::Operation(Box::new(o)));
-                    drop(own.take_certificates(shown.collect()));
+                    drop(own.take_certificates(Certificate::of_log(&log)));
                 }
                 // a liar may have a connection from before
                 own.is_device(&key) || bold

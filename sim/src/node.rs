@@ -8,11 +8,11 @@ use std::{
 use parking_lot::Mutex;
 use rhizome_identity::{Did, KeyFile, KeyStore, Log};
 use rhizome_ipld::PublicKey;
-use rhizome_member::{Entropy, Member, MemberError, MemberStore, News};
+use rhizome_member::{Entropy, Member, MemberError, MemberStore};
 use rhizome_replica::{Replica, ReplicaError};
 use rhizome_sealed::{Listening, Sealed, SealedOptions};
 use rhizome_storage::Kv;
-use rhizome_sync::{Input, Local, Session};
+use rhizome_sync::{News, Session};
 use rhizome_tuple::CommitId;
 
 use crate::{
@@ -23,22 +23,8 @@ use crate::{
 /// The wall clock when a simulation begins, in milliseconds since 1970.
 pub const START_MS: i64 = 1_800_000_000_000;
 
-/// What a session is told from its own side.
-pub enum Told {
-    New(Local),
-    Judged,
-}
-
-impl Told {
-    pub fn input(&self) -> Input<'static> {
-        match self {
-            Self::New(local) => Input::Local(*local),
-            Self::Judged => Input::Recheck,
-        }
-    }
-}
-
-pub type Queue = Arc<Mutex<VecDeque<Told>>>;
+/// What sessions are told from their own side.
+pub type Queue = Arc<Mutex<VecDeque<News>>>;
 
 /// Ends a subscription when it goes.
 pub enum Hearing {
@@ -183,22 +169,9 @@ impl Node {
         let (inner, hearing): (Box<dyn rhizome_sync::Store>, _) = match &self.life {
             Life::Device(member) => {
                 let store = MemberStore::new(Arc::clone(member));
-                let taking = store.taking();
-                let number = member.listen(move |news| {
-                    // what comes from there is no news there
-                    let (told, own) = match *news {
-                        News::Certificate(id) => (
-                            Told::New(Local::Certificate(id)),
-                            taking.lock().contains(&id),
-                        ),
-                        News::Commit(name) => (
-                            Told::New(Local::Commit(name)),
-                            taking.lock().contains(&name.id),
-                        ),
-                        News::Judged => (Told::Judged, false),
-                    };
+                let number = store.listen(move |news, own| {
                     if !own {
-                        queue.lock().push_back(told);
+                        queue.lock().push_back(news);
                     }
                 });
                 (Box::new(store), Hearing::Device(Arc::clone(member), number))
@@ -208,13 +181,7 @@ impl Node {
                     return Ok(None);
                 };
                 let store = pod.store(now);
-                let hearing = store.listen(move |news| {
-                    queue.lock().push_back(match news {
-                        rhizome_sealed::News::Commit(name) => Told::New(Local::Commit(name)),
-                        rhizome_sealed::News::Certificate(id) => Told::New(Local::Certificate(id)),
-                        rhizome_sealed::News::Judged => Told::Judged,
-                    });
-                });
+                let hearing = store.listen(move |news| queue.lock().push_back(news));
                 (Box::new(store), Hearing::Sealed(hearing))
             }
             Life::Outside | Life::Down => return Ok(None),

@@ -24,7 +24,7 @@ use std::{
 
 use parking_lot::Mutex;
 use rhizome_blob::SealedStore;
-use rhizome_identity::{Did, KeyStore};
+use rhizome_identity::Did;
 use rhizome_ipld::PublicKey;
 use rhizome_network::{Admission, Node, NodeConfig, Protocol, Relay, RelayAccess, Services};
 use rhizome_sealed::Sealed;
@@ -33,7 +33,7 @@ use tokio::{sync::Semaphore, task::block_in_place};
 use self::{invitations::Invitations, pace::Pace, turns::Turns};
 use crate::{
     Opening, PodError, PodHome,
-    home::{make_private, now_ms, random_bytes},
+    home::{make_private, now_ms},
     lock::WriterLock,
 };
 
@@ -126,12 +126,7 @@ impl CloudPeer {
     ) -> Result<Self, PodError> {
         make_private(directory)?;
         let lock = WriterLock::take(&directory.join("writer.lock"), &opening.what, now_ms())?;
-        let keys = directory.join("keys");
-        let keys = if KeyStore::exists(&keys) {
-            KeyStore::open(&keys, &opening.passphrase)?
-        } else {
-            KeyStore::create(&keys, &opening.passphrase, &mut random_bytes()?)?
-        };
+        let keys = opening.keys(&directory.join("keys"))?;
         if keys.genesis().is_some() {
             return Err(PodError::Request(format!(
                 "{} is the home of a pod: give the cloud peer a directory of its own",

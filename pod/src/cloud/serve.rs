@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rhizome_identity::{Did, Log, SealedHead};
 use rhizome_ipld::PublicKey;
 use rhizome_network::Link;
-use rhizome_sealed::{News, SealedPod};
-use rhizome_sync::{Limits, Local, Role, Store};
+use rhizome_sealed::SealedPod;
+use rhizome_sync::{Limits, Role, Store};
 use tokio::{
     sync::{Notify, mpsc},
     time::Instant,
@@ -14,11 +14,9 @@ use tokio::{
 
 use super::{HELLO_WAIT, Shared, found, now};
 use crate::{
-    PodError,
-    devices::was_listed,
-    files,
+    PodError, files,
     home::now_ms,
-    sync::{Told, Until, Way, drive, hello},
+    sync::{Until, Way, drive, hello},
 };
 
 const UNINVITED: &str = "this pod is not kept here, and the invitation is missing, used up or over: add this peer with a whole address, \
@@ -56,12 +54,7 @@ impl Shared {
             return Ok(()); // taken out just now
         }
         let listening = store.listen(move |new| {
-            let told = match new {
-                News::Commit(name) => Told::New(Local::Commit(name)),
-                News::Certificate(id) => Told::New(Local::Certificate(id)),
-                News::Judged => Told::Judged,
-            };
-            let _ = news.send(told);
+            let _ = news.send(new);
         });
         let turn = self.turns.of(&pod.did());
         if now().saturating_sub(pod.usage().last_activity) > SEEN {
@@ -191,8 +184,10 @@ impl Shared {
         if pod.admits(key) {
             Ok(Ok(pod))
         } else {
-            let log =
-                pod.with_certificates(|set| was_listed(set.log(), key).then(|| set.log().clone()))?;
+            let log = pod.with_certificates(|set| {
+                let was = set.resolution().was_listed(key);
+                was.then(|| set.log().clone())
+            })?;
             Ok(Err((
                 "this device is not, or no longer, one of the pod's",
                 log,

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use rhizome_network::{Link, NetworkError, Traffic};
-use rhizome_sync::{Input, Limits, Local, Output, Role, Session, Store, Synced};
+use rhizome_sync::{Input, Limits, News, Output, Role, Session, Store, Synced};
 use tokio::{
     sync::mpsc,
     task::block_in_place,
@@ -11,15 +11,6 @@ use tokio::{
 };
 
 use crate::{PodError, cloud::Turn};
-
-/// What a session is told from this side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
-    /// Something is new here.
-    New(Local),
-    /// What counts was decided anew: compare everything.
-    Judged,
-}
 
 /// When to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +85,7 @@ pub(crate) async fn drive<S: Store + Send + 'static>(
     link: Link,
     role: Role,
     store: S,
-    mut news: mpsc::UnboundedReceiver<Told>,
+    mut news: mpsc::UnboundedReceiver<News>,
     until: Until,
     way: &Way,
     on: &mut (dyn FnMut(&Output) + Send),
@@ -175,12 +166,8 @@ pub(crate) async fn drive<S: Store + Send + 'static>(
                     break;
                 }
             },
-            Some(told) = news.recv() => {
-                let input = match told {
-                    Told::New(local) => Input::Local(local),
-                    Told::Judged => Input::Recheck,
-                };
-                way.work(&mut machine, move |session, store| session.handle(now(), input, store)).await?;
+            Some(new) = news.recv() => {
+                way.work(&mut machine, move |session, store| session.handle(now(), new.input(), store)).await?;
             },
             () = tick, if deadline.is_some() => {
                 deadline = None;

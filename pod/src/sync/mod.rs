@@ -3,4 +3,4 @@
 mod drive;
 pub(crate) mod hello;
 
-pub(crate) use drive::{Exchanged, Told, Until, Way, drive};
+pub(crate) use drive::{Exchanged, Until, Way, drive};

@@ -12,6 +12,6 @@ mod trust;
 pub use chains::Chains;
 pub use error::MemberError;
 pub use member::{Entropy, Member, OpenReplica, found};
-pub use news::News;
-pub use store::{MemberStore, Taking};
+pub use rhizome_sync::News;
+pub use store::MemberStore;
 pub use trust::Trust;

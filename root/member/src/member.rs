@@ -1,13 +1,11 @@
 //! A device of a pod with all that makes it one.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use parking_lot::{Mutex, MutexGuard};
 use rhizome_identity::{
-    Create, Did, Genesis, IdentityError, KeyStore, Log, RecoveryWords, SealedHead, Secret,
+    Create, Did, Genesis, IdentityError, KeyStore, Log, Operation, RecoveryWords, SealedHead,
+    Secret,
 };
 use rhizome_ipld::{PublicKey, SigningKey};
 use rhizome_replica::{Author, Authors, Epochs, Replica, ReplicaError};
@@ -90,9 +88,7 @@ impl Member {
         keys.join(log)?;
         keys.save(&mut |out: &mut [u8]| random(out))?;
         let mut trust = Trust::load(Arc::clone(&kv), &keys)?;
-        let operations = log.operations().cloned();
-        let certificates = operations.map(|o| Certificate::Operation(Box::new(o)));
-        for result in trust.add(certificates.collect())? {
+        for result in trust.add(Certificate::of_log(log))? {
             result?;
         }
         Self::fresh(kv, keys, trust, random)
@@ -158,14 +154,14 @@ impl Member {
                 drop(searched.search(&change.after));
             }
             if change.reset || others {
-                told.tell(&News::Judged);
+                told.tell(News::Judged);
             }
             for number in count..change.after.commit_count() {
                 // one that cannot be read now is found when the chains are compared
                 if !beyond.contains(&number)
                     && let Ok(Some((link, _))) = change.after.link(number)
                 {
-                    told.tell(&News::Commit(name(&link)));
+                    told.tell(News::Commit(name(&link)));
                 }
             }
         });
@@ -226,7 +222,7 @@ impl Member {
     }
 
     /// Calls `listener` with all that is new from now on; it must be quick. Returns a number for [`Self::unlisten`].
-    pub fn listen(&self, listener: impl Fn(&News) + Send + Sync + 'static) -> u64 {
+    pub fn listen(&self, listener: impl Fn(News) + Send + Sync + 'static) -> u64 {
         self.news.add(listener)
     }
 
@@ -251,7 +247,7 @@ impl Member {
         }
         for (id, result) in ids.into_iter().zip(&results) {
             if matches!(result, Ok(Added::New)) {
-                self.news.tell(&News::Certificate(id));
+                self.news.tell(News::Certificate(id));
             }
         }
         Ok(results)
@@ -272,7 +268,7 @@ impl Member {
         // an app's key of before a removal writes no more
         self.authors.lock().clear();
         for certificate in made {
-            self.news.tell(&News::Certificate(certificate.id()));
+            self.news.tell(News::Certificate(certificate.id()));
         }
         Ok(())
     }
@@ -334,7 +330,7 @@ impl Member {
             }
             self.replica.set_authors(trust.authors())?;
             drop(trust);
-            self.news.tell(&News::Certificate(id));
+            self.news.tell(News::Certificate(id));
         }
         let author = Arc::new(Author { key: process.key });
         authors.insert(name.to_owned(), Arc::clone(&author));
@@ -359,10 +355,18 @@ impl Member {
             .incarnation;
         // what the seal names must still be here after a crash: nobody else may have it, and the device is not asked any more
         self.replica.flush()?;
-        let seal = self.heads_of(key)?;
+        let seal = self.heads_where(|device| device == key)?;
         let mut proposal = log.remove_device(&own.public(), target, seal)?;
         proposal.sign(&own)?;
-        let certificate = Certificate::Operation(Box::new(proposal.complete()?));
+        self.take_operation(proposal.complete()?)
+    }
+
+    /// Takes an operation of the device log, durably.
+    ///
+    /// # Errors
+    /// If it is not taken; those of the store and of the key store.
+    pub fn take_operation(&self, operation: Operation) -> Result<(), MemberError> {
+        let certificate = Certificate::Operation(Box::new(operation));
         for result in self.take_certificates(vec![certificate])? {
             result?;
         }
@@ -376,13 +380,7 @@ impl Member {
     pub fn heads_of_others(&self) -> Result<Vec<SealedHead>, MemberError> {
         self.replica.flush()?;
         let own = self.signing_key().public();
-        let writers = self.trust.lock().set().writers();
-        let others: BTreeSet<PublicKey> = writers.values().map(|w| w.device).collect();
-        let mut out = Vec::new();
-        for device in others.iter().filter(|device| **device != own) {
-            out.extend(self.heads_of(device)?);
-        }
-        Ok(out)
+        self.heads_where(|device| *device != own)
     }
 
     /// A new epoch, although the current one would do: for whoever may have got hold of what opens it.
@@ -395,17 +393,20 @@ impl Member {
         let made = trust.renew(&mut keys, &mut |out: &mut [u8]| (self.random)(out))?;
         drop(trust);
         drop(keys);
-        self.news.tell(&News::Certificate(made.id()));
+        self.news.tell(News::Certificate(made.id()));
         self.settle()
     }
 
-    /// The heads of what a device wrote, as far as it is here.
-    fn heads_of(&self, device: &PublicKey) -> Result<Vec<SealedHead>, MemberError> {
+    /// The heads of what these devices wrote, as far as it is here.
+    fn heads_where(
+        &self,
+        devices: impl Fn(&PublicKey) -> bool,
+    ) -> Result<Vec<SealedHead>, MemberError> {
         let writers = self.trust.lock().set().writers();
         let chains = self.chains()?;
         let mut out = Vec::new();
         for (process, chain) in chains.iter() {
-            if writers.get(process).is_some_and(|w| w.device == *device) {
+            if writers.get(process).is_some_and(|w| devices(&w.device)) {
                 out.extend(chain.heads().map(|(seq, commit)| SealedHead {
                     process: *process,
                     seq,

@@ -4,20 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use rhizome_sync::{CommitName, set::Id};
+use rhizome_sync::News;
 
-/// Something that a peer may not have yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum News {
-    /// A certificate.
-    Certificate(Id),
-    /// A commit.
-    Commit(CommitName),
-    /// What counts was decided anew.
-    Judged,
-}
-
-type Listener = Arc<dyn Fn(&News) + Send + Sync>;
+type Listener = Arc<dyn Fn(News) + Send + Sync>;
 
 /// Who is told.
 #[derive(Default)]
@@ -28,7 +17,7 @@ pub(crate) struct Listeners {
 
 impl Listeners {
     /// Calls `listener` with all that is new from now on; it must be quick. Returns a number for [`Self::remove`].
-    pub fn add(&self, listener: impl Fn(&News) + Send + Sync + 'static) -> u64 {
+    pub fn add(&self, listener: impl Fn(News) + Send + Sync + 'static) -> u64 {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         self.all.lock().push((number, Arc::new(listener)));
         number
@@ -40,7 +29,7 @@ impl Listeners {
     }
 
     /// Tells everybody.
-    pub fn tell(&self, news: &News) {
+    pub fn tell(&self, news: News) {
         let all: Vec<Listener> = self.all.lock().iter().map(|(_, l)| Arc::clone(l)).collect();
         for listener in all {
             listener(news);

@@ -7,7 +7,7 @@
 use rhizome_ipld::{PublicKey, codec};
 use rhizome_replica::{ReplicaError, Snapshot};
 use rhizome_storage::{Batch, Durability, Kv, StorageError};
-use rhizome_sync::{Chain, SavedChain, set::Id};
+use rhizome_sync::{Chain, set::Id};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 
@@ -29,18 +29,8 @@ pub(crate) struct Saved {
     last: Bytes,
     /// Hash of the numbers of those that are not passed on.
     beyond: Bytes,
-    chains: Vec<One>,
+    chains: Vec<(PublicKey, Chain)>,
 }
-
-/// Whose, how many, how many roots, heads, stumps.
-#[derive(Serialize, Deserialize)]
-struct One(
-    PublicKey,
-    u64,
-    u64,
-    Vec<(u64, Bytes)>,
-    Vec<(Bytes, u64, Bytes)>,
-);
 
 /// Hash of the numbers, below `seen`, of commits that are not passed on.
 fn beyond(now: &Snapshot, seen: u32) -> Bytes {
@@ -75,18 +65,7 @@ impl Saved {
             if ends > MAX_ENDS {
                 return Ok(None);
             }
-            let saved = chain.save();
-            let heads = saved.heads.into_iter();
-            let stumps = saved.stumps.into_iter();
-            all.push(One(
-                *key,
-                saved.count,
-                saved.roots,
-                heads.map(|(seq, id)| (seq, Bytes::new(id))).collect(),
-                stumps
-                    .map(|(prev, seq, id)| (Bytes::new(prev), seq, Bytes::new(id)))
-                    .collect(),
-            ));
+            all.push((*key, chain.clone()));
         }
         Ok(Some(Self {
             seen,
@@ -104,19 +83,7 @@ impl Saved {
     }
 
     pub fn chains(&self) -> impl Iterator<Item = (PublicKey, Chain)> {
-        self.chains
-            .iter()
-            .map(|One(key, count, roots, heads, stumps)| {
-                let heads = heads.iter().map(|(seq, id)| (*seq, **id));
-                let stumps = stumps.iter().map(|(prev, seq, id)| (**prev, *seq, **id));
-                let saved = SavedChain {
-                    count: *count,
-                    roots: *roots,
-                    heads: heads.collect(),
-                    stumps: stumps.collect(),
-                };
-                (*key, Chain::restore(&saved))
-            })
+        self.chains.iter().cloned()
     }
 
     pub fn to_bytes(&self) -> Option<Vec<u8>> {

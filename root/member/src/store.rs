@@ -9,20 +9,18 @@ use rhizome_ipld::PublicKey;
 use rhizome_replica::{Arrival, LeafBytes, Link, Record, ReplicaError};
 use rhizome_share::{Added, Certificate, ShareError};
 use rhizome_sync::{
-    CertificateFate, ChainState, Commit, CommitName, Fate, Lack, Leaf, Reading, Refusal, Store,
-    StoreError, set::Id,
+    CertificateFate, ChainState, Commit, CommitName, Fate, Lack, Leaf, News, Reading, Refusal,
+    Store, StoreError, set::Id,
 };
 use rhizome_tuple::CommitId;
 
 use crate::Member;
 
-/// What comes from a session's peer right now: it is no news to it.
-pub type Taking = Arc<Mutex<BTreeSet<Id>>>;
-
 /// A device of a pod, for one session. Sessions with several peers share the device.
 pub struct MemberStore {
     member: Arc<Member>,
-    taking: Taking,
+    /// What comes from the session's peer right now.
+    taking: Arc<Mutex<BTreeSet<Id>>>,
 }
 
 impl MemberStore {
@@ -34,9 +32,14 @@ impl MemberStore {
         }
     }
 
-    /// What comes from this session's peer right now: it is no news to it.
-    pub fn taking(&self) -> Taking {
-        Arc::clone(&self.taking)
+    /// Calls `listener` with all that is new from now on, and whether it comes from this session's peer: then it is no news to it. It must
+    /// be quick. Returns a number for [`Member::unlisten`].
+    pub fn listen(&self, listener: impl Fn(News, bool) + Send + Sync + 'static) -> u64 {
+        let taking = Arc::clone(&self.taking);
+        self.member.listen(move |news| {
+            let own = news.id().is_some_and(|id| taking.lock().contains(&id));
+            listener(news, own);
+        })
     }
 
     /// Makes everything so far durable: what a peer has seen of this device must not be forgotten here, or the device would go on from an

@@ -8,7 +8,7 @@ use std::{
 use rhizome_ipld::{PublicKey, codec};
 use rhizome_replica::{Judge, Link, Standing};
 use rhizome_storage::{Batch, MAX_VALUE_LEN, Snap};
-use rhizome_sync::{Chain, SavedChain};
+use rhizome_sync::Chain;
 use rhizome_tuple::CommitId;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
@@ -33,11 +33,9 @@ pub(crate) struct Author {
     pub void: BTreeSet<CommitId>,
 }
 
-type Heads = Vec<(u64, ByteArray<32>)>;
-type Stumps = Vec<(ByteArray<32>, u64, ByteArray<32>)>;
-
+/// Its number, how it was judged, its chain unless that is in too many pieces.
 #[derive(Serialize, Deserialize)]
-struct Row(u32, ByteArray<32>, Option<(u64, u64, Heads, Stumps)>);
+struct Row(u32, ByteArray<32>, Option<Chain>);
 
 /// Names the seals by which it is decided what is passed on of a key; zeros if all of it is.
 pub(crate) fn judged(standing: Option<&Standing>) -> Result<[u8; 32], SealedError> {
@@ -71,7 +69,7 @@ impl Author {
             .map_err(|_| SealedError::Corrupt("the row of an author is malformed"))?;
         let by = by.into_array();
         let saved = saved.filter(|_| judged(standing).is_ok_and(|now| now == by));
-        let Some((count, roots, heads, stumps)) = saved else {
+        let Some(chain) = saved else {
             return Ok(Self::read(snap, pod, number, standing)?.0);
         };
         let mut void = BTreeSet::new();
@@ -82,22 +80,10 @@ impl Author {
                 ControlFlow::Continue(())
             })?;
         }
-        let saved = SavedChain {
-            count,
-            roots,
-            heads: heads
-                .into_iter()
-                .map(|(seq, id)| (seq, id.into_array()))
-                .collect(),
-            stumps: stumps
-                .into_iter()
-                .map(|(prev, seq, id)| (prev.into_array(), seq, id.into_array()))
-                .collect(),
-        };
         Ok(Self {
             number,
             judged: by,
-            chain: Chain::restore(&saved),
+            chain,
             void,
         })
     }
@@ -130,19 +116,7 @@ impl Author {
 
     /// Its row.
     pub fn save(&self, pod: PodNo, key: &PublicKey, batch: &mut Batch) -> Result<(), SealedError> {
-        let saved = (self.chain.ends() <= MAX_ENDS).then(|| {
-            let saved = self.chain.save();
-            let heads = saved.heads.into_iter();
-            let stumps = saved.stumps.into_iter();
-            (
-                saved.count,
-                saved.roots,
-                heads.map(|(seq, id)| (seq, ByteArray::new(id))).collect(),
-                stumps
-                    .map(|(prev, seq, id)| (ByteArray::new(prev), seq, ByteArray::new(id)))
-                    .collect(),
-            )
-        });
+        let saved = (self.chain.ends() <= MAX_ENDS).then(|| self.chain.clone());
         let row = Row(self.number, ByteArray::new(self.judged), saved);
         batch.put(AUTHORS, pod.author(key), codec::encode(&row)?);
         Ok(())

@@ -17,8 +17,8 @@ mod view;
 
 pub use audit::Audit;
 pub use error::SealedError;
-pub use news::News;
 pub use pod::SealedPod;
+pub use rhizome_sync::News;
 pub use sealed::{Hosted, Sealed, SealedOptions, Usage};
 pub use store::{Listening, SealedStore};
 pub use view::authors;

@@ -9,29 +9,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use rhizome_sync::{CommitName, Input, Local, set::Id};
-
-/// Something new in a pod, on stable storage.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum News {
-    /// A commit that counts.
-    Commit(CommitName),
-    /// A certificate.
-    Certificate(Id),
-    /// It was decided anew what counts: compare everything again.
-    Judged,
-}
-
-impl News {
-    /// What a session is to be told.
-    pub fn input(self) -> Input<'static> {
-        match self {
-            Self::Commit(name) => Input::Local(Local::Commit(name)),
-            Self::Certificate(id) => Input::Local(Local::Certificate(id)),
-            Self::Judged => Input::Recheck,
-        }
-    }
-}
+use rhizome_sync::News;
 
 type Listener = Arc<dyn Fn(News) + Send + Sync>;
 

@@ -13,7 +13,7 @@ use parking_lot::{Mutex, MutexGuard, RwLock};
 use rhizome_identity::{Did, Log};
 use rhizome_ipld::PublicKey;
 use rhizome_replica::{Authors, Judge};
-use rhizome_share::Certificates;
+use rhizome_share::{Certificate, Certificates};
 use rhizome_storage::{Batch, Durability, Kv, Snap, StorageError};
 
 use crate::{
@@ -157,9 +157,8 @@ impl SealedPod {
         let mut writer = Writer::default();
         let mut draft = Draft::new(digest, state, &*snap);
         let mut trust = Trust::new(log.genesis().clone(), &mut draft)?;
-        for operation in log.operations().skip(1) {
-            let certificate = rhizome_share::Certificate::Operation(Box::new(operation.clone()));
-            draft.certify(&mut trust, &certificate)?;
+        for certificate in Certificate::of_log(log).iter().skip(1) {
+            draft.certify(&mut trust, certificate)?;
         }
         draft.settle(&mut trust, &mut writer)?;
         batch.append(&draft.finish());
@@ -223,11 +222,7 @@ impl SealedPod {
                 expected: self.did,
             });
         }
-        let operations = log.operations();
-        let certificates = operations
-            .map(|o| rhizome_share::Certificate::Operation(Box::new(o.clone())))
-            .collect();
-        let fates = self.certify(None, now, certificates)?;
+        let fates = self.certify(None, now, Certificate::of_log(log))?;
         let taken = |f: &&rhizome_sync::CertificateFate| {
             matches!(f, rhizome_sync::CertificateFate::Taken(_))
         };

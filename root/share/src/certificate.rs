@@ -1,6 +1,6 @@
 //! What a pod's certificates are, one by one.
 
-use rhizome_identity::{Enrol, Operation};
+use rhizome_identity::{Enrol, Log, Operation};
 use rhizome_ipld::{Cid, Signed, Verified, codec};
 use serde_bytes::{ByteBuf, Bytes};
 
@@ -27,6 +27,14 @@ const EPOCH: u8 = 2;
 impl Certificate {
     /// Longest encoding in bytes that is read.
     pub const MAX_LEN: usize = 1 << 20;
+
+    /// What a device log consists of, in its order: the genesis is the first.
+    pub fn of_log(log: &Log) -> Vec<Self> {
+        let operations = log.operations().cloned();
+        operations
+            .map(|operation| Self::Operation(Box::new(operation)))
+            .collect()
+    }
 
     /// Reads and verifies `[kind, bytes…]`.
     ///

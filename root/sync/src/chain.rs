@@ -1,5 +1,7 @@
 use crate::{limits::MAX_RUNS, set::Id};
 use rhizome_ipld::PublicKey;
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteArray;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a replica holds of the commits of one process, kept current commit by commit: its *heads* (commits that none of the others
@@ -8,7 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The two determine the set of commits, because a commit's id covers its predecessor's. So [`Self::fingerprint`] is a pure function
 /// of the set that nobody can find two sets for, forks included; a sum of hashes would not have been (generalised birthdays). An honest
 /// chain has one head and, when complete, no stump.
-#[derive(Clone, Default, Debug, PartialEq, Eq)]
+///
+/// Serialised, it is what a store keeps to have the chain again without its commits.
+#[derive(Clone, Default, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Kept", into = "Kept")]
 pub struct Chain {
     count: u64,
     heads: BTreeMap<Id, u64>,
@@ -43,37 +48,7 @@ impl Chain {
         chain
     }
 
-    /// What a store keeps to have the chain again without its commits.
-    pub fn save(&self) -> SavedChain {
-        let stump = |(prev, all): (&Id, &BTreeSet<(u64, Id)>)| {
-            let prev = *prev;
-            all.iter()
-                .map(move |(seq, id)| (prev, *seq, *id))
-                .collect::<Vec<_>>()
-        };
-        SavedChain {
-            count: self.count,
-            roots: self.roots,
-            heads: self.heads().collect(),
-            stumps: self.stumps.iter().flat_map(stump).collect(),
-        }
-    }
-
-    /// The chain that was saved.
-    pub fn restore(saved: &SavedChain) -> Self {
-        let mut stumps: BTreeMap<Id, BTreeSet<(u64, Id)>> = BTreeMap::new();
-        for (prev, seq, id) in &saved.stumps {
-            stumps.entry(*prev).or_default().insert((*seq, *id));
-        }
-        Self {
-            count: saved.count,
-            roots: saved.roots,
-            heads: saved.heads.iter().map(|(seq, id)| (*id, *seq)).collect(),
-            stumps,
-        }
-    }
-
-    /// How many heads and stumps there are: what [`Self::save`] takes is proportional to it.
+    /// How many heads and stumps there are: what it takes when it is kept is proportional to it.
     pub fn ends(&self) -> usize {
         self.heads.len() + self.stumps.values().map(BTreeSet::len).sum::<usize>()
     }
@@ -149,17 +124,44 @@ impl Chain {
     }
 }
 
-/// A [`Chain`] as it is kept.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct SavedChain {
-    /// How many commits.
-    pub count: u64,
-    /// How many of them follow none.
-    pub roots: u64,
-    /// Place and id of the commits that none follows.
-    pub heads: Vec<(u64, Id)>,
-    /// Commits whose predecessor is not there: it, their place, they.
-    pub stumps: Vec<(Id, u64, Id)>,
+/// A [`Chain`] as it is kept: how many commits, how many of them follow none, the heads with their places, and the stumps: what is not
+/// there, the place and id of what follows it.
+#[derive(Serialize, Deserialize)]
+struct Kept(
+    u64,
+    u64,
+    Vec<(u64, ByteArray<32>)>,
+    Vec<(ByteArray<32>, u64, ByteArray<32>)>,
+);
+
+impl From<Chain> for Kept {
+    fn from(chain: Chain) -> Self {
+        let heads = chain.heads().map(|(seq, id)| (seq, ByteArray::new(id)));
+        let mut stumps = Vec::new();
+        for (prev, all) in &chain.stumps {
+            let those = all.iter();
+            stumps
+                .extend(those.map(|(seq, id)| (ByteArray::new(*prev), *seq, ByteArray::new(*id))));
+        }
+        Self(chain.count, chain.roots, heads.collect(), stumps)
+    }
+}
+
+impl From<Kept> for Chain {
+    fn from(Kept(count, roots, heads, stumps): Kept) -> Self {
+        let heads = heads.into_iter().map(|(seq, id)| (id.into_array(), seq));
+        let mut chain = Self {
+            count,
+            roots,
+            heads: heads.collect(),
+            ..Self::default()
+        };
+        for (prev, seq, id) in stumps {
+            let those = chain.stumps.entry(prev.into_array()).or_default();
+            those.insert((seq, id.into_array()));
+        }
+        chain
+    }
 }
 
 /// Places of a chain that follow one another, both ends included.
@@ -224,6 +226,8 @@ pub struct ChainState {
 
 #[cfg(test)]
 mod tests {
+    use rhizome_ipld::codec;
+
     use super::*;
 
     fn id(n: u8) -> Id {
@@ -268,7 +272,8 @@ mod tests {
                     other.reverse();
                 }
                 assert_eq!(chain(&other), one);
-                assert_eq!(Chain::restore(&one.save()), one);
+                let kept = codec::encode(&one).unwrap();
+                assert_eq!(codec::decode::<Chain>(&kept, kept.len()).unwrap(), one);
             }
             assert_eq!(seen.insert(one.fingerprint(&KEY), set), None);
             assert_eq!(one.count(), order.len() as u64);

@@ -167,6 +167,11 @@ impl Resolution {
         self.devices.iter().find(|a| a.device.key == *key)
     }
 
+    /// Whether this key is or was that of a device: any operation ever listed it.
+    pub fn was_listed(&self, key: &PublicKey) -> bool {
+        self.keys.contains(key)
+    }
+
     /// Whether this key may change the log now.
     pub fn is_admin(&self, key: &PublicKey) -> bool {
         !self.contested
@@ -200,7 +205,7 @@ impl Resolution {
                 found: enrol.pod,
             });
         }
-        if self.keys.contains(&enrol.process) {
+        if self.was_listed(&enrol.process) {
             return Err(IdentityError::Enrolment(
                 "the process key is a device's key",
             ));

@@ -126,6 +126,12 @@ pub enum Command {
         /// The URL by which devices reach the relay, if it is not that of its address
         #[arg(long, value_name = "URL", requires = "relay")]
         relay_url: Option<String>,
+        /// Also take links over WebSockets, here, for devices whose network lets no UDP through: plain TCP, for behind a server that speaks TLS
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        websocket: Option<SocketAddr>,
+        /// The ws: or wss: URL by which devices get there, if it is not that of its address
+        #[arg(long, value_name = "URL", requires = "websocket")]
+        websocket_url: Option<String>,
         /// What each pod may take, if its invitation does not say otherwise
         #[arg(long, value_name = "MiB", default_value_t = rhizome_pod::DEFAULT_QUOTA >> 20)]
         quota: u64,

@@ -16,7 +16,7 @@ mod repl;
 use arguments::{Arguments, Command, DevicesCommand, PeersCommand, RecoveryCommand};
 use clap::Parser;
 use output::{Failure, Output};
-use rhizome_pod::CloudOptions;
+use rhizome_pod::{CloudOptions, WebSocketConfig};
 use std::process::ExitCode;
 
 /// What is said on standard error, unless `RHIZOME_LOG` says otherwise. That a node leaves its relay is no error.
@@ -101,11 +101,17 @@ fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
             quota,
             relay,
             relay_url,
+            websocket,
+            websocket_url,
         } => {
             let mut options = CloudOptions::at(vec![*listen]);
             options.quota = quota << 20;
             options.relay = *relay;
             options.relay_url.clone_from(relay_url);
+            options.websocket = websocket.map(|listen| WebSocketConfig {
+                listen,
+                url: websocket_url.clone(),
+            });
             cloud_peer::run(&home, options, output)
         }
         Command::CloudPeer {

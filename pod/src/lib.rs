@@ -64,6 +64,6 @@ pub use pairing::{MAX_DEVICE_NAME, PairingCode, parse_peer};
 pub use pod::{App, BlobFigures, Figures, Pod, Stop};
 pub use recovery::{FriendRequest, MAX_RECOVERY_FILE};
 pub use rhizome_identity::Role as DeviceRole;
-pub use rhizome_network::Mode;
+pub use rhizome_network::{Mode, websocket::WebSocketConfig};
 pub use running::Running;
 pub use transact::Receipt;

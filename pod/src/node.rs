@@ -10,13 +10,14 @@ use std::{
     time::Duration,
 };
 
+use axum::routing::MethodRouter;
 use parking_lot::Mutex;
 use rhizome_identity::{Operation, Proposal, Role as DeviceRole};
 use rhizome_ipld::PublicKey;
 use rhizome_member::{MemberStore, News};
 use rhizome_network::{
     Admission, Discovery, Link, Meter, Node, NodeConfig, PeerAddress, Protocol, RelayAccess,
-    Services,
+    Services, websocket,
 };
 use rhizome_share::Certificate;
 use rhizome_sync::{Output, Role};
@@ -251,6 +252,11 @@ impl PodNode {
             }
         }
         Ok(())
+    }
+
+    /// The same services over a WebSocket, for a web server.
+    pub(crate) fn link_route<S: Clone + Send + Sync + 'static>(&self) -> MethodRouter<S> {
+        websocket::route(self.node.services().clone())
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {

@@ -11,7 +11,7 @@ use rhizome_identity::RecoveryWords;
 use rhizome_network::{Mode, PeerAddress};
 use rhizome_pod::{
     App, CloudDesk, CloudOptions, CloudPeer, DeviceRole, Invite, Opening, PeerReport, Pod,
-    PodError, PodHome, PodNode, json::parse_changes, parse_peer,
+    PodError, PodHome, PodNode, WebSocketConfig, json::parse_changes, parse_peer,
 };
 use serde_json::{Value as Json, json};
 
@@ -380,5 +380,48 @@ async fn two_devices_that_know_of_each_other_through_the_relay_only() {
     for node in [a, b, c] {
         node.shutdown().await.unwrap();
     }
+    peer.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn where_udp_does_not_get_through_a_pod_is_kept_over_websockets() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = CloudOptions::at(anywhere());
+    options.websocket = Some(WebSocketConfig {
+        listen: anywhere()[0],
+        url: None,
+    });
+    let home = dir.path().join("cloud");
+    let peer = CloudPeer::start(&home, &Opening::by("test"), options)
+        .await
+        .unwrap();
+    let (address, token) = parse_peer(&peer.invitation().unwrap()).unwrap();
+    // as if its other ways were closed
+    let web = PeerAddress::new(address.key()).unwrap();
+    let address = web.with_websocket(address.websocket().unwrap()).unwrap();
+    let laptop = laptop(dir.path());
+    say(&laptop, MARKER);
+    let a = start(&laptop).await;
+    // not without the invitation, here as there
+    let refused = a.add_peer(&address, None).await;
+    assert!(matches!(refused, Err(PodError::Refused(_))), "{refused:?}");
+    a.add_peer(&address, token.as_deref()).await.unwrap();
+    let report = sync(&a).await;
+    assert!(report.equal && report.datagrams.is_none(), "{report:?}");
+    a.shutdown().await.unwrap();
+    // a device that comes back with the words alone finds it there too
+    let words = laptop.recovery_words().unwrap().join(" ");
+    drop(laptop);
+    let home = PodHome::at(dir.path().join("again"));
+    let words = RecoveryWords::parse(&words).unwrap();
+    let back = home
+        .recover(&Opening::by("test"), words, &address, anywhere())
+        .await
+        .unwrap();
+    let back = Arc::new(back);
+    let b = start(&back).await;
+    b.sync_with(&address, None).await.unwrap();
+    assert!(back.figures().tuples > 0);
+    b.shutdown().await.unwrap();
     peer.shutdown().await.unwrap();
 }

@@ -3,8 +3,10 @@
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use rhizome_ipld::PublicKey;
+use rhizome_network::PeerAddress;
 use rhizome_pod::{
-    App, Opening, PairingCode, Pod, PodError, PodHome, PodNode, json::parse_changes,
+    App, Client, Opening, PairingCode, Pod, PodError, PodHome, PodNode, Serving,
+    json::parse_changes,
 };
 use serde_json::{Value as Json, json};
 
@@ -269,4 +271,43 @@ async fn a_code_is_good_once_and_only_if_it_is_right() {
         assert!(text.parse::<PairingCode>().is_err(), "{text}");
     }
     a.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_device_is_reached_over_the_websocket_of_its_console() {
+    let dir = tempfile::tempdir().unwrap();
+    let laptop = laptop(dir.path());
+    say(&laptop, "over TCP");
+    let a = Arc::new(
+        PodNode::start(Arc::clone(&laptop), anywhere())
+            .await
+            .unwrap(),
+    );
+    let phone = add(&a, dir.path(), "phone").await;
+    let serving = Serving::bind(Arc::clone(&laptop), anywhere()[0]).unwrap();
+    let serving = serving.with_node(Arc::clone(&a));
+    let client = Client::new(serving.running().clone());
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let served = tokio::spawn(serving.run(async move { drop(stopped.await) }));
+    let status = tokio::task::spawn_blocking(move || client.status());
+    let status = status.await.unwrap().unwrap();
+    let link: PeerAddress = status["link"].as_str().unwrap().parse().unwrap();
+    assert!(link.sockets().is_empty());
+
+    let b = PodNode::start(Arc::clone(&phone), anywhere())
+        .await
+        .unwrap();
+    let done = b.sync_with(&link, None).await.unwrap();
+    assert!(
+        done.equal && done.received > 0 && done.datagrams.is_none(),
+        "{done:?}"
+    );
+    assert_eq!(digest(&phone), digest(&laptop));
+    // who is no device any more is not let in there either
+    laptop.remove_device(&key(&phone)).unwrap();
+    let refused = b.sync_with(&link, None).await;
+    assert!(matches!(refused, Err(PodError::Refused(_))), "{refused:?}");
+    b.shutdown().await.unwrap();
+    stop.send(()).unwrap();
+    served.await.unwrap().unwrap();
 }

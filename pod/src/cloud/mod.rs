@@ -26,7 +26,9 @@ use parking_lot::Mutex;
 use rhizome_blob::SealedStore;
 use rhizome_identity::Did;
 use rhizome_ipld::PublicKey;
-use rhizome_network::{Admission, Node, NodeConfig, Protocol, Relay, RelayAccess, Services};
+use rhizome_network::{
+    Admission, Node, NodeConfig, Protocol, Relay, RelayAccess, Services, websocket::WebSocketConfig,
+};
 use rhizome_sealed::Sealed;
 use tokio::{sync::Semaphore, task::block_in_place};
 
@@ -59,16 +61,19 @@ pub struct CloudOptions {
     pub relay: Option<SocketAddr>,
     /// The URL by which devices reach the relay, if it is not that of its address.
     pub relay_url: Option<String>,
+    /// Where to listen for WebSockets besides, for devices whose network lets no UDP through.
+    pub websocket: Option<WebSocketConfig>,
 }
 
 impl CloudOptions {
-    /// At these addresses, with the usual quota and without a relay.
+    /// At these addresses, with the usual quota, without a relay and WebSockets.
     pub fn at(listen: Vec<SocketAddr>) -> Self {
         Self {
             listen,
             quota: DEFAULT_QUOTA,
             relay: None,
             relay_url: None,
+            websocket: None,
         }
     }
 }
@@ -183,6 +188,7 @@ impl CloudPeer {
         let config = NodeConfig {
             bind: options.listen,
             relays: access.into_iter().collect(),
+            websocket: options.websocket,
             ..NodeConfig::default()
         };
         let node = Node::start(services, config).await?;

@@ -43,6 +43,7 @@ pub(super) fn status_json(app: &App) -> Result<Json, PodError> {
         "blobs": { "count": blobs.count, "bytes": blobs.bytes },
         "recovery": { "confirmed": figures.recovery_confirmed },
         "blob_token": app.tokens.blob,
+        "link": app.link,
     }))
 }
 

@@ -51,6 +51,8 @@ pub(crate) struct App {
     hosts: Hosts,
     /// The network side, where there is one.
     node: Option<Arc<PodNode>>,
+    /// Its address over a WebSocket.
+    link: Option<String>,
     /// Turns true when the node shuts down.
     closing: watch::Receiver<bool>,
 }
@@ -110,6 +112,11 @@ fn router(app: App) -> Router {
                 "this path takes another method",
             )
         });
+    // who comes here proves its key, and is a device of the pod or shows a code
+    let links = match &app.node {
+        Some(node) => Router::new().route("/link", node.link_route()),
+        None => Router::new(),
+    };
     // pictures and films are compressed already, and ranges of them must stay ranges
     let small = SizeAbove::new(1024)
         .and(NotForContentType::IMAGES)
@@ -122,6 +129,7 @@ fn router(app: App) -> Router {
         .route("/api/1/", any(no_such_path))
         // a DID document is public
         .route("/1.0/identifiers/{did}", get(resolution::resolve))
+        .merge(links)
         .fallback(get(assets::serve))
         .layer(CompressionLayer::new().gzip(true).compress_when(small))
         .layer(middleware::from_fn_with_state(app.clone(), admit))

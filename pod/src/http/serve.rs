@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use rhizome_network::Mode;
+use rhizome_network::{Mode, PeerAddress};
 use tokio::sync::watch;
 
 use super::{
@@ -64,6 +64,7 @@ impl Serving {
             tokens,
             hosts: Hosts::of(address),
             node: None,
+            link: None,
             closing: is_closing,
         };
         Ok(Self {
@@ -76,9 +77,14 @@ impl Serving {
         })
     }
 
-    /// Lets the API reach other devices through this node.
+    /// Lets the API reach other devices through this node, and them reach this one over a WebSocket at `/link`.
     #[must_use]
     pub fn with_node(mut self, node: Arc<PodNode>) -> Self {
+        let place = self.running.url.replacen("http:", "ws:", 1);
+        let key = self.pod.signing_key().public();
+        let address =
+            PeerAddress::new(key).and_then(|a| a.with_websocket(&format!("{place}/link")));
+        self.app.link = address.ok().map(|address| address.to_string());
         self.app.node = Some(node);
         self
     }

@@ -26,7 +26,7 @@ use crate::link::Link;
 use crate::protocol::Protocol;
 use crate::quic;
 use crate::service::Services;
-use crate::websocket;
+use crate::websocket::{self, Listening, WebSocketConfig};
 
 /// How long dialling over QUIC may take, discovery included.
 pub const DIAL_WAIT: Duration = Duration::from_secs(10);
@@ -64,10 +64,12 @@ pub struct NodeConfig {
     pub book: AddressBook,
     /// Other ways to look for peers, and to be found.
     pub discovery: Vec<Discovery>,
+    /// Where to listen for WebSockets, if at all: for whom UDP does not reach.
+    pub websocket: Option<WebSocketConfig>,
 }
 
 impl Default for NodeConfig {
-    /// Loopback only, no relays, an empty book, no discovery.
+    /// Loopback only, no relays, an empty book, no discovery, no WebSockets.
     fn default() -> Self {
         Self {
             bind: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
@@ -75,6 +77,7 @@ impl Default for NodeConfig {
             more_relays: false,
             book: AddressBook::default(),
             discovery: vec![],
+            websocket: None,
         }
     }
 }
@@ -98,6 +101,7 @@ pub struct Node {
     config: NodeConfig,
     sightings: Sightings,
     listening: Vec<JoinHandle<()>>,
+    websockets: Option<Listening>,
     added: Mutex<Vec<RelayUrl>>,
 }
 
@@ -107,6 +111,10 @@ impl Node {
     /// # Errors
     /// [`NetworkError::Bind`], [`NetworkError::Relay`] (a URL), [`NetworkError::Discovery`].
     pub async fn start(services: Services, config: NodeConfig) -> Result<Self, NetworkError> {
+        let websockets = match &config.websocket {
+            Some(web) => Some(Listening::start(services.clone(), web.listen).await?),
+            None => None,
+        };
         let secret = SecretKey::from_bytes(&services.signing_key().seed());
         let transport = QuicTransportConfig::builder()
             .max_concurrent_bidi_streams(VarInt::from_u32(1))
@@ -163,6 +171,7 @@ impl Node {
             config,
             sightings,
             listening,
+            websockets,
             added: Mutex::default(),
         })
     }
@@ -188,10 +197,10 @@ impl Node {
     }
 
     /// Where this node can be dialled at the moment: its sockets (or, where it listens on all interfaces, the addresses of those) and
-    /// its relays. A WebSocket, which this node does not serve itself, is the caller's to add.
+    /// its relays and its WebSocket. One that is served by the caller's own web server is the caller's to add.
     ///
     /// # Errors
-    /// [`NetworkError::Address`], if a relay's URL is not one that an address can hold.
+    /// [`NetworkError::Address`], if the URL of a relay or of the WebSocket is not one that an address can hold.
     pub fn address(&self) -> Result<PeerAddress, NetworkError> {
         let mut address = PeerAddress::new(self.key())?;
         let own = self.sockets();
@@ -206,6 +215,13 @@ impl Node {
         }
         for url in self.relay_urls() {
             address = address.with_relay(url.as_str())?;
+        }
+        if let (Some(web), Some(config)) = (&self.websockets, &self.config.websocket) {
+            address = match &config.url {
+                Some(url) => address.with_websocket(url)?,
+                None if web.address().ip().is_unspecified() => address,
+                None => address.with_websocket(&format!("ws://{}/", web.address()))?,
+            };
         }
         Ok(address)
     }
@@ -334,7 +350,8 @@ impl Node {
     ///
     /// # Errors
     /// [`NetworkError::Timeout`] if a handler does not end; the node is shut down all the same.
-    pub async fn shutdown(self) -> Result<(), NetworkError> {
+    pub async fn shutdown(mut self) -> Result<(), NetworkError> {
+        drop(self.websockets.take());
         for task in &self.listening {
             task.abort();
         }

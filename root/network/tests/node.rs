@@ -9,6 +9,8 @@ use rhizome_network::{
     AddressBook, NetworkError, Node, NodeConfig, PeerAddress, Protocol, websocket,
 };
 
+use tokio::io::AsyncWriteExt;
+
 use crate::peers::{
     Web, add_echo, ask, echo, handing_out, key, nothing, nowhere, open_to_all, public, soon,
 };
@@ -142,6 +144,53 @@ async fn where_udp_does_not_get_through_the_websocket_does() {
         .unwrap();
     let address = nowhere(2).await.with_websocket(&web.url).unwrap();
     assert_eq!(ask(&a, &address, Protocol::Rpc).await.unwrap(), "web?");
+    a.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_node_that_listens_for_websockets_says_where_and_takes_no_crowd() {
+    let websocket = websocket::WebSocketConfig {
+        listen: (Ipv4Addr::LOCALHOST, 0).into(),
+        url: None,
+    };
+    let config = NodeConfig {
+        websocket: Some(websocket),
+        ..NodeConfig::default()
+    };
+    let b = Node::start(echo(2, Protocol::Rpc, "web").build(), config)
+        .await
+        .unwrap();
+    let a = Node::start(nothing(1), NodeConfig::default())
+        .await
+        .unwrap();
+    let url = b.address().unwrap().websocket().unwrap().to_owned();
+    let address = PeerAddress::new(public(2)).unwrap();
+    let address = address.with_websocket(&url).unwrap();
+    assert_eq!(ask(&a, &address, Protocol::Rpc).await.unwrap(), "web?");
+    // strangers who say nothing, or something else, take no more places than there are
+    let place = url.trim_start_matches("ws://").trim_end_matches('/');
+    let mut crowd = Vec::new();
+    for n in 0..websocket::MAX_HANDSHAKES + 50 {
+        let mut tcp = tokio::net::TcpStream::connect(place).await.unwrap();
+        if n % 2 == 0 {
+            tcp.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+        }
+        crowd.push(tcp);
+    }
+    let refused = soon(websocket::dial(&url, public(2), Protocol::Rpc, &key(1))).await;
+    assert!(refused.is_err());
+    drop(crowd);
+    let again = async {
+        loop {
+            match ask(&a, &address, Protocol::Rpc).await {
+                Ok(said) => return said,
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        }
+    };
+    assert_eq!(soon(again).await, "web?");
+    soon(b.shutdown()).await.unwrap();
+    assert!(tokio::net::TcpStream::connect(place).await.is_err());
     a.shutdown().await.unwrap();
 }
 

@@ -1,5 +1,7 @@
 //! Links over WebSockets: for scripts, browsers, and wherever UDP does not get through.
 
+mod listen;
+
 use std::future::ready;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use rhizome_ipld::{PublicKey, SigningKey};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::{Message as ClientMessage, protocol::WebSocketConfig};
+use tokio_tungstenite::tungstenite::{self, Message as ClientMessage};
 use tokio_tungstenite::{Connector, MaybeTlsStream, connect_async_tls_with_config};
 
 use crate::error::{HandshakeError, NetworkError, reason};
@@ -22,6 +24,9 @@ use crate::handshake::{Dialler, Kind, Listener, OVERHEAD, Opener, Sealer, Sessio
 use crate::link::{Channel, Facts, Link};
 use crate::protocol::Protocol;
 use crate::service::Services;
+
+pub(crate) use listen::Listening;
+pub use listen::{MAX_HANDSHAKES, WebSocketConfig};
 
 /// How long dialling, or the handshake of somebody who dials here, may take.
 pub const HANDSHAKE_WAIT: Duration = Duration::from_secs(10);
@@ -81,20 +86,17 @@ fn server_side(socket: WebSocket) -> Socket {
     }
 }
 
-fn client_side<S>(socket: S) -> Socket
+/// A socket that was dialled, or taken without a web server.
+fn from_tungstenite<S>(socket: S) -> Socket
 where
-    S: Stream<Item = Result<ClientMessage, tokio_tungstenite::tungstenite::Error>>
-        + Sink<ClientMessage, Error = tokio_tungstenite::tungstenite::Error>
+    S: Stream<Item = Result<ClientMessage, tungstenite::Error>>
+        + Sink<ClientMessage, Error = tungstenite::Error>
         + Send
         + 'static,
 {
     let (sink, stream) = socket.split();
     let sink = sink
-        .with(|bytes| {
-            ready(Ok::<_, tokio_tungstenite::tungstenite::Error>(
-                ClientMessage::Binary(bytes),
-            ))
-        })
+        .with(|bytes| ready(Ok::<_, tungstenite::Error>(ClientMessage::Binary(bytes))))
         .sink_map_err(|e| e.to_string());
     let stream = stream
         .take_while(|m| ready(!matches!(m, Ok(ClientMessage::Close(_)))))
@@ -110,6 +112,16 @@ where
         sink: Box::pin(sink),
         stream: Box::pin(stream),
     }
+}
+
+/// The bounds of a link.
+fn config() -> tungstenite::protocol::WebSocketConfig {
+    tungstenite::protocol::WebSocketConfig::default()
+        .max_message_size(Some(MAX_FRAME))
+        .max_frame_size(Some(MAX_FRAME))
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .max_write_buffer_size(WRITE_BUFFER)
 }
 
 fn random() -> Result<[u8; 32], HandshakeError> {
@@ -141,14 +153,8 @@ pub async fn dial(
 ) -> Result<Link, NetworkError> {
     // Boxed, here and below: these futures are large, and end up in the futures of callers.
     let dialled = Box::pin(async {
-        let config = WebSocketConfig::default()
-            .max_message_size(Some(MAX_FRAME))
-            .max_frame_size(Some(MAX_FRAME))
-            .read_buffer_size(READ_BUFFER)
-            .write_buffer_size(0)
-            .max_write_buffer_size(WRITE_BUFFER);
         let connector = url.starts_with("wss:").then(tls).transpose()?;
-        let (socket, _) = connect_async_tls_with_config(url, Some(config), true, connector)
+        let (socket, _) = connect_async_tls_with_config(url, Some(config()), true, connector)
             .await
             .map_err(|e| NetworkError::Unreachable {
                 peer: expected,
@@ -159,7 +165,7 @@ pub async fn dial(
             MaybeTlsStream::Rustls(tls) => keep_alive(tls.get_ref().0),
             _ => {}
         }
-        let mut socket = client_side(socket);
+        let mut socket = from_tungstenite(socket);
         let (dialler, greeting) = Dialler::new(protocol, random()?);
         socket.send(greeting.into(), expected).await?;
         let answer = socket.receive(expected).await?;
@@ -235,22 +241,38 @@ pub fn limited(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
 /// peer is not admitted.
 pub async fn accept(services: &Services, socket: WebSocket) -> Result<(), NetworkError> {
     let mut socket = server_side(socket);
-    let greeted = Box::pin(async {
-        let key = services.signing_key();
-        let own = key.public(); // nobody else is known yet
-        let greeting = socket.receive(own).await?;
-        let (listener, answer) = Listener::greeted(&greeting, key, random()?)?;
-        socket.send(answer.into(), own).await?;
-        let protocol = listener.protocol();
-        let session = listener.proved(&socket.receive(own).await?)?;
-        Ok((protocol, session))
-    });
-    let (protocol, mut session) = tokio::time::timeout(HANDSHAKE_WAIT, greeted)
+    let greeted = Box::pin(greet(services, &mut socket));
+    let (protocol, session) = tokio::time::timeout(HANDSHAKE_WAIT, greeted)
         .await
         .unwrap_or(Err(NetworkError::Timeout {
             what: "the handshake of a WebSocket",
             limit: HANDSHAKE_WAIT,
         }))?;
+    serve(services, socket, protocol, session).await
+}
+
+/// The listener's part of the handshake.
+async fn greet(
+    services: &Services,
+    socket: &mut Socket,
+) -> Result<(Protocol, Session), NetworkError> {
+    let key = services.signing_key();
+    let own = key.public(); // nobody else is known yet
+    let greeting = socket.receive(own).await?;
+    let (listener, answer) = Listener::greeted(&greeting, key, random()?)?;
+    socket.send(answer.into(), own).await?;
+    let protocol = listener.protocol();
+    let session = listener.proved(&socket.receive(own).await?)?;
+    Ok((protocol, session))
+}
+
+/// Serves who has shaken hands until the handler returns.
+async fn serve(
+    services: &Services,
+    mut socket: Socket,
+    protocol: Protocol,
+    mut session: Session,
+) -> Result<(), NetworkError> {
     let peer = session.peer;
     match services.admit(protocol, peer) {
         Ok(place) => {

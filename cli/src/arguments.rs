@@ -80,6 +80,9 @@ pub enum Command {
         /// The new device may write, but not add or remove devices
         #[arg(long)]
         member: bool,
+        /// A code that is no secret: seven pictures are compared on both devices instead
+        #[arg(long)]
+        compare: bool,
     },
     /// Make this device one of yours, with the code that `rhizome pair` shows on another
     Join {

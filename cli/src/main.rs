@@ -7,6 +7,7 @@ mod arguments;
 mod bench;
 mod cloud_peer;
 mod commands;
+mod compare;
 mod network;
 mod open;
 mod output;
@@ -79,7 +80,16 @@ fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
         Command::Query { query, input } => commands::query(&home, query, input, output),
         Command::Repl => repl::run(&home, output),
         Command::Tx { file } => commands::tx(&home, file, output),
-        Command::Pair { listen, member } => network::pair(&home, *listen, *member, output),
+        Command::Pair {
+            listen,
+            member,
+            compare: false,
+        } => network::pair(&home, *listen, *member, output),
+        Command::Pair {
+            listen,
+            member,
+            compare: true,
+        } => compare::pair(&home, *listen, *member, output),
         Command::Join { code, name, listen } => {
             network::join(&home, code, name.as_deref(), *listen, output)
         }

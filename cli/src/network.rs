@@ -6,6 +6,7 @@ use rhizome_pod::{DeviceDetail, PairingCode, PeerReport, network};
 use serde_json::{Value as Json, json};
 
 use crate::{
+    compare,
     open::{Home, Opened},
     output::{Failure, Output},
 };
@@ -35,8 +36,8 @@ fn qr(text: &str) -> Option<String> {
     Some(image.quiet_zone(true).build())
 }
 
-/// How often a running pod is asked whether somebody has joined.
-const LOOK: Duration = Duration::from_millis(200);
+/// How often it is looked whether somebody has joined.
+pub(crate) const LOOK: Duration = Duration::from_millis(200);
 
 pub fn pair(home: &Home, listen: SocketAddr, member: bool, output: &Output) -> Result<(), Failure> {
     let show = |text: &str| {
@@ -55,7 +56,7 @@ pub fn pair(home: &Home, listen: SocketAddr, member: bool, output: &Output) -> R
             json!({ "key": joined.key.to_did_key(), "name": joined.name })
         }
         Opened::There(client) => {
-            let code = client.pair(member)?;
+            let code = client.pair(member, false)?;
             show(code["code"].as_str().unwrap_or_default())?;
             loop {
                 let now = client.pairing()?;
@@ -66,6 +67,11 @@ pub fn pair(home: &Home, listen: SocketAddr, member: bool, output: &Output) -> R
             }
         }
     };
+    one_more(&joined, output)
+}
+
+/// Who joined, if somebody did.
+pub(crate) fn one_more(joined: &Json, output: &Output) -> Result<(), Failure> {
     if joined.is_null() {
         return Err(Failure::new(
             1,
@@ -88,13 +94,20 @@ pub fn join(
     listen: SocketAddr,
     output: &Output,
 ) -> Result<(), Failure> {
-    let code: PairingCode = code.parse()?;
     let name = match name {
         Some(name) => name.to_owned(),
         None => rhizome_pod::host_name(),
     };
     let opening = home.opening("join");
-    let (pod, first) = network::join(&home.pod, &opening, &code, &name, &[listen])?;
+    // an address and no more is to be compared
+    let (pod, first) = if let Ok(address) = code.trim().parse() {
+        let json = output.json;
+        let ask = move |emoji| compare::ask(json, &json!(emoji), "old");
+        network::join_comparing(&home.pod, &opening, &address, &name, &[listen], ask)?
+    } else {
+        let code: PairingCode = code.parse()?;
+        network::join(&home.pod, &opening, &code, &name, &[listen])?
+    };
     let answer =
         json!({ "did": pod.did(), "device": pod.device(), "name": name, "sync": first.to_json() });
     output.answer(&answer, |a| {

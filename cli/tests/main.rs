@@ -2,6 +2,7 @@
 
 #[cfg(target_os = "linux")]
 mod cloud;
+mod compare;
 mod contract;
 mod direct;
 mod friends;

@@ -161,14 +161,29 @@ impl Client {
         self.post("/sync", &json!({}))
     }
 
-    /// A code for a new device.
-    pub fn pair(&self, member: bool) -> Result<Json, PodError> {
-        self.post("/pair", &json!({ "member": member }))
+    /// A code for a new device; `compare`: without a secret.
+    pub fn pair(&self, member: bool, compare: bool) -> Result<Json, PodError> {
+        self.post("/pair", &json!({ "member": member, "compare": compare }))
     }
 
-    /// Whether the code is still good, and who joined by it.
+    /// Whether the code is still good, what is to be compared, and who joined by it.
     pub fn pairing(&self) -> Result<Json, PodError> {
         self.get("/pair")
+    }
+
+    /// Whether both devices show the same in this comparison.
+    pub fn confirm(&self, comparison: u64, same: bool) -> Result<Json, PodError> {
+        self.post("/pair/confirm", &json!({ "id": comparison, "same": same }))
+    }
+
+    /// Takes the code back.
+    pub fn unpair(&self) -> Result<Json, PodError> {
+        self.answer(
+            self.agent
+                .delete(self.url("/pair"))
+                .header("authorization", self.bearer())
+                .call(),
+        )
     }
 
     /// A hash of the full current state.

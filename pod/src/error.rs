@@ -98,6 +98,12 @@ pub enum PodError {
     /// Another device refused.
     #[error("the other side refused: {0}")]
     Refused(String),
+    /// Two people compared, and one of them said no.
+    #[error(
+        "the pictures were not confirmed on both devices, so nothing was added: try again with a new code, and if they differ again, somebody is \
+         in between"
+    )]
+    NotConfirmed,
     /// A session with another device ended early.
     #[error(transparent)]
     Sync(SyncError),
@@ -171,6 +177,7 @@ impl PodError {
             Self::Network(_) => "network",
             Self::Peer(_) => "peer",
             Self::Refused(_) => "refused",
+            Self::NotConfirmed => "not-confirmed",
             Self::Sync(_) => "sync",
             Self::Blob(BlobError::Missing(_)) => "missing",
             Self::Blob(_) => "blob",
@@ -214,7 +221,11 @@ impl PodError {
     pub(crate) fn is_others(&self) -> bool {
         matches!(
             self,
-            Self::Network(_) | Self::Peer(_) | Self::Refused(_) | Self::Sync(_)
+            Self::Network(_)
+                | Self::Peer(_)
+                | Self::Refused(_)
+                | Self::NotConfirmed
+                | Self::Sync(_)
         )
     }
 }

@@ -9,14 +9,17 @@ use std::{
 };
 
 use rhizome_blob::BlobStore;
-use rhizome_identity::{Device, KeyStore, Log, RecoveryWords, Role};
-use rhizome_ipld::PublicKey;
+use rhizome_identity::{Device, KemSecret, KeyStore, Log, RecoveryWords, Role};
+use rhizome_ipld::{PublicKey, SigningKey};
 use rhizome_member::{Entropy, Member, MemberError, OpenReplica};
-use rhizome_network::{Admission, Node, NodeConfig, PeerAddress, Protocol, Services};
+use rhizome_network::{Admission, Link, Node, NodeConfig, PeerAddress, Protocol, Services};
 use rhizome_replica::{Replica, ReplicaError};
 use rhizome_storage::{Kv, RedbKv};
 
-use crate::{PairingCode, Pod, PodError, Running, cloud::found, lock::WriterLock, pairing};
+use crate::{
+    COMPARED, Emoji, PAIRING_TIME, PairingCode, Pod, PodError, Running, cloud::found,
+    lock::WriterLock, pairing,
+};
 
 /// Where a pod lives on disk:
 ///
@@ -114,6 +117,43 @@ impl PodHome {
         name: &str,
         listen: Vec<SocketAddr>,
     ) -> Result<Pod, PodError> {
+        let dialled = async |link: &mut Link, key: &SigningKey, kem: &KemSecret| {
+            pairing::prove(link, key, kem, name, &code.secret).await
+        };
+        self.pair(opening, &code.address, listen, dialled).await
+    }
+
+    /// As [`Self::join`], with a code that is an address alone. `ask` gets what both devices show, and asks the person whether it is the
+    /// same; the other device has two minutes for all of it.
+    ///
+    /// # Errors
+    /// As [`Self::join`]; [`PodError::NotConfirmed`] if the person on either device says that it is not the same.
+    pub async fn compare<F: Future<Output = bool>>(
+        &self,
+        opening: &Opening,
+        address: &PeerAddress,
+        name: &str,
+        listen: Vec<SocketAddr>,
+        ask: impl FnOnce([Emoji; COMPARED]) -> F,
+    ) -> Result<Pod, PodError> {
+        let mut nonce = [0; 32];
+        random_bytes()?(&mut nonce);
+        let dialled = async |link: &mut Link, key: &SigningKey, kem: &KemSecret| {
+            let emoji = pairing::commit(link, key, kem, name, nonce).await?;
+            let until = tokio::time::Instant::now() + PAIRING_TIME;
+            pairing::agree(link, ask(emoji), until).await
+        };
+        self.pair(opening, address, listen, dialled).await
+    }
+
+    /// Makes this device one of those of a pod, once `known` has seen to it that both devices know each other.
+    async fn pair(
+        &self,
+        opening: &Opening,
+        address: &PeerAddress,
+        listen: Vec<SocketAddr>,
+        known: impl AsyncFnOnce(&mut Link, &SigningKey, &KemSecret) -> Result<(), PodError>,
+    ) -> Result<Pod, PodError> {
         make_private(&self.directory)?;
         let lock = self.lock(opening)?;
         let keys = self.new_keys(opening)?;
@@ -126,10 +166,14 @@ impl PodHome {
         };
         let node = Node::start(services, config).await?;
         let joined = async {
-            let mut link = node.dial(&code.address, Protocol::Pair).await?;
-            let log = pairing::join(&mut link, &key, &kem, name, &code.secret).await?;
+            let mut link = node.dial(address, Protocol::Pair).await?;
+            let joined = match known(&mut link, &key, &kem).await {
+                Ok(()) => pairing::join(&mut link, &key, &kem).await,
+                Err(error) => Err(error),
+            };
+            // also after a no: the other device is to hear it
             let _ = link.close().await;
-            Ok::<_, PodError>(log)
+            joined
         };
         let joined = joined.await;
         node.shutdown().await?;

@@ -22,6 +22,7 @@ mod cloud;
 mod devices;
 mod directory;
 mod doctor;
+mod emoji;
 mod entity;
 mod error;
 mod files;
@@ -52,6 +53,7 @@ pub use cloud::{CloudDesk, CloudOptions, CloudPeer, DEFAULT_QUOTA, Invitation, I
 pub use devices::{DeviceDetail, host_name};
 pub use directory::Peer;
 pub use doctor::{Diagnosis, DoctorProgress};
+pub use emoji::{COMPARED, Emoji};
 pub use entity::EntityDetail;
 pub use error::PodError;
 pub use files::Carried;
@@ -59,7 +61,10 @@ pub use home::{Opening, PodHome};
 pub use http::{Serving, serve};
 pub use import::{ImportFailed, ImportOptions};
 pub use lock::Holder;
-pub use node::{Joined, PAIRING_ATTEMPTS, PAIRING_TIME, PeerReport, PeerState, PodNode, Waiting};
+pub use node::{
+    Comparison, Joined, PAIRING_ATTEMPTS, PAIRING_TIME, PairingState, PeerReport, PeerState,
+    PodNode, Waiting,
+};
 pub use pairing::{MAX_DEVICE_NAME, PairingCode, parse_peer};
 pub use pod::{App, BlobFigures, Figures, Pod, Stop};
 pub use recovery::{FriendRequest, MAX_RECOVERY_FILE};

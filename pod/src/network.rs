@@ -4,11 +4,11 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use rhizome_identity::{RecoveryWords, Role};
 use rhizome_network::PeerAddress;
-use tokio::{runtime::Runtime, time::Instant};
+use tokio::{runtime::Runtime, sync::oneshot, time::Instant};
 
 use crate::{
-    CloudOptions, CloudPeer, Joined, Opening, PairingCode, PeerReport, Pod, PodError, PodHome,
-    PodNode, cloud::AT_WORK,
+    COMPARED, CloudOptions, CloudPeer, Emoji, Joined, Opening, PairingCode, PeerReport, Pod,
+    PodError, PodHome, PodNode, cloud::AT_WORK,
 };
 
 /// How long the device that showed the code stays for the new one to get what the pod holds.
@@ -52,27 +52,59 @@ pub fn pair(
         show(&code);
         let joined = waiting.joined().await;
         if let Some(joined) = &joined {
-            let start = Instant::now();
-            loop {
-                let state = node.peers().get(&joined.key).cloned().unwrap_or_default();
-                let over = state.synced_ms.is_some() && !state.connected;
-                let late = start.elapsed()
-                    > if state.connected {
-                        FIRST_SYNC
-                    } else {
-                        FIRST_CALL
-                    };
-                if over || late {
-                    break;
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+            first_sync(&node, joined).await;
         }
         node.shutdown().await?;
         joined.ok_or_else(|| {
             PodError::Request("no device came in time, or the code was mistyped too often".into())
         })
     })
+}
+
+/// As [`pair`], with a code that holds no secret. `compare` shows it, waits, and asks; it may take its time.
+///
+/// # Errors
+/// Those of `compare`.
+pub fn pair_comparing<T, E: From<PodError>>(
+    pod: &Arc<Pod>,
+    listen: &[SocketAddr],
+    member_only: bool,
+    compare: impl FnOnce(&PodNode, &PeerAddress) -> Result<T, E>,
+) -> Result<T, E> {
+    runtime()?.block_on(async {
+        let node = PodNode::resume(Arc::clone(pod), listen).await?;
+        let role = if member_only {
+            Role::Member
+        } else {
+            Role::Admin
+        };
+        let (code, _waiting) = node.invite_to_compare(role)?;
+        let done = compare(&node, &code);
+        if let Some(joined) = node.pairing().joined {
+            first_sync(&node, &joined).await;
+        }
+        node.shutdown().await?;
+        done
+    })
+}
+
+/// Stays until a new device has what the pod holds.
+async fn first_sync(node: &PodNode, joined: &Joined) {
+    let start = Instant::now();
+    loop {
+        let state = node.peers().get(&joined.key).cloned().unwrap_or_default();
+        let over = state.synced_ms.is_some() && !state.connected;
+        let late = start.elapsed()
+            > if state.connected {
+                FIRST_SYNC
+            } else {
+                FIRST_CALL
+            };
+        if over || late {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// Makes this device one of a pod's, and gets what the pod holds from the device that showed the code.
@@ -87,13 +119,48 @@ pub fn join(
     listen: &[SocketAddr],
 ) -> Result<(Arc<Pod>, PeerReport), PodError> {
     runtime()?.block_on(async {
-        let pod = Arc::new(home.join(opening, code, name, listen.to_vec()).await?);
-        let node = PodNode::start(Arc::clone(&pod), listen.to_vec()).await?;
-        let report = node.sync_with(&code.address, None).await;
-        node.shutdown().await?;
-        pod.replica().checkpoint()?;
-        Ok((pod, report?))
+        let pod = home.join(opening, code, name, listen.to_vec()).await?;
+        fetch(pod, &code.address, listen).await
     })
+}
+
+/// As [`join`], with a code that is an address alone. `ask` shows the pictures and asks whether the other device shows the same.
+///
+/// # Errors
+/// As [`PodHome::compare`].
+pub fn join_comparing(
+    home: &PodHome,
+    opening: &Opening,
+    address: &PeerAddress,
+    name: &str,
+    listen: &[SocketAddr],
+    ask: impl FnOnce([Emoji; COMPARED]) -> bool + Send + 'static,
+) -> Result<(Arc<Pod>, PeerReport), PodError> {
+    runtime()?.block_on(async {
+        let asked = |emoji| {
+            let (answer, said) = oneshot::channel();
+            // on a thread that nobody waits for: the other device may say no while the person still looks
+            std::thread::spawn(move || answer.send(ask(emoji)));
+            async { said.await.unwrap_or(false) }
+        };
+        let listening = listen.to_vec();
+        let pod = home.compare(opening, address, name, listening, asked);
+        fetch(pod.await?, address, listen).await
+    })
+}
+
+/// What a pod holds, from the device that let this one in.
+async fn fetch(
+    pod: Pod,
+    from: &PeerAddress,
+    listen: &[SocketAddr],
+) -> Result<(Arc<Pod>, PeerReport), PodError> {
+    let pod = Arc::new(pod);
+    let node = PodNode::start(Arc::clone(&pod), listen.to_vec()).await?;
+    let report = node.sync_with(from, None).await;
+    node.shutdown().await?;
+    pod.replica().checkpoint()?;
+    Ok((pod, report?))
 }
 
 /// Takes a pod back with its recovery words, from a peer that keeps it, and gets what it holds.

@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -24,16 +24,16 @@ use rhizome_sync::{Output, Role};
 use rhizome_tuple::CommitId;
 use serde_json::{Value as Json, json};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     time::Instant,
 };
 use zeroize::Zeroizing;
 
 use crate::{
-    Pod, PodError,
+    COMPARED, Emoji, Pod, PodError,
     files::{self, Carried, Side},
     home::random_bytes,
-    pairing::{self, PairingCode},
+    pairing::{self, Newcomer, PairingCode},
     reach::Reach,
     sync::{Exchanged, Until, Way, drive, hello},
     touch::DIAL_TIME,
@@ -45,7 +45,7 @@ const FAREWELL: Duration = Duration::from_secs(3);
 pub const PAIRING_TIME: Duration = Duration::from_mins(2);
 /// Under which name devices look for each other on a local network.
 const LOCAL_SERVICE: &str = "rhizome";
-/// Wrong attempts after which it is not.
+/// Wrong attempts after which it is not: proofs that prove nothing, or comparisons without two yeses.
 pub const PAIRING_ATTEMPTS: u32 = 5;
 
 /// An open pod that can be reached, and reaches others. To be ended with [`PodNode::shutdown`].
@@ -59,6 +59,8 @@ pub struct PodNode {
 pub(crate) struct Shared {
     pod: Arc<Pod>,
     invitation: Mutex<Option<Arc<Invitation>>>,
+    /// How many comparisons there have been.
+    comparisons: AtomicU64,
     last_joined: Mutex<Option<Joined>>,
     /// What is known of each peer.
     states: Mutex<BTreeMap<PublicKey, PeerState>>,
@@ -96,13 +98,81 @@ pub struct PeerState {
 }
 
 struct Invitation {
-    secret: Zeroizing<[u8; 32]>,
+    trust: Trust,
     role: DeviceRole,
     until: Instant,
     attempts: AtomicU32,
     /// A device is being added by it.
     used: AtomicBool,
     joined: watch::Sender<Option<Joined>>,
+}
+
+/// How a new device is known.
+enum Trust {
+    /// By a proof that it has the secret of the code.
+    Secret(Zeroizing<[u8; 32]>),
+    /// By a person who looks at both.
+    Person(Box<Desk>),
+}
+
+/// Where comparisons are made.
+#[derive(Default)]
+struct Desk {
+    /// One at a time: there is one screen.
+    turn: tokio::sync::Mutex<()>,
+    now: Mutex<Option<Asked>>,
+    /// One has ended with a no.
+    refused: AtomicBool,
+}
+
+struct Asked {
+    comparison: Comparison,
+    /// Until the person has said it. Dropped, it is a no.
+    answer: Option<oneshot::Sender<bool>>,
+}
+
+/// What a person is to compare with what the new device shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Comparison {
+    /// Which: the answer is for this one only.
+    pub id: u64,
+    /// What the new device calls itself.
+    pub name: String,
+    /// To be shown in this order.
+    pub emoji: [Emoji; COMPARED],
+}
+
+/// How it stands with a code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PairingState {
+    /// It is still good.
+    pub open: bool,
+    /// The comparison that goes on.
+    pub comparison: Option<Comparison>,
+    /// A comparison has ended with a no, on one device or the other.
+    pub refused: bool,
+    /// The device that joined by the last code.
+    pub joined: Option<Joined>,
+}
+
+impl PairingState {
+    /// As the API prints it.
+    pub fn to_json(&self) -> Json {
+        let comparison = self
+            .comparison
+            .as_ref()
+            .map(|c| json!({ "id": c.id, "name": c.name, "emoji": c.emoji }));
+        let joined = self
+            .joined
+            .as_ref()
+            .map(|j| json!({ "key": j.key.to_did_key(), "name": j.name }));
+        json!({
+            "open": self.open,
+            "comparison": comparison,
+            "refused": self.refused,
+            "joined": joined,
+        })
+    }
 }
 
 /// A device that has been added.
@@ -181,6 +251,7 @@ impl PodNode {
         });
         let shared = Arc::new(Shared {
             invitation: Mutex::default(),
+            comparisons: AtomicU64::new(0),
             last_joined: Mutex::default(),
             states: Mutex::default(),
             meters: Mutex::default(),
@@ -316,6 +387,22 @@ impl PodNode {
     /// # Errors
     /// [`PodError::Share`] if this device may not add others.
     pub fn invite(&self, role: DeviceRole) -> Result<(PairingCode, Waiting), PodError> {
+        let mut secret = Zeroizing::new([0; 32]);
+        random_bytes()?(&mut *secret);
+        let (address, waiting) = self.wait_for(role, Trust::Secret(secret.clone()))?;
+        Ok((PairingCode { address, secret }, waiting))
+    }
+
+    /// As [`Self::invite`], with a code that is no secret. Instead of proving that it has one, the new device shows pictures, and so does
+    /// this one ([`Self::pairing`]); a person says whether they are the same ([`Self::confirm`]).
+    ///
+    /// # Errors
+    /// As [`Self::invite`].
+    pub fn invite_to_compare(&self, role: DeviceRole) -> Result<(PeerAddress, Waiting), PodError> {
+        self.wait_for(role, Trust::Person(Box::default()))
+    }
+
+    fn wait_for(&self, role: DeviceRole, trust: Trust) -> Result<(PeerAddress, Waiting), PodError> {
         let pod = &self.shared.pod;
         if !pod.is_admin() {
             return Err(rhizome_share::ShareError::NotAnAdmin.into());
@@ -326,32 +413,55 @@ impl PodNode {
             pod.name_device(&own, &crate::host_name())?;
         }
         self.announce()?;
-        let mut secret = Zeroizing::new([0; 32]);
-        random_bytes()?(&mut *secret);
         let (joined, wait) = watch::channel(None);
         let until = Instant::now() + PAIRING_TIME;
-        *self.shared.invitation.lock() = Some(Arc::new(Invitation {
-            secret: secret.clone(),
+        self.shared.replace_invitation(Some(Arc::new(Invitation {
+            trust,
             role,
             until,
             attempts: AtomicU32::new(0),
             used: AtomicBool::new(false),
             joined,
-        }));
+        })));
         self.shared.last_joined.lock().take();
-        let code = PairingCode {
-            address: self.address()?,
-            secret,
-        };
-        Ok((code, Waiting { wait, until }))
+        Ok((self.address()?, Waiting { wait, until }))
     }
 
-    /// Whether a code is good now, and which device joined by the last one.
-    pub fn pairing(&self) -> (bool, Option<Joined>) {
-        (
-            self.shared.invited().is_some(),
-            self.shared.last_joined.lock().clone(),
-        )
+    /// How it stands with the code that was made last.
+    pub fn pairing(&self) -> PairingState {
+        // in this order: who joins is known before the comparison is over, and that before the code is
+        let invitation = self.shared.invited();
+        let desk = match invitation.as_ref().map(|i| &i.trust) {
+            Some(Trust::Person(desk)) => Some(desk),
+            _ => None,
+        };
+        let comparison = desk.and_then(|d| Some(d.now.lock().as_ref()?.comparison.clone()));
+        PairingState {
+            open: invitation.is_some(),
+            comparison,
+            refused: desk.is_some_and(|d| d.refused.load(Ordering::Acquire)),
+            joined: self.shared.last_joined.lock().clone(),
+        }
+    }
+
+    /// Says whether both devices show the same in this comparison.
+    ///
+    /// # Errors
+    /// [`PodError::Request`] if it waits for no answer (any more).
+    pub fn confirm(&self, comparison: u64, same: bool) -> Result<(), PodError> {
+        let invitation = self.shared.invited();
+        let answer = match invitation.as_ref().map(|i| &i.trust) {
+            Some(Trust::Person(desk)) => {
+                let mut now = desk.now.lock();
+                now.as_mut()
+                    .filter(|a| a.comparison.id == comparison)
+                    .and_then(|a| a.answer.take())
+            }
+            _ => None,
+        };
+        let told = answer.is_some_and(|a| a.send(same).is_ok());
+        let over = || PodError::Request("this comparison is over: begin with a new code".into());
+        told.then_some(()).ok_or_else(over)
     }
 
     /// Adds a peer that is to keep the pod, and exchanges with it. It is remembered on all devices once it has accepted.
@@ -381,7 +491,7 @@ impl PodNode {
 
     /// Takes the code back.
     pub fn uninvite(&self) {
-        self.shared.invitation.lock().take();
+        self.shared.replace_invitation(None);
     }
 
     /// Exchanges with one peer until both have the same.
@@ -577,10 +687,18 @@ impl Shared {
         invitation.clone()
     }
 
-    /// Whether it is the one that was made last, and has not been taken back.
+    /// The one of before is good no longer, and what is being compared by it is over.
+    fn replace_invitation(&self, new: Option<Arc<Invitation>>) {
+        let before = std::mem::replace(&mut *self.invitation.lock(), new);
+        if let Some(Trust::Person(desk)) = before.as_ref().map(|i| &i.trust) {
+            desk.now.lock().take();
+        }
+    }
+
+    /// Whether it is the one that was made last, and is still good.
     fn is_current(&self, invitation: &Arc<Invitation>) -> bool {
-        let now = self.invitation.lock();
-        now.as_ref().is_some_and(|i| Arc::ptr_eq(i, invitation))
+        let now = self.invited();
+        now.is_some_and(|i| Arc::ptr_eq(&i, invitation))
     }
 
     /// Makes it good for nobody. A newer one stays.
@@ -720,7 +838,9 @@ impl Shared {
         let Some(invitation) = self.invited() else {
             return;
         };
-        match self.pair(&mut link, &invitation).await {
+        // kept until all is noted: the next one finds it so
+        let mut turn = None;
+        match self.pair(&mut link, &invitation, &mut turn).await {
             Ok(joined) => {
                 // first who, then that nobody is expected any more: whoever asks in between must not hear that nobody came
                 *self.last_joined.lock() = Some(joined.clone());
@@ -729,23 +849,92 @@ impl Shared {
                 drop(link.close().await);
             }
             Err(error) => {
-                invitation.attempts.fetch_add(1, Ordering::Relaxed);
+                if matches!(error, PodError::NotConfirmed) {
+                    // whoever said it knows, and so does who was told
+                    tracing::debug!(%error, "pairing failed");
+                } else {
+                    tracing::warn!(%error, "pairing failed");
+                }
+                match &invitation.trust {
+                    Trust::Person(desk) => {
+                        // who was not compared has used up nothing
+                        if turn.is_some() {
+                            invitation.attempts.fetch_add(1, Ordering::Relaxed);
+                            if matches!(error, PodError::NotConfirmed) {
+                                desk.refused.store(true, Ordering::Release);
+                            }
+                            desk.now.lock().take();
+                        }
+                    }
+                    Trust::Secret(_) => {
+                        invitation.attempts.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
                 if invitation.used.load(Ordering::Relaxed) {
                     self.retire(&invitation);
                 }
-                tracing::warn!(%error, "pairing failed");
+                drop(turn);
+                // why not is heard before the end
+                drop(link.close().await);
             }
         }
     }
 
-    async fn pair(
+    /// Both devices show the same pictures, and both people say so.
+    async fn compare<'i>(
         &self,
         link: &mut Link,
-        invitation: &Arc<Invitation>,
+        own: &PublicKey,
+        invitation: &'i Arc<Invitation>,
+        desk: &'i Desk,
+        turn: &mut Option<tokio::sync::MutexGuard<'i, ()>>,
+    ) -> Result<Newcomer, PodError> {
+        let hearing = pairing::hear(link, invitation.role);
+        let over = |_| PodError::Refused("the two minutes are over".into());
+        let comparing = tokio::time::timeout_at(invitation.until, hearing)
+            .await
+            .map_err(over)??;
+        let Ok(mine) = desk.turn.try_lock() else {
+            return Err(pairing::busy(link).await);
+        };
+        if !self.is_current(invitation) {
+            return Err(PodError::Refused("the code is no longer good".into()));
+        }
+        *turn = Some(mine);
+        let mut nonce = [0; 32];
+        random_bytes()?(&mut nonce);
+        let emoji = pairing::reveal(link, own, &comparing, nonce).await?;
+        let (answer, person) = oneshot::channel();
+        let comparison = Comparison {
+            id: self.comparisons.fetch_add(1, Ordering::Relaxed),
+            name: comparing.newcomer.name.clone(),
+            emoji,
+        };
+        *desk.now.lock() = Some(Asked {
+            comparison,
+            answer: Some(answer),
+        });
+        if !self.is_current(invitation) {
+            // taken back before there was anything to end
+            desk.now.lock().take();
+        }
+        let person = async { person.await.unwrap_or(false) };
+        pairing::agree(link, person, invitation.until).await?;
+        Ok(comparing.newcomer)
+    }
+
+    async fn pair<'i>(
+        &self,
+        link: &mut Link,
+        invitation: &'i Arc<Invitation>,
+        turn: &mut Option<tokio::sync::MutexGuard<'i, ()>>,
     ) -> Result<Joined, PodError> {
         let key = self.pod.signing_key();
         let own = key.public();
-        let newcomer = pairing::greet(link, &own, &invitation.secret, invitation.role).await?;
+        let newcomer = match &invitation.trust {
+            Trust::Secret(secret) => pairing::greet(link, &own, secret, invitation.role).await?,
+            Trust::Person(desk) => self.compare(link, &own, invitation, desk, turn).await?,
+        };
         let joined = Joined {
             key: newcomer.device.key,
             name: newcomer.name.clone(),

@@ -5,10 +5,11 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use rhizome_ipld::PublicKey;
 use rhizome_network::PeerAddress;
 use rhizome_pod::{
-    App, Client, Opening, PairingCode, Pod, PodError, PodHome, PodNode, Serving,
-    json::parse_changes,
+    App, COMPARED, Client, Comparison, DeviceRole, Emoji, Opening, PAIRING_ATTEMPTS, PairingCode,
+    Pod, PodError, PodHome, PodNode, Serving, json::parse_changes,
 };
 use serde_json::{Value as Json, json};
+use tokio::sync::oneshot;
 
 fn anywhere() -> Vec<SocketAddr> {
     vec!["127.0.0.1:0".parse().unwrap()]
@@ -47,7 +48,7 @@ fn key(pod: &Pod) -> PublicKey {
 
 /// Adds a device to the pod of a node.
 async fn add(node: &PodNode, dir: &Path, name: &str) -> Arc<Pod> {
-    let (code, mut waiting) = node.invite(rhizome_pod::DeviceRole::Admin).unwrap();
+    let (code, mut waiting) = node.invite(DeviceRole::Admin).unwrap();
     let code: PairingCode = code.to_string().parse().unwrap();
     let home = PodHome::at(dir.join(name));
     let pod = home
@@ -163,6 +164,7 @@ async fn a_change_crosses_an_open_connection_at_once() {
         ])).unwrap())
         .unwrap();
     until("it arrives", || notes(&phone).len() == 3).await;
+    until("it is confirmed", || a.undelivered() == Some(0)).await;
     // with nobody there, what is written waits, and is known to
     keeper.abort();
     let _ = keeper.await;
@@ -243,7 +245,7 @@ async fn a_code_is_good_once_and_only_if_it_is_right() {
                 .map(drop)
         }
     };
-    let (code, _waiting) = a.invite(rhizome_pod::DeviceRole::Member).unwrap();
+    let (code, _waiting) = a.invite(DeviceRole::Member).unwrap();
     let mut wrong = code.clone();
     wrong.secret[0] ^= 1;
     assert!(join("guess", &wrong).await.is_err());
@@ -252,10 +254,10 @@ async fn a_code_is_good_once_and_only_if_it_is_right() {
     assert!(join("second", &code).await.is_err());
     assert_eq!(laptop.devices().unwrap().len(), 2);
     // too many guesses
-    let (code, mut waiting) = a.invite(rhizome_pod::DeviceRole::Member).unwrap();
+    let (code, mut waiting) = a.invite(DeviceRole::Member).unwrap();
     let mut wrong = code.clone();
     wrong.secret[0] ^= 1;
-    for i in 0..rhizome_pod::PAIRING_ATTEMPTS {
+    for i in 0..PAIRING_ATTEMPTS {
         assert!(join(&format!("guess{i}"), &wrong).await.is_err());
     }
     assert!(join("late", &code).await.is_err());
@@ -287,7 +289,7 @@ async fn a_device_is_reached_over_the_websocket_of_its_console() {
     let serving = Serving::bind(Arc::clone(&laptop), anywhere()[0]).unwrap();
     let serving = serving.with_node(Arc::clone(&a));
     let client = Client::new(serving.running().clone());
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let (stop, stopped) = oneshot::channel::<()>();
     let served = tokio::spawn(serving.run(async move { drop(stopped.await) }));
     let status = tokio::task::spawn_blocking(move || client.status());
     let status = status.await.unwrap().unwrap();
@@ -310,4 +312,216 @@ async fn a_device_is_reached_over_the_websocket_of_its_console() {
     b.shutdown().await.unwrap();
     stop.send(()).unwrap();
     served.await.unwrap().unwrap();
+}
+
+/// A new device that compares: what it shows, how it is told, and what comes of it.
+struct Newcomer {
+    shown: oneshot::Receiver<[Emoji; COMPARED]>,
+    says: oneshot::Sender<bool>,
+    joined: tokio::task::JoinHandle<Result<Pod, PodError>>,
+}
+
+fn newcomer(dir: &Path, name: &str, code: &str) -> Newcomer {
+    let (show, shown) = oneshot::channel();
+    let (says, said) = oneshot::channel();
+    let (home, name) = (PodHome::at(dir.join(name)), name.to_owned());
+    let address = code.parse().unwrap();
+    let joined = tokio::spawn(async move {
+        let ask = |emoji| {
+            show.send(emoji).unwrap();
+            async { said.await.unwrap_or(false) }
+        };
+        home.compare(&Opening::by("test"), &address, &name, anywhere(), ask)
+            .await
+    });
+    Newcomer {
+        shown,
+        says,
+        joined,
+    }
+}
+
+async fn comparison(node: &PodNode) -> Comparison {
+    let mut now = None;
+    until("something to compare", || {
+        now = node.pairing().comparison;
+        now.is_some()
+    })
+    .await;
+    now.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_people_compare_and_both_say_yes() {
+    let dir = tempfile::tempdir().unwrap();
+    let laptop = laptop(dir.path());
+    say(&laptop, "before");
+    let a = PodNode::start(Arc::clone(&laptop), anywhere())
+        .await
+        .unwrap();
+    for (name, first) in [("phone", true), ("tablet", false)] {
+        let (code, mut waiting) = a.invite_to_compare(DeviceRole::Admin).unwrap();
+        let code = code.to_string();
+        // what may be told to anybody is no code with a secret
+        assert!(code.parse::<PairingCode>().is_err());
+        let new = newcomer(dir.path(), name, &code);
+        let here = comparison(&a).await;
+        let there = new.shown.await.unwrap();
+        assert_eq!((here.emoji, here.name.as_str()), (there, name));
+        let before = laptop.devices().unwrap().len();
+        // whoever is first waits for the other
+        if first {
+            a.confirm(here.id, true).unwrap();
+        } else {
+            new.says.send(true).unwrap();
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            assert!(!new.joined.is_finished());
+            assert_eq!(laptop.devices().unwrap().len(), before);
+            a.confirm(here.id, true).unwrap();
+            new.joined.await.unwrap().unwrap();
+            assert_eq!(waiting.joined().await.unwrap().name, name);
+            continue;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!(laptop.devices().unwrap().len(), before);
+        assert!(a.confirm(here.id, true).is_err(), "once is enough");
+        new.says.send(true).unwrap();
+        let phone = Arc::new(new.joined.await.unwrap().unwrap());
+        assert_eq!(waiting.joined().await.unwrap().name, name);
+        let state = a.pairing();
+        assert!(!state.open && state.comparison.is_none());
+        assert_eq!(state.joined.unwrap().name, name);
+        let b = PodNode::start(Arc::clone(&phone), anywhere())
+            .await
+            .unwrap();
+        assert!(exchange(&b, &a).await.equal);
+        assert_eq!(notes(&phone), ["before"]);
+        b.shutdown().await.unwrap();
+    }
+    assert_eq!(laptop.devices().unwrap().len(), 3);
+    a.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_no_on_either_device_leaves_all_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let laptop = laptop(dir.path());
+    let a = PodNode::start(Arc::clone(&laptop), anywhere())
+        .await
+        .unwrap();
+    let (code, mut waiting) = a.invite_to_compare(DeviceRole::Admin).unwrap();
+    let code = code.to_string();
+    let operations = laptop.devices().unwrap();
+    let mut last = None;
+    // each no takes one attempt, and the code is good for no more than these
+    for i in 0..PAIRING_ATTEMPTS {
+        let name = format!("phone{i}");
+        let new = newcomer(dir.path(), &name, &code);
+        let here = comparison(&a).await;
+        assert_ne!(Some(here.id), last);
+        if let Some(last) = last {
+            assert!(a.confirm(last, true).is_err(), "that one is over");
+        }
+        last = Some(here.id);
+        new.shown.await.unwrap();
+        match i % 4 {
+            0 => a.confirm(here.id, false).unwrap(),
+            1 => new.says.send(false).unwrap(),
+            // the end of the input
+            2 => drop(new.says),
+            _ => {
+                new.says.send(true).unwrap();
+                a.confirm(here.id, false).unwrap();
+            }
+        }
+        let refused = new.joined.await.unwrap();
+        assert!(matches!(refused, Err(PodError::NotConfirmed)));
+        until("it is over", || a.pairing().comparison.is_none()).await;
+        let state = a.pairing();
+        assert_eq!((state.open, state.joined), (i + 1 < PAIRING_ATTEMPTS, None));
+        assert_eq!(state.refused, state.open);
+        assert!(!PodHome::at(dir.path().join(&name)).exists());
+        assert_eq!(laptop.devices().unwrap(), operations);
+    }
+    let late = newcomer(dir.path(), "late", &code).joined.await.unwrap();
+    assert!(late.is_err());
+    assert!(a.confirm(last.unwrap(), true).is_err());
+    assert!(
+        tokio::time::timeout(Duration::from_secs(1), waiting.joined())
+            .await
+            .is_ok_and(|joined| joined.is_none())
+    );
+    a.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_secret_is_never_replaced_by_a_look_nor_a_look_by_a_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let laptop = laptop(dir.path());
+    let a = PodNode::start(Arc::clone(&laptop), anywhere())
+        .await
+        .unwrap();
+    // somebody has cut the secret off
+    let (code, _waiting) = a.invite(DeviceRole::Admin).unwrap();
+    let new = newcomer(dir.path(), "cut", &code.address.to_string());
+    let refused = new.joined.await.unwrap();
+    assert!(matches!(&refused, Err(PodError::Refused(why)) if why.contains("copy all of it")));
+    assert!(new.shown.await.is_err() && a.pairing().comparison.is_none());
+    // somebody believes to know a secret that there is not
+    let (address, _waiting) = a.invite_to_compare(DeviceRole::Admin).unwrap();
+    assert_eq!(address, code.address);
+    for secret in [code.secret.clone(), zeroize::Zeroizing::default()] {
+        let code = PairingCode {
+            address: address.clone(),
+            secret,
+        };
+        let home = PodHome::at(dir.path().join("proof"));
+        let refused = home
+            .join(&Opening::by("test"), &code, "proof", anywhere())
+            .await;
+        assert!(refused.is_err());
+        assert!(a.pairing().open && a.pairing().comparison.is_none());
+    }
+    assert_eq!(laptop.devices().unwrap().len(), 1);
+    a.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_is_compared_at_a_time_and_none_after_the_code_is_taken_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let laptop = laptop(dir.path());
+    let a = PodNode::start(Arc::clone(&laptop), anywhere())
+        .await
+        .unwrap();
+    let (code, _waiting) = a.invite_to_compare(DeviceRole::Member).unwrap();
+    let code = code.to_string();
+    let new = newcomer(dir.path(), "phone", &code);
+    let here = comparison(&a).await;
+    // those who come meanwhile are sent away, and use nothing up
+    for i in 0..=PAIRING_ATTEMPTS {
+        let other = newcomer(dir.path(), &format!("other{i}"), &code);
+        let refused = other.joined.await.unwrap();
+        assert!(matches!(&refused, Err(PodError::Refused(why)) if why.contains("another device")));
+    }
+    assert_eq!(a.pairing().comparison.as_ref(), Some(&here));
+    // the code is taken back while a person looks
+    new.says.send(true).unwrap();
+    a.uninvite();
+    assert!(a.confirm(here.id, true).is_err());
+    assert!(matches!(
+        new.joined.await.unwrap(),
+        Err(PodError::NotConfirmed)
+    ));
+    assert!(!a.pairing().open);
+    // or another takes its place
+    a.invite_to_compare(DeviceRole::Member).unwrap();
+    let new = newcomer(dir.path(), "phone", &code);
+    let here = comparison(&a).await;
+    new.says.send(true).unwrap();
+    a.invite(DeviceRole::Member).unwrap();
+    assert!(a.confirm(here.id, true).is_err());
+    assert!(new.joined.await.unwrap().is_err());
+    assert!(a.pairing().open && !a.pairing().refused);
+    assert_eq!(laptop.devices().unwrap().len(), 1);
+    a.shutdown().await.unwrap();
 }

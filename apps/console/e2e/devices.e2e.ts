@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openWindow, overflow, startBrowser, violations, type Window } from './browser'
-import { type CloudPeer, type Pod, startCloudPeer, startPod } from './pod'
+import { type CloudPeer, type Newcomer, type Pod, startCloudPeer, startComparing, startPod } from './pod'
 
 /** A laptop, a cloud peer that keeps its pod sealed, and a phone that joins by the code on the laptop's page. */
 
@@ -194,6 +194,81 @@ describe('a second device', () => {
   }, 180_000)
 })
 
+describe('a device without a camera', () => {
+  const tablets: Newcomer[] = []
+  afterAll(() => Promise.all(tablets.map((tablet) => tablet.stop())))
+
+  /** Shows a code that is no secret, and the pictures that both devices show then. */
+  async function compare(page: Page) {
+    await page.getByRole('button', { name: 'Add a device' }).click()
+    const dialog = page.getByRole('dialog', { name: 'Add a device' })
+    await dialog.getByRole('button', { name: 'Without a camera' }).click()
+    const command = await dialog.locator('.copyable code').first().innerText()
+    expect(command).toMatch(/^rhizome join rhizome:1:[a-z2-7]+$/)
+    expect(await dialog.getByRole('img', { name: 'The code as a QR code' }).count()).toBe(0)
+    await shot(page, 'comparing-code', false)
+    expect(await violations(page)).toEqual([])
+    const tablet = await startComparing(command.split(' ')[2] ?? '', 'tablet')
+    tablets.push(tablet)
+    await dialog.getByText('tablet wants to become one of your devices').waitFor()
+    const shown = await dialog.getByRole('list', { name: 'The seven pictures' }).getByRole('listitem').allInnerTexts()
+    expect(shown.map((text) => text.split(/\s+/))).toEqual(tablet.emoji.map(({ symbol, name }) => [symbol, ...name.split(' ')]))
+    expect(shown).toHaveLength(7)
+    return { dialog, tablet }
+  }
+
+  it('does not join when the pictures do not match', async () => {
+    await inWindow(laptop, '/devices', async ({ page }) => {
+      const { dialog, tablet } = await compare(page)
+      tablet.say('yes')
+      await dialog.getByRole('button', { name: 'They do not match' }).click()
+      await dialog.getByText('The pictures were said not to match').waitFor()
+      await shot(page, 'comparing-refused', false)
+      expect(await violations(page)).toEqual([])
+      expect(await tablet.ended).toMatch(/not-confirmed/)
+      await page.keyboard.press('Escape')
+    })
+    expect(await laptop.run(['devices'])).not.toMatch(/tablet/)
+  })
+
+  it('nor when the new device says so', async () => {
+    await inWindow(laptop, '/devices', async ({ page }) => {
+      const { dialog, tablet } = await compare(page)
+      tablet.say('no')
+      await dialog.getByText('The pictures were said not to match').waitFor()
+      expect(await tablet.ended).toMatch(/not-confirmed/)
+    })
+    expect(await laptop.run(['devices'])).not.toMatch(/tablet/)
+  })
+
+  it('nor when it goes away, and no other takes its place on the page', async () => {
+    await inWindow(laptop, '/devices', async ({ page }) => {
+      const { dialog, tablet } = await compare(page)
+      await tablet.stop()
+      await dialog.getByText('the new device hung up').waitFor({ timeout: 60_000 })
+    })
+    expect(await laptop.run(['devices'])).not.toMatch(/tablet/)
+  }, 90_000)
+
+  it('joins when both people say that they match', async () => {
+    await inWindow(laptop, '/devices', async ({ page }) => {
+      const { dialog, tablet } = await compare(page)
+      await shot(page, 'comparing', false)
+      expect(await violations(page)).toEqual([])
+      await page.setViewportSize(PHONE.viewport)
+      expect(await overflow(page)).toBe(0)
+      await shot(page, 'comparing-narrow', false)
+      await dialog.getByRole('button', { name: 'They match', exact: true }).click()
+      await dialog.getByText('Say yes on the new device too.').waitFor()
+      tablet.say('yes')
+      await dialog.getByText('tablet is one of your devices now.').waitFor()
+      expect(await tablet.ended).toBe('')
+      await dialog.getByRole('button', { name: 'Done' }).click()
+      await section(page, /Your devices/).getByRole('heading', { name: 'tablet' }).waitFor()
+    })
+  })
+})
+
 describe('recovery words', () => {
   it('can be tested at any time', async () => {
     const answer = await fetch(`${laptop.url}/api/1/recovery/words`, {
@@ -225,7 +300,7 @@ describe('a stolen device', () => {
       await shot(page, 'remove', false)
       expect(await violations(page)).toEqual([])
       await dialog.getByRole('button', { name: 'Remove it' }).click()
-      await page.locator('[data-device]').nth(1).waitFor({ state: 'detached' })
+      await page.getByRole('button', { name: 'Remove phone' }).waitFor({ state: 'detached' })
     })
     expect(await laptop.run(['devices'])).not.toMatch(/phone/)
   })

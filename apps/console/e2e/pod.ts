@@ -58,6 +58,33 @@ export async function startPod(begin: string[] = ['init']): Promise<Pod> {
   }
 }
 
+/** A device that joins by a code without a secret: what it shows, and what its person says. */
+export interface Newcomer {
+  emoji: { symbol: string; name: string }[]
+  say: (answer: string) => void
+  /** What it printed as an error in the end; nothing if it joined. */
+  ended: Promise<string>
+  stop: () => Promise<void>
+}
+
+export async function startComparing(code: string, name: string): Promise<Newcomer> {
+  const home = mkdtempSync(join(tmpdir(), 'rhizome-e2e-'))
+  const child = spawn(BINARY, ['--home', home, '--json', 'join', code, '--name', name], { stdio: ['pipe', 'pipe', 'pipe'] })
+  let errors = ''
+  child.stderr.on('data', (data: Buffer) => (errors += data.toString()))
+  const ended = new Promise<string>((resolve) => child.once('close', () => resolve(errors)))
+  const { emoji } = await firstLine<Pick<Newcomer, 'emoji'>>(child)
+  return {
+    emoji,
+    say: (answer) => child.stdin.write(`${answer}\n`),
+    ended,
+    stop: async () => {
+      await end(child)
+      rmSync(home, { recursive: true, force: true })
+    },
+  }
+}
+
 /** A peer that keeps pods sealed, with a home and a port of its own. */
 export interface CloudPeer {
   address: string

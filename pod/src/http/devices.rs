@@ -189,20 +189,41 @@ pub(super) async fn sync(State(app): State<App>) -> Answer {
 struct PairBody {
     #[serde(default)]
     member: bool,
+    #[serde(default)]
+    compare: bool,
 }
 
 /// Makes a code for a new device, good for a short time.
 pub(super) async fn pair(State(app): State<App>, Payload(body): Payload) -> Answer {
-    let PairBody { member } = read(&body)?;
+    let PairBody { member, compare } = read(&body)?;
     let role = if member {
         DeviceRole::Member
     } else {
         DeviceRole::Admin
     };
-    let (code, _) = node(&app)?.invite(role)?;
+    let node = node(&app)?;
+    let code = if compare {
+        node.invite_to_compare(role)?.0.to_string()
+    } else {
+        node.invite(role)?.0.to_string()
+    };
     Ok(JsonBody(
-        json!({ "code": code.to_string(), "seconds": crate::PAIRING_TIME.as_secs() }),
+        json!({ "code": code, "seconds": crate::PAIRING_TIME.as_secs() }),
     ))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfirmBody {
+    id: u64,
+    same: bool,
+}
+
+/// What the person says to a comparison.
+pub(super) async fn confirm(State(app): State<App>, Payload(body): Payload) -> Answer {
+    let ConfirmBody { id, same } = read(&body)?;
+    node(&app)?.confirm(id, same)?;
+    Ok(JsonBody(json!({ "same": same })))
 }
 
 /// Takes the code back.
@@ -211,11 +232,9 @@ pub(super) async fn unpair(State(app): State<App>) -> Answer {
     Ok(JsonBody(json!({ "open": false })))
 }
 
-/// Whether the code is still good, and who joined by it.
+/// Whether the code is still good, what is to be compared, and who joined by it.
 pub(super) async fn pairing(State(app): State<App>) -> Answer {
-    let (open, joined) = node(&app)?.pairing();
-    let joined = joined.map(|j| json!({ "key": j.key.to_did_key(), "name": j.name }));
-    Ok(JsonBody(json!({ "open": open, "joined": joined })))
+    Ok(JsonBody(node(&app)?.pairing().to_json()))
 }
 
 /// A hash of the full current state.

@@ -88,6 +88,7 @@ fn router(app: App) -> Router {
                 .get(devices::pairing)
                 .delete(devices::unpair),
         )
+        .route("/pair/confirm", post(devices::confirm))
         .route("/digest", get(devices::digest))
         .route(
             "/import",

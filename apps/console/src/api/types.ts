@@ -209,7 +209,23 @@ export interface Reach {
   peers: Tally
 }
 
+export interface Emoji {
+  symbol: string
+  name: string
+}
+
+/** What a person is to compare with what the new device shows. */
+export interface Comparison {
+  id: number
+  /** What the new device calls itself. */
+  name: string
+  emoji: Emoji[]
+}
+
 export interface Pairing {
   open: boolean
+  comparison: Comparison | null
+  /** A comparison has ended with a no, on one device or the other. */
+  refused: boolean
   joined: { key: string; name: string } | null
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use iroh::endpoint::{
-    BindOpts, Connection, ConnectionError, IncomingAddr, PortmapperConfig, QuicTransportConfig,
-    VarInt, presets,
+    BindOpts, Connection, ConnectionError, IncomingAddr, MtuDiscoveryConfig, PortmapperConfig,
+    QuicTransportConfig, VarInt, presets,
 };
 use iroh::protocol::{AcceptError, IncomingFilterOutcome, ProtocolHandler, Router};
 use iroh::{
@@ -38,6 +38,8 @@ const STREAM_WAIT: Duration = Duration::from_secs(10);
 const SHUTDOWN_WAIT: Duration = Duration::from_secs(3);
 /// Peers heard that wait for a slow listener.
 const SIGHTINGS: usize = 64;
+/// Bytes by which larger packets must differ to be tried.
+const PROBE_STEP: u16 = 127;
 /// Bytes that may be under way on one link before its reader has taken them.
 const WINDOW: u32 = 2 << 20;
 
@@ -116,7 +118,11 @@ impl Node {
             None => None,
         };
         let secret = SecretKey::from_bytes(&services.signing_key().seed());
+        // One probe for the largest packets, another half-way if that is lost: a search to the byte costs a short visit more than it brings.
+        let mut probes = MtuDiscoveryConfig::default();
+        probes.minimum_change(PROBE_STEP);
         let transport = QuicTransportConfig::builder()
+            .mtu_discovery_config(Some(probes))
             .max_concurrent_bidi_streams(VarInt::from_u32(1))
             .max_concurrent_uni_streams(VarInt::from_u32(0))
             .datagram_receive_buffer_size(None)

@@ -29,6 +29,7 @@ mod files;
 mod home;
 mod http;
 mod import;
+mod invitation;
 mod jobs;
 pub mod json;
 pub mod live;
@@ -60,11 +61,9 @@ pub use files::Carried;
 pub use home::{Opening, PodHome};
 pub use http::{Serving, serve};
 pub use import::{ImportFailed, ImportOptions};
+pub use invitation::{Comparison, Joined, PAIRING_ATTEMPTS, PAIRING_TIME, PairingState, Waiting};
 pub use lock::Holder;
-pub use node::{
-    Comparison, Joined, PAIRING_ATTEMPTS, PAIRING_TIME, PairingState, PeerReport, PeerState,
-    PodNode, Waiting,
-};
+pub use node::{PeerReport, PeerState, PodNode};
 pub use pairing::{MAX_DEVICE_NAME, PairingCode, parse_peer};
 pub use pod::{App, BlobFigures, Figures, Pod, Stop};
 pub use recovery::{FriendRequest, MAX_RECOVERY_FILE};

@@ -10,8 +10,14 @@ use tokio::{task::JoinHandle, time::Instant};
 
 use crate::{PeerState, Pod, PodError, PodNode, home::random_bytes, sync::Until};
 
-/// How often it is looked whether somebody is to be dialled.
-const STEP: Duration = Duration::from_millis(500);
+/// How often it is looked whether somebody is to be dialled: every look is a wake.
+const fn step(mode: Mode) -> Duration {
+    match mode {
+        Mode::Normal => Duration::from_millis(500),
+        Mode::Metered => Duration::from_secs(2),
+        Mode::Battery => Duration::from_secs(10),
+    }
+}
 /// How long a device that may be off is waited for.
 pub(crate) const DIAL_TIME: Duration = Duration::from_secs(5);
 
@@ -139,7 +145,7 @@ impl PodNode {
                         .await;
                 }
             }
-            tokio::time::sleep(STEP).await;
+            tokio::time::sleep(step(mode)).await;
         }
     }
 

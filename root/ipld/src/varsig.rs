@@ -68,6 +68,19 @@ pub fn verify(key: &PublicKey, message: &[u8], signature: &[u8; SIGNATURE_LEN]) 
     }
 }
 
+/// The signature with its s in the lower half, where [`verify`] wants it: for ECDSA signatures by keys that do not see to it
+/// themselves (`WebCrypto`, hardware). Anything else comes back as it is.
+#[must_use]
+pub fn normalize(algorithm: Algorithm, signature: [u8; SIGNATURE_LEN]) -> [u8; SIGNATURE_LEN] {
+    match algorithm {
+        Algorithm::Ed25519 => signature,
+        Algorithm::EcdsaP256 => p256::ecdsa::Signature::from_slice(&signature)
+            .map_or(signature, |parsed| parsed.normalize_s().to_bytes().into()),
+        Algorithm::EcdsaSecp256k1 => k256::ecdsa::Signature::from_slice(&signature)
+            .map_or(signature, |parsed| parsed.normalize_s().to_bytes().into()),
+    }
+}
+
 fn ed25519(key: &[u8; 32], message: &[u8], signature: &[u8; SIGNATURE_LEN]) -> bool {
     ed25519_dalek::VerifyingKey::from_bytes(key).is_ok_and(|key| {
         key.verify_strict(message, &ed25519_dalek::Signature::from_bytes(signature))

@@ -76,6 +76,9 @@ pub enum CapabilityError {
     /// A proof is about another subject.
     #[error("proof {0} is about another subject")]
     Subject(Box<Cid>),
+    /// The invocation is about somebody for whom the executor does nothing.
+    #[error("the invocation is about a subject that is not served here")]
+    ForeignSubject,
     /// A command is not under that of the proof before it.
     #[error("{0} is not under the command that was delegated")]
     Escalation(String),
@@ -200,7 +203,7 @@ impl CapabilityError {
             }
             Self::UnavailableProof(_) => ErrorKind::UnavailableProof,
             Self::Alignment | Self::Audience => ErrorKind::InvalidAudience,
-            Self::Subject(_) => ErrorKind::InvalidSubject,
+            Self::Subject(_) | Self::ForeignSubject => ErrorKind::InvalidSubject,
             Self::Escalation(_) => ErrorKind::CommandEscalation,
             Self::PolicyMismatch(_) => ErrorKind::MatchError,
             Self::Expired(_) => ErrorKind::Expired,

@@ -12,9 +12,9 @@ use crate::{
 };
 
 /// Most proofs that are kept from one invocation to the next.
-const KEPT: usize = 4096;
+const KEPT: usize = 1024;
 
-/// An invocation that may be executed, once, now. Only [`Executor::admit`] makes one.
+/// An invocation that may be executed, once, now. Only an [`Executor`] makes one.
 #[derive(Debug)]
 pub struct Authorized {
     invocation: Invocation,
@@ -98,14 +98,33 @@ impl<R: Resolver> Executor<R> {
         &mut self.revocations
     }
 
-    /// Judges a container of one invocation and its proofs. What comes back may be executed, and is not let in again.
+    /// Judges a container of one invocation and its proofs, about what belongs to this executor itself. What comes back may be executed,
+    /// and is not let in again.
     ///
     /// # Errors
     /// Why not. An invocation that is refused may come again.
     pub fn admit(&mut self, container: &[u8], now: u64) -> Result<Authorized, CapabilityError> {
+        let me = self.me.clone();
+        self.admit_for(|subject| *subject == me, container, now)
+    }
+
+    /// The same for an executor who works for others: `serves` says for whom. Everybody may do everything to himself, so an executor
+    /// that took any subject would let everybody in.
+    ///
+    /// # Errors
+    /// As [`admit`](Self::admit).
+    pub fn admit_for(
+        &mut self,
+        serves: impl FnOnce(&Principal) -> bool,
+        container: &[u8],
+        now: u64,
+    ) -> Result<Authorized, CapabilityError> {
         let (invocation, proofs) = self.open(container)?;
         if *invocation.audience() != self.me {
             return Err(CapabilityError::Audience);
+        }
+        if !serves(invocation.subject()) {
+            return Err(CapabilityError::ForeignSubject);
         }
         let chain = self.context(now).verify(&invocation, &proofs)?;
         self.replays.insert(&invocation, now)?;

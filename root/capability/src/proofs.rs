@@ -180,3 +180,11 @@ impl Extend<Delegation> for Proofs {
         }
     }
 }
+
+impl FromIterator<Delegation> for Proofs {
+    fn from_iter<I: IntoIterator<Item = Delegation>>(delegations: I) -> Self {
+        let mut proofs = Self::new();
+        proofs.extend(delegations);
+        proofs
+    }
+}

@@ -2,16 +2,14 @@
 
 use rhizome_capability::container::{self, Framing};
 use rhizome_capability::{
-    CapabilityError, Context, Delegation, DidKeys, Executor, Invocation, InvocationBuilder,
+    CapabilityError, Context, Delegation, DidKeys, Executor, Invocation, InvocationBuilder, Policy,
     Principal, Proofs, PublicKey, Replays, Revocation, Revocations, Wanted,
 };
 
 use crate::{NOW, did, grant, invoke, key, names, now};
 
 fn proofs(of: Vec<Delegation>) -> Proofs {
-    let mut proofs = Proofs::new();
-    proofs.extend(of);
-    proofs
+    of.into_iter().collect()
 }
 
 fn pack<'a>(tokens: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
@@ -306,12 +304,6 @@ fn an_invocation_for_somebody_else() {
     let call = invoke(1, 1, "/a", &[]);
     let refused = executor.admit(&pack([call.bytes()]), NOW).err();
     assert_eq!(refused, Some(CapabilityError::Audience));
-    let call = Invocation::on(did(1), "/a".parse().unwrap())
-        .audience(did(9))
-        .expires(NOW)
-        .sign(&key(1), b"")
-        .unwrap();
-    executor.admit(&pack([call.bytes()]), NOW).unwrap();
     // One at a time, and at least one.
     for tokens in [vec![], vec![call.bytes(), invoke(1, 1, "/b", &[]).bytes()]] {
         let refused = executor.admit(&pack(tokens), NOW).err();
@@ -422,4 +414,123 @@ fn the_memory_of_revocations_refuses_when_it_is_full() {
         Err(CapabilityError::Full(_))
     ));
     assert_eq!(insert(&mut revocations, 2), Ok(()));
+}
+
+#[test]
+fn forged_signatures() {
+    // An invocation that somebody else signed.
+    let unsigned = Invocation::on(did(1), "/a".parse().unwrap())
+        .expires(NOW)
+        .unsigned(&did(1), &key(2).public(), b"")
+        .unwrap();
+    let signature = key(2).sign(unsigned.message());
+    let call = unsigned.finish(signature).unwrap();
+    assert_eq!(verify(&call, vec![]), Err(CapabilityError::Signature));
+    // A proof.
+    let unsigned = Delegation::to(did(2), "/".parse().unwrap())
+        .unsigned(&did(1), &key(2).public(), b"")
+        .unwrap();
+    let signature = key(2).sign(unsigned.message());
+    let forged = unsigned.finish(signature).unwrap();
+    let call = invoke(2, 1, "/a", &[&forged]);
+    assert_eq!(verify(&call, vec![forged]), Err(CapabilityError::Signature));
+}
+
+#[test]
+fn a_chain_that_does_not_meet() {
+    let chain = vec![grant(1, 2, 1, "/"), grant(3, 4, 1, "/")];
+    let call = invoke(4, 1, "/a", &chain.iter().collect::<Vec<_>>());
+    assert_eq!(verify(&call, chain), Err(CapabilityError::Alignment));
+    let stolen = grant(1, 2, 1, "/");
+    let call = invoke(3, 1, "/a", &[&stolen]);
+    assert_eq!(verify(&call, vec![stolen]), Err(CapabilityError::Alignment));
+    let lone = invoke(2, 1, "/a", &[]);
+    assert_eq!(verify(&lone, vec![]), Err(CapabilityError::NoProof));
+}
+
+#[test]
+fn every_policy_of_a_chain_is_asked() {
+    let limited = |from: u8, to: u8, most: i64| {
+        Delegation::to(did(to), "/".parse().unwrap())
+            .subject(did(1))
+            .policy(Policy::new().at_most(".quota", most).unwrap())
+            .sign(&key(from), b"")
+            .unwrap()
+    };
+    for (first, second, refusing) in [(10, 20, 0), (20, 10, 1)] {
+        let chain = vec![limited(1, 2, first), limited(2, 3, second)];
+        let call = |quota: i64| {
+            Invocation::on(did(1), "/a".parse().unwrap())
+                .argument("quota", quota)
+                .proofs(names(&chain))
+                .sign(&key(3), b"")
+                .unwrap()
+        };
+        let [small, large] = [call(10), call(11)];
+        let error = CapabilityError::PolicyMismatch(Box::new(*chain[refusing].cid()));
+        let known = proofs(chain);
+        assert!(now().verify(&small, &known).is_ok());
+        assert_eq!(now().verify(&large, &known), Err(error));
+    }
+}
+
+/// Of two ways, the shorter leads over a token that somebody in the middle took back.
+#[test]
+fn the_search_goes_round_what_was_revoked() {
+    let chain = [
+        grant(1, 2, 1, "/"),
+        grant(2, 3, 1, "/"),
+        grant(3, 5, 1, "/"),
+    ];
+    let round = [
+        grant(1, 6, 1, "/"),
+        grant(6, 7, 1, "/"),
+        grant(7, 3, 1, "/"),
+    ];
+    let known = proofs(chain.into_iter().chain(round).collect());
+    let (invoker, subject, command) = (did(5), did(1), "/a".parse().unwrap());
+    let wanted = Wanted {
+        invoker: &invoker,
+        subject: &subject,
+        command: &command,
+        arguments: None,
+    };
+    let length = |revocations: &Revocations| {
+        let context = Context {
+            revocations: Some(revocations),
+            ..now()
+        };
+        known.search(&wanted, &context).map(|chain| chain.len())
+    };
+    let mut revocations = Revocations::default();
+    assert_eq!(length(&revocations), Some(3));
+    let mut revoke = |by: u8, token: &Delegation| {
+        let revocation = Revocation::sign(token, &key(by)).unwrap();
+        let revocation = Revocation::verify(&revocation, &known, &now()).unwrap();
+        revocations.insert(&revocation).unwrap();
+        length(&revocations)
+    };
+    // 9 has no say. 2 has where it stands before, which is not the other way.
+    let last = grant(3, 5, 1, "/");
+    assert_eq!(revoke(9, &last), Some(3));
+    assert_eq!(revoke(2, &last), Some(4));
+    assert_eq!(revoke(7, &last), None);
+}
+
+/// Everybody may do everything to himself, without any proof. That must not let him in where he is not served.
+#[test]
+fn ones_own_subject() {
+    let call = Invocation::on(did(1), "/a".parse().unwrap())
+        .audience(did(9))
+        .expires(NOW)
+        .sign(&key(1), b"")
+        .unwrap();
+    let message = pack([call.bytes()]);
+    let mut executor = Executor::new(did(9));
+    let foreign = Some(CapabilityError::ForeignSubject);
+    assert_eq!(executor.admit(&message, NOW).err(), foreign);
+    let serves = |who: u8| move |subject: &Principal| *subject == did(who);
+    assert_eq!(executor.admit_for(serves(2), &message, NOW).err(), foreign);
+    let allowed = executor.admit_for(serves(1), &message, NOW).unwrap();
+    assert_eq!((allowed.root(), allowed.invocation()), (None, &call));
 }

@@ -105,16 +105,17 @@ fn oversized_containers() {
     assert!(container::read(&many, large).is_err());
 }
 
+/// It is not unpacked further than the limit: what is broken behind it does not show.
 #[test]
 fn gzip_bombs() {
     let mut encoder = flate2::write::GzEncoder::new(vec![b'M'], flate2::Compression::best());
-    for _ in 0..64 {
+    for _ in 0..16 {
         encoder.write_all(&vec![0; 1 << 20]).unwrap();
     }
-    let bomb = encoder.finish().unwrap();
-    assert!(bomb.len() < 1 << 17);
-    assert_eq!(
-        container::read(&bomb, Limits::default()),
-        Err(CapabilityError::TooLarge)
-    );
+    let mut bomb = encoder.finish().unwrap();
+    assert!(bomb.len() < 1 << 15);
+    let refused = Err(CapabilityError::TooLarge);
+    assert_eq!(container::read(&bomb, Limits::default()), refused);
+    bomb.truncate(bomb.len() / 2);
+    assert_eq!(container::read(&bomb, Limits::default()), refused);
 }

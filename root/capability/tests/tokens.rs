@@ -9,6 +9,7 @@ use rhizome_capability::{
     MAX_TIME, MAX_TOKEN, Policy, PolicyError, Principal, Proofs, PublicKey, Signer, VERSIONS,
 };
 use rhizome_ipld::codec;
+use rhizome_ipld::varsig::Algorithm;
 
 use crate::{NOW, did, grant, invoke, key};
 
@@ -84,6 +85,27 @@ fn an_invocation_comes_back_as_it_was() {
     assert_eq!(
         Delegation::decode(token.bytes()),
         Err(CapabilityError::Kind)
+    );
+}
+
+/// A header that is not of the issuer's kind of key, though the issuer signed it.
+#[test]
+fn the_header_is_that_of_the_key() {
+    let token = grant(1, 2, 1, "/a");
+    let [own, other] = [Algorithm::Ed25519, Algorithm::EcdsaP256].map(Algorithm::header);
+    let at = token
+        .bytes()
+        .windows(own.len())
+        .position(|part| part == own);
+    let at = at.unwrap();
+    let mut bytes = token.bytes().to_vec();
+    bytes[at..at + own.len()].copy_from_slice(other);
+    let signature = key(1).sign(&bytes[67..]);
+    bytes[3..67].copy_from_slice(&signature);
+    let token = Delegation::decode(&bytes).unwrap();
+    assert_eq!(
+        token.verify_signature(&DidKeys),
+        Err(CapabilityError::Signature)
     );
 }
 
@@ -258,6 +280,24 @@ fn keys_that_sign_elsewhere() {
         .unsigned(&Principal::of(&public), &public, b"")
         .unwrap();
     assert_eq!(unsigned.finish([1; 64]), Err(CapabilityError::Signer));
+}
+
+#[test]
+fn a_key_of_secp256k1() {
+    let secret = k256::ecdsa::SigningKey::from_slice(&[7; 32]).unwrap();
+    let point = secret.verifying_key().to_sec1_point(true);
+    let public = PublicKey::Secp256k1(point.as_bytes().try_into().unwrap());
+    let unsigned = Delegation::to(did(2), "/a".parse().unwrap())
+        .unsigned(&Principal::of(&public), &public, b"")
+        .unwrap();
+    let signature: k256::ecdsa::Signature = secret.sign(unsigned.message());
+    let token = unsigned.finish(signature.to_bytes().into()).unwrap();
+    let proofs = Proofs::from_iter([token]);
+    let call = Invocation::on(Principal::of(&public), "/a/b".parse().unwrap())
+        .proofs(proofs.iter().map(|proof| *proof.cid()))
+        .sign(&key(2), b"")
+        .unwrap();
+    assert!(Context::at(NOW).verify(&call, &proofs).is_ok());
 }
 
 #[test]

@@ -170,6 +170,12 @@ fn high_s_is_refused() {
     assert!(accepts(&key, b"message", &low.to_bytes()));
     assert!(!accepts(&key, b"message", &high.to_bytes()));
     assert!(!accepts(&key, b"massage", &low.to_bytes()));
+    // It can be lowered by whoever holds it; what is no signature stays what it is.
+    let [high, low] = [high, low].map(|signature| signature.to_bytes().into());
+    let lowered = |signature| varsig::normalize(varsig::Algorithm::EcdsaP256, signature);
+    assert_eq!([lowered(high), lowered(low)], [low; 2]);
+    assert_eq!(lowered([0xff; 64]), [0xff; 64]);
+    assert_eq!(varsig::normalize(varsig::Algorithm::Ed25519, high), high);
 }
 
 #[test]

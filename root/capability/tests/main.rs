@@ -3,6 +3,7 @@
 mod attacks;
 mod chain;
 mod container;
+mod known_answers;
 mod oracle;
 mod policy;
 mod tokens;

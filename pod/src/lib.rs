@@ -24,6 +24,7 @@ mod directory;
 mod doctor;
 mod emoji;
 mod entity;
+mod erasures;
 mod error;
 mod files;
 mod home;

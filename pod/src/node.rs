@@ -22,7 +22,7 @@ use serde_json::{Value as Json, json};
 use tokio::sync::mpsc;
 
 use crate::{
-    Pod, PodError,
+    Pod, PodError, erasures,
     files::{self, Carried, Side},
     invitation::Invitations,
     reach::Reach,
@@ -101,6 +101,8 @@ pub struct PeerReport {
     pub datagrams: Option<(u64, u64)>,
     /// Files carried.
     pub files: Carried,
+    /// Bytes that it has less since it was told what is erased.
+    pub erased: u64,
     /// A device that is not there at the moment; nothing was tried.
     pub away: bool,
     /// Why it failed, if it did.
@@ -120,6 +122,7 @@ impl PeerReport {
             "bytes_received": self.bytes_received,
             "datagram_bytes_sent": self.datagrams.map(|d| d.0),
             "datagram_bytes_received": self.datagrams.map(|d| d.1),
+            "erased_bytes": self.erased,
             "files": {
                 "fetched": self.files.fetched,
                 "pushed": self.files.pushed,
@@ -328,6 +331,9 @@ impl PodNode {
             .await?;
         let mut report = report(key, address.to_string(), Ok(done));
         report.files = self.carry_files(address).await?;
+        if report.equal {
+            report.erased = self.tell_erasures(address).await?;
+        }
         Ok(report)
     }
 
@@ -346,6 +352,23 @@ impl PodNode {
         let carried = files::exchange(pod, &mut link, side).await;
         let _ = link.close().await;
         carried
+    }
+
+    /// Tells a peer without keys what is erased, if it was not told yet: it has the same commits. How many bytes less it has.
+    pub(crate) async fn tell_erasures(&self, address: &PeerAddress) -> Result<u64, PodError> {
+        let (pod, key) = (&self.shared.pod, address.key());
+        if pod.is_device(&key) {
+            return Ok(0);
+        }
+        let Some(erasures) = tokio::task::block_in_place(|| pod.member().erasures_for(&key))?
+        else {
+            return Ok(0);
+        };
+        let mut link = self.dial(address, Protocol::Erase, None).await?;
+        let less = erasures::tell(&mut link, &erasures.leaves).await?;
+        let _ = link.close().await;
+        pod.member().told(&key, &erasures)?;
+        Ok(less)
     }
 
     /// Exchanges with every known peer once, and with the other devices that are there.
@@ -435,6 +458,7 @@ fn report(key: PublicKey, address: String, done: Result<Exchanged, PodError>) ->
         bytes_received: done.traffic.received,
         datagrams: done.datagrams.map(|d| (d.sent, d.received)),
         files: Carried::default(),
+        erased: 0,
         away: false,
         error,
     }

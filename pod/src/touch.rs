@@ -194,6 +194,10 @@ impl PodNode {
         if !is_equal || contact.carried == Some(count) {
             return;
         }
+        if let Err(error) = self.tell_erasures(&address).await {
+            tracing::debug!(key = %address.key(), %error, "was not told what is erased");
+            return;
+        }
         match self.carry_files(&address).await {
             // what is not there yet may be on its way there
             Ok(c) if c.missing + c.failed == 0 => contact.carried = Some(count),

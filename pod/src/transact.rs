@@ -89,26 +89,27 @@ impl Plan<'_> {
             Subject::Known(id) => *id,
             Subject::New(name) => self.named(name, random),
         };
-        let attribute = change.attribute.clone();
         let edit = match &change.kind {
-            ChangeKind::Assert(value) => {
+            ChangeKind::Assert(attribute, value) => {
                 let value = self.value(value, random);
-                by_schema(entity, attribute, value)?
+                by_schema(entity, attribute.clone(), value)?
             }
-            ChangeKind::Retract(value) => Edit::Retract(
-                entity,
-                attribute,
-                value.as_ref().map(|v| self.value(v, random)),
-            ),
-            ChangeKind::Insert(value) => Edit::Insert(entity, attribute, self.value(value, random)),
-            ChangeKind::Add(n) => Edit::Add(entity, attribute, *n),
-            ChangeKind::Push(value) => {
-                Edit::List(entity, attribute, self.value(value, random), None)
+            ChangeKind::Retract(attribute, value) => {
+                let value = value.as_ref().map(|v| self.value(v, random));
+                Edit::Retract(entity, attribute.clone(), value)
             }
-            ChangeKind::List(values) => {
+            ChangeKind::Insert(attribute, value) => {
+                Edit::Insert(entity, attribute.clone(), self.value(value, random))
+            }
+            ChangeKind::Add(attribute, n) => Edit::Add(entity, attribute.clone(), *n),
+            ChangeKind::Push(attribute, value) => {
+                Edit::List(entity, attribute.clone(), self.value(value, random), None)
+            }
+            ChangeKind::List(attribute, values) => {
                 let values = values.iter().map(|v| self.value(v, random)).collect();
-                Edit::SetList(entity, attribute, values)
+                Edit::SetList(entity, attribute.clone(), values)
             }
+            ChangeKind::Erase => Edit::Erase(entity),
         };
         self.edits.push(edit);
         Ok(())

@@ -11,7 +11,7 @@ use rhizome_identity::RecoveryWords;
 use rhizome_network::{Mode, PeerAddress};
 use rhizome_pod::{
     App, CloudDesk, CloudOptions, CloudPeer, DeviceRole, Invite, Opening, PeerReport, Pod,
-    PodError, PodHome, PodNode, WebSocketConfig, json::parse_changes, parse_peer,
+    PodError, PodHome, PodNode, Stop, WebSocketConfig, json::parse_changes, parse_peer,
 };
 use serde_json::{Value as Json, json};
 
@@ -46,6 +46,14 @@ fn say(pod: &Pod, text: &str) {
         pod,
         &json!([{ "assert": { "entity": "_:note", "attribute": "note/text", "value": text } }]),
     );
+}
+
+fn texts(pod: &Pod) -> Vec<String> {
+    let query = "[:find ?t :where [?n :note/text ?t]]".into();
+    let found = pod.query(&query, &[], &Stop::new(false)).unwrap();
+    let rows = found["rows"].as_array().unwrap().iter();
+    rows.map(|row| row[0].as_str().unwrap().to_owned())
+        .collect()
 }
 
 fn digest(pod: &Pod) -> Json {
@@ -422,6 +430,114 @@ async fn where_udp_does_not_get_through_a_pod_is_kept_over_websockets() {
     let b = start(&back).await;
     b.sync_with(&address, None).await.unwrap();
     assert!(back.figures().tuples > 0);
+    b.shutdown().await.unwrap();
+    peer.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_is_erased_goes_from_the_peer_that_cannot_see_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (peer, address, token) = cloud(dir.path()).await;
+    let laptop = laptop(dir.path());
+    let a = start(&laptop).await;
+    a.add_peer(&address, token.as_deref()).await.unwrap();
+    let phone = {
+        let (code, mut waiting) = a.invite(DeviceRole::Admin).unwrap();
+        let home = PodHome::at(dir.path().join("phone"));
+        let opening = Opening::by("test");
+        let joining = home.join(&opening, &code, "phone", anywhere());
+        let phone = Arc::new(joining.await.unwrap());
+        waiting.joined().await.unwrap();
+        phone
+    };
+    let b = start(&phone).await;
+    say(&laptop, "stays");
+    let long = "x".repeat(100_000);
+    let changes =
+        json!([{ "assert": { "entity": "_:secret", "attribute": "note/text", "value": long } }]);
+    let made = laptop
+        .transact(App::CommandLine, &parse_changes(&changes).unwrap())
+        .unwrap();
+    let secret = made.entities[0].1.to_string();
+    let told = sync(&a).await;
+    assert!(told.equal && told.erased == 0);
+    let by_phone = || b.sync_with(&address, None);
+    assert!(by_phone().await.unwrap().equal);
+    let before = peer.pods().unwrap()[0].usage.commit_bytes;
+
+    // the phone erases it; the peer hears of that from whoever comes first
+    change(&phone, &json!([{ "erase": { "entity": secret } }]));
+    let told = by_phone().await.unwrap();
+    assert!(told.equal && told.erased > 100_000, "{told:?}");
+    let after = peer.pods().unwrap()[0].usage.commit_bytes;
+    assert!(after + 90_000 < before, "{before} {after}");
+    assert_eq!(by_phone().await.unwrap().erased, 0);
+    // the laptop obeys, and brings nothing back
+    assert!(sync(&a).await.equal);
+    assert_eq!(sync(&a).await.erased, 0);
+    assert_eq!(digest(&laptop), digest(&phone));
+    assert_eq!(peer.pods().unwrap()[0].usage.commit_bytes, after);
+    assert_eq!(texts(&laptop), ["stays"]);
+
+    // two devices that come with the peer alone see the same
+    let words = laptop.recovery_words().unwrap().join(" ");
+    a.shutdown().await.unwrap();
+    b.shutdown().await.unwrap();
+    let home = PodHome::at(dir.path().join("again"));
+    let words = RecoveryWords::parse(&words).unwrap();
+    let opening = Opening::by("test");
+    let back = home.recover(&opening, words, &address, anywhere());
+    let back = Arc::new(back.await.unwrap());
+    let c = start(&back).await;
+    c.sync_with(&address, None).await.unwrap();
+    assert_eq!(texts(&back), ["stays"]);
+    c.shutdown().await.unwrap();
+    peer.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_a_thief_had_dropped_is_wanted_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (peer, address, token) = cloud(dir.path()).await;
+    let laptop = laptop(dir.path());
+    let a = start(&laptop).await;
+    a.add_peer(&address, token.as_deref()).await.unwrap();
+    let (code, mut waiting) = a.invite(DeviceRole::Admin).unwrap();
+    let home = PodHome::at(dir.path().join("phone"));
+    let opening = Opening::by("test");
+    let joining = home.join(&opening, &code, "phone", anywhere());
+    let phone = Arc::new(joining.await.unwrap());
+    waiting.joined().await.unwrap();
+    let b = start(&phone).await;
+    let long = "x".repeat(100_000);
+    let changes =
+        json!([{ "assert": { "entity": "_:note", "attribute": "note/text", "value": long } }]);
+    let made = laptop
+        .transact(App::CommandLine, &parse_changes(&changes).unwrap())
+        .unwrap();
+    let note = made.entities[0].1.to_string();
+    sync(&a).await;
+    b.sync_with(&address, None).await.unwrap();
+    // stolen: it erases, and has the peer drop it; then it is taken out by who has not heard of that
+    change(&phone, &json!([{ "erase": { "entity": note } }]));
+    let told = b.sync_with(&address, None).await.unwrap();
+    assert!(told.erased > 100_000, "{told:?}");
+    let stolen = phone
+        .devices()
+        .unwrap()
+        .into_iter()
+        .find(|d| d.this)
+        .unwrap()
+        .key;
+    laptop.remove_device(&stolen).unwrap();
+    let less = peer.pods().unwrap()[0].usage.commit_bytes;
+    sync(&a).await;
+    // the bytes are asked for in the next session, and are here
+    sync(&a).await;
+    let again = peer.pods().unwrap()[0].usage.commit_bytes;
+    assert!(again > less + 99_000, "{less} {again}");
+    assert_eq!(texts(&laptop).len(), 1);
+    a.shutdown().await.unwrap();
     b.shutdown().await.unwrap();
     peer.shutdown().await.unwrap();
 }

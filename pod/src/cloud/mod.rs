@@ -141,7 +141,7 @@ impl CloudPeer {
         let shared = block_in_place(|| Shared::open(directory, options.quota))?;
         let standing = shared.standing(&directory.join("invitation"))?;
         let shared = Arc::new(shared);
-        let [syncs, files, finds] = std::array::from_fn(|_| Arc::clone(&shared));
+        let [syncs, files, finds, erasures] = std::array::from_fn(|_| Arc::clone(&shared));
         let services =
             Services::builder(Arc::new(keys.device()), |_, _: &PublicKey| Admission::Admit)
                 .serve(Protocol::Sync, move |link| {
@@ -158,6 +158,14 @@ impl CloudPeer {
                     async move {
                         if let Err(error) = shared.answer_files(link).await {
                             tracing::debug!(%error, "files were not carried");
+                        }
+                    }
+                })
+                .serve(Protocol::Erase, move |link| {
+                    let shared = Arc::clone(&erasures);
+                    async move {
+                        if let Err(error) = shared.answer_erasures(link).await {
+                            tracing::debug!(%error, "what is erased was not heard");
                         }
                     }
                 })

@@ -14,7 +14,7 @@ use tokio::{
 
 use super::{HELLO_WAIT, Shared, found, now};
 use crate::{
-    PodError, files,
+    PodError, erasures, files,
     home::now_ms,
     sync::{Until, Way, drive, hello},
 };
@@ -88,6 +88,16 @@ impl Shared {
             // it may be taken out, or the pod forgotten, while the link is open
             let admits = || pod.admits(&key);
             files::answer_sealed(&mut link, &store, &turn, &admits).await?;
+        }
+        let _ = link.close().await;
+        Ok(())
+    }
+
+    /// A device says what is erased.
+    pub(super) async fn answer_erasures(self: &Arc<Self>, mut link: Link) -> Result<(), PodError> {
+        if let Some(pod) = self.check(&mut link).await? {
+            let turn = self.turns.of(&pod.did());
+            erasures::hear(&mut link, &pod, &turn, now()).await?;
         }
         let _ = link.close().await;
         Ok(())

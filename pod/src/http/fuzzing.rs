@@ -22,6 +22,7 @@ pub fn api(pod: &Arc<Pod>, address: SocketAddr) -> Router {
     let (_, closing) = watch::channel(false);
     super::router(App {
         node: None,
+        link: None,
         pod: Arc::clone(pod),
         jobs: Arc::new(Jobs::new(Arc::clone(pod))),
         tokens: Tokens {

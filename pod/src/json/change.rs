@@ -30,21 +30,23 @@ pub enum TxValue {
     NewRef(String),
 }
 
-/// What to do to an attribute.
+/// What to do to an entity.
 #[derive(Clone, PartialEq, Debug)]
 pub enum ChangeKind {
-    /// Set it; a set, counter or list (by schema) takes the value in its own way.
-    Assert(TxValue),
+    /// Set an attribute; a set, counter or list (by schema) takes the value in its own way.
+    Assert(Attribute, TxValue),
     /// Take back one value, or all.
-    Retract(Option<TxValue>),
+    Retract(Attribute, Option<TxValue>),
     /// Put a member into a set.
-    Insert(TxValue),
+    Insert(Attribute, TxValue),
     /// Add to a counter.
-    Add(i64),
+    Add(Attribute, i64),
     /// Append to a list.
-    Push(TxValue),
+    Push(Attribute, TxValue),
     /// Make a list hold just these, in this order.
-    List(Vec<TxValue>),
+    List(Attribute, Vec<TxValue>),
+    /// Delete all that was ever said of it, its history included, on every device and every peer.
+    Erase,
 }
 
 /// One change of a transaction.
@@ -52,8 +54,6 @@ pub enum ChangeKind {
 pub struct Change {
     /// The entity.
     pub entity: Subject,
-    /// The attribute.
-    pub attribute: Attribute,
     /// What to do.
     pub kind: ChangeKind,
 }
@@ -97,11 +97,14 @@ pub fn parse_changes(json: &Json) -> Result<Vec<Change>, ChangeError> {
         .collect()
 }
 
-const VERBS: [&str; 6] = ["assert", "retract", "insert", "add", "push", "list"];
+const VERBS: [&str; 7] = [
+    "assert", "retract", "insert", "add", "push", "list", "erase",
+];
 
 fn change(item: &Json) -> Result<Change, String> {
-    let verb_wanted =
-        || "expected an object with one of assert, retract, insert, add, push, list".to_owned();
+    let verb_wanted = || {
+        "expected an object with one of assert, retract, insert, add, push, list, erase".to_owned()
+    };
     let members = item.as_object().ok_or_else(verb_wanted)?;
     let mut all = members.iter();
     let (Some((verb, body)), None) = (all.next(), all.next()) else {
@@ -113,26 +116,42 @@ fn change(item: &Json) -> Result<Change, String> {
     let body = body
         .as_object()
         .ok_or_else(|| format!("`{verb}` holds an object with entity, attribute and value"))?;
-    if let Some(other) = body
-        .keys()
-        .find(|k| !["entity", "attribute", "value"].contains(&k.as_str()))
-    {
+    let known: &[&str] = match verb.as_str() {
+        "erase" => &["entity"],
+        _ => &["entity", "attribute", "value"],
+    };
+    if let Some(other) = body.keys().find(|k| !known.contains(&k.as_str())) {
         return Err(format!(
             "`{verb}` has no member `{}`",
             other.chars().take(40).collect::<String>()
         ));
     }
+    let attribute = || Attribute::new(text(body, "attribute")?).map_err(|e| e.to_string());
     let kind = match verb.as_str() {
-        "assert" => ChangeKind::Assert(value(body)?),
-        "retract" => ChangeKind::Retract(body.get("value").map(tx_value).transpose()?),
-        "insert" => ChangeKind::Insert(value(body)?),
-        "add" => ChangeKind::Add(
-            body.get("value")
-                .and_then(Json::as_i64)
-                .ok_or("`add` needs an integer as value")?,
-        ),
-        "push" => ChangeKind::Push(value(body)?),
+        "assert" => {
+            let value = value(body)?;
+            ChangeKind::Assert(attribute()?, value)
+        }
+        "retract" => {
+            let value = body.get("value").map(tx_value).transpose()?;
+            ChangeKind::Retract(attribute()?, value)
+        }
+        "insert" => {
+            let value = value(body)?;
+            ChangeKind::Insert(attribute()?, value)
+        }
+        "add" => {
+            let n = body.get("value").and_then(Json::as_i64);
+            let n = n.ok_or("`add` needs an integer as value")?;
+            ChangeKind::Add(attribute()?, n)
+        }
+        "push" => {
+            let value = value(body)?;
+            ChangeKind::Push(attribute()?, value)
+        }
+        "erase" => ChangeKind::Erase,
         "list" => ChangeKind::List(
+            attribute()?,
             body.get("value")
                 .and_then(Json::as_array)
                 .ok_or("`list` needs an array as value")?
@@ -142,10 +161,8 @@ fn change(item: &Json) -> Result<Change, String> {
         ),
         _ => return Err(verb_wanted()),
     };
-    let name = text(body, "attribute")?;
     Ok(Change {
         entity: subject(text(body, "entity")?)?,
-        attribute: Attribute::new(name).map_err(|e| e.to_string())?,
         kind,
     })
 }
@@ -218,6 +235,7 @@ mod tests {
 
     #[test]
     fn reads_every_verb() {
+        let attribute = |name: &str| Attribute::new(name).unwrap();
         let id = EntityId::derive("did:x", b"n");
         let changes = parse_changes(&json!([
             { "assert": { "entity": "_:a", "attribute": "x/y", "value": { "ref": "_:b" } } },
@@ -227,17 +245,19 @@ mod tests {
             { "add": { "entity": "_:a", "attribute": "x/n", "value": -3 } },
             { "push": { "entity": "_:a", "attribute": "x/l", "value": true } },
             { "list": { "entity": "_:a", "attribute": "x/l", "value": [1, { "ref": "_:a" }] } },
+            { "erase": { "entity": id.to_string() } },
         ]))
         .unwrap();
         assert_eq!(changes[0].entity, Subject::New("_:a".into()));
         assert_eq!(
             changes[0].kind,
-            ChangeKind::Assert(TxValue::NewRef("_:b".into()))
+            ChangeKind::Assert(attribute("x/y"), TxValue::NewRef("_:b".into()))
         );
         assert_eq!(changes[1].entity, Subject::Known(id));
-        assert_eq!(changes[1].kind, ChangeKind::Retract(None));
-        assert_eq!(changes[4].kind, ChangeKind::Add(-3));
-        let ChangeKind::List(items) = &changes[6].kind else {
+        assert_eq!(changes[1].kind, ChangeKind::Retract(attribute("x/y"), None));
+        assert_eq!(changes[4].kind, ChangeKind::Add(attribute("x/n"), -3));
+        assert_eq!(changes[7].kind, ChangeKind::Erase);
+        let ChangeKind::List(_, items) = &changes[6].kind else {
             panic!()
         };
         assert_eq!(items.len(), 2);
@@ -279,6 +299,10 @@ mod tests {
             (
                 json!([{ "add": { "entity": "_:a", "attribute": "a", "value": 1.5 } }]),
                 "integer",
+            ),
+            (
+                json!([{ "erase": { "entity": "_:a", "attribute": "a" } }]),
+                "no member `attribute`",
             ),
         ];
         for (json, message) in cases {

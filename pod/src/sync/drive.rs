@@ -41,6 +41,9 @@ pub(crate) struct Exchanged {
 /// Rounds that are begun to see whether both sides are equal.
 const ROUNDS: u64 = 8;
 
+/// Rounds that are begun because one side asks for bytes of leaves, which perhaps nobody has.
+const FILLS: u64 = 2;
+
 /// How a session works.
 #[derive(Default)]
 pub(crate) struct Way {
@@ -104,6 +107,7 @@ pub(crate) async fn drive<S: Store + Send + 'static>(
         Ok::<_, NetworkError>(sender)
     });
     let mut done = Exchanged::default();
+    let mut fills = 0;
     let mut deadline = None;
     let mut result = Ok(());
     let mut ready = VecDeque::new();
@@ -136,7 +140,9 @@ pub(crate) async fn drive<S: Store + Send + 'static>(
                     done.last = Some(synced);
                     let settled = synced.equal || synced.refused + synced.refused_by_peer > 0;
                     if until == Until::Equal && !synced.more {
-                        if settled || synced.round >= ROUNDS {
+                        fills += u64::from(settled && synced.filling);
+                        let over = settled && (!synced.filling || fills > FILLS);
+                        if over || synced.round >= ROUNDS {
                             break 'session;
                         }
                         way.work(&mut machine, move |session, store| {

@@ -7,11 +7,12 @@ mod member;
 mod news;
 mod saved;
 mod store;
+mod told;
 mod trust;
 
 pub use chains::Chains;
 pub use error::MemberError;
-pub use member::{Entropy, Member, OpenReplica, found};
+pub use member::{Entropy, Erasures, Member, OpenReplica, found};
 pub use rhizome_sync::News;
 pub use store::MemberStore;
 pub use trust::Trust;

@@ -1,6 +1,9 @@
 //! A device of a pod with all that makes it one.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use parking_lot::{Mutex, MutexGuard};
 use rhizome_identity::{
@@ -11,6 +14,7 @@ use rhizome_ipld::{PublicKey, SigningKey};
 use rhizome_replica::{Author, Authors, Epochs, Replica, ReplicaError};
 use rhizome_share::{Added, Certificate, ShareError};
 use rhizome_storage::Kv;
+use rhizome_sync::set::Id;
 use rhizome_tuple::EpochSecret;
 
 use crate::{
@@ -19,6 +23,7 @@ use crate::{
     news::Listeners,
     saved::{self, Saved},
     store::name,
+    told,
 };
 
 /// Where randomness comes from: fills a buffer with bytes that nobody can guess.
@@ -63,6 +68,14 @@ pub fn found(keys: &mut KeyStore, random: &Entropy) -> Result<(), MemberError> {
     keys.add_epoch(EpochSecret::new(secret.expose()).id().0, secret)?;
     keys.save(&mut random)?;
     Ok(())
+}
+
+/// All leaves that are erased.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erasures {
+    /// Their places, by their commits.
+    pub leaves: BTreeMap<Id, BTreeSet<u32>>,
+    mark: [u8; 32],
 }
 
 impl Member {
@@ -395,6 +408,42 @@ impl Member {
         drop(keys);
         self.news.tell(News::Certificate(made.id()));
         self.settle()
+    }
+
+    /// What is erased here, if a peer without keys that has the same commits was not told yet.
+    ///
+    /// # Errors
+    /// Those of the log.
+    pub fn erasures_for(&self, peer: &PublicKey) -> Result<Option<Erasures>, MemberError> {
+        let now = self.replica.snapshot();
+        let (any, erased) = now.erasures();
+        let (version, any) = {
+            let trust = self.trust.lock();
+            let who = trust.set().resolution();
+            // a device that was taken out may have told it what does not hold
+            (who.version, any || who.anybody_removed())
+        };
+        let mut mark = blake3::Hasher::new_derive_key("rhizome member erasures v1");
+        let mark = mark.update(&erased).update(&version.to_bytes()).finalize();
+        let mark = *mark.as_bytes();
+        match told::load(&*self.kv, peer)? {
+            None if !any => return Ok(None),
+            Some(told) if told == mark => return Ok(None),
+            _ => (),
+        }
+        let leaves = now.erased()?.into_iter().map(|(id, places)| (id.0, places));
+        Ok(Some(Erasures {
+            leaves: leaves.collect(),
+            mark,
+        }))
+    }
+
+    /// Notes that a peer was told.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn told(&self, peer: &PublicKey, erasures: &Erasures) -> Result<(), MemberError> {
+        told::save(&*self.kv, peer, erasures.mark)
     }
 
     /// The heads of what these devices wrote, as far as it is here.

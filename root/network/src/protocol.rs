@@ -13,11 +13,13 @@ pub enum Protocol {
     Rpc,
     /// A new device becomes one of a person's devices.
     Pair,
+    /// What is erased, for who cannot see it.
+    Erase,
 }
 
 impl Protocol {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Sync, Self::Blob, Self::Rpc, Self::Pair];
+    pub const ALL: [Self; 5] = [Self::Sync, Self::Blob, Self::Rpc, Self::Pair, Self::Erase];
 
     /// Its name on the wire, for example `/rhizome/sync/1`.
     pub const fn name(self) -> &'static str {
@@ -26,6 +28,7 @@ impl Protocol {
             Self::Blob => "/rhizome/blob/1",
             Self::Rpc => "/rhizome/rpc/1",
             Self::Pair => "/rhizome/pair/1",
+            Self::Erase => "/rhizome/erase/1",
         }
     }
 

@@ -200,6 +200,43 @@ impl Snapshot {
         Ok(out)
     }
 
+    /// Whether anything is erased, and a hash of what, as far as can be told without reading the log: another one whenever [`Self::erased`]
+    /// is.
+    pub fn erasures(&self) -> (bool, [u8; 32]) {
+        let erased = &self.state().erased;
+        let mut hasher = blake3::Hasher::new_derive_key("rhizome replica erasures v1");
+        hasher.update(&erased.len().to_be_bytes());
+        hasher.update(&self.void_digest());
+        (!erased.is_empty(), *hasher.finalize().as_bytes())
+    }
+
+    /// The leaves that something that counts erases, by their commits: of those that are here. Reads the whole log.
+    ///
+    /// # Errors
+    /// Those of reading the log.
+    pub fn erased(&self) -> Result<BTreeMap<CommitId, BTreeSet<u32>>, ReplicaError> {
+        let erased = &self.state().erased;
+        let mut out = BTreeMap::new();
+        for number in 0..self.commit_count() {
+            let record = self.0.log.record(number)?;
+            let hollow = (0..).zip(&record.leaves);
+            let mut hollow = hollow
+                .filter(|(_, l)| matches!(l, LeafBytes::Erased(_)))
+                .peekable();
+            if hollow.peek().is_none() {
+                continue;
+            }
+            let id = self.state().meta(number).ok_or_else(|| self.lost())?.id;
+            let gone = hollow.filter(|(place, _)| erased.contains(State::named_key(&id, *place)));
+            let gone: BTreeSet<u32> = gone.map(|(place, _)| place).collect();
+            if !gone.is_empty() {
+                out.insert(id, gone);
+            }
+        }
+        self.fault()?;
+        Ok(out)
+    }
+
     /// A hash of which commits have no effect: equal exactly for equal sets.
     pub fn void_digest(&self) -> [u8; 32] {
         let void = self.state().void.iter();

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ops::ControlFlow,
+    ops::{Bound, ControlFlow, RangeBounds},
 };
 
 use rhizome_ipld::{PublicKey, codec};
@@ -13,7 +13,7 @@ use rhizome_tuple::leaf_hash;
 
 use crate::{
     SealedError, SealedPod,
-    keys::{FORGOTTEN, HOLES, LOG, LOG_KEY, Place, PodNo, u32_at},
+    keys::{FORGOTTEN, HOLES, LOG, LOG_KEY, Place, PodNo, id_of, u32_at},
     pod::State,
     row::PodRow,
 };
@@ -195,85 +195,109 @@ pub(crate) fn fill(
     Ok(Some(true))
 }
 
+/// Commits that are changed in one write.
+const AT_ONCE: usize = 64;
+
+/// Makes just these leaves of a commit forgotten: those that are new there lose their bytes, of those that are there no more the bytes are
+/// wanted. Returns by how much the log grows.
+fn settle(
+    snap: &dyn Snap,
+    pod: PodNo,
+    id: &Id,
+    erased: &BTreeSet<u32>,
+    batch: &mut Batch,
+) -> Result<i64, SealedError> {
+    let Some(place) = crate::take::place(snap, pod, id)? else {
+        return Ok(0);
+    };
+    if erased.last().is_some_and(|last| *last >= place.leaves) {
+        return Err(SealedError::UnknownLeaf);
+    }
+    let forgotten = places(snap, FORGOTTEN, pod, id)?;
+    if forgotten == *erased {
+        return Ok(0);
+    }
+    let mut wanted = places(snap, HOLES, pod, id)?;
+    let mut changes = Changes::new();
+    for at in erased.difference(&forgotten) {
+        wanted.remove(at);
+        if let Some(Leaf::Sealed(bytes)) = one(snap, pod, &place, *at)? {
+            changes.insert(*at, LeafBytes::Erased(leaf_hash(&bytes)));
+        }
+    }
+    for at in forgotten.difference(erased) {
+        if let Some(Leaf::Erased(_)) = one(snap, pod, &place, *at)? {
+            wanted.insert(*at);
+        }
+    }
+    let grown = rewrite(snap, pod, &place, changes, batch)?;
+    put_places(batch, HOLES, pod, id, &wanted)?;
+    put_places(batch, FORGOTTEN, pod, id, erased)?;
+    Ok(grown)
+}
+
+fn one(snap: &dyn Snap, pod: PodNo, place: &Place, at: u32) -> Result<Option<Leaf>, SealedError> {
+    Ok(read(snap, pod, place, at, 1)?.1.into_iter().next())
+}
+
 impl SealedPod {
     /// Drops the bytes of leaves and keeps their hashes, because a device says that they were erased: a sealed peer cannot see it.
-    /// `by` is a device key that the caller has authenticated. From then on nobody's copy of them is taken, until a device says
-    /// [`Self::want_leaves`]. Returns how many bytes the log has less.
+    /// `by` is a device key that the caller has authenticated. Of the commits with ids in `range`, those in `erased` are all there are: of others
+    /// that were dropped before the bytes are wanted again, since what erased them has turned out to be void. Nobody's copy of what is erased is taken. What is said of
+    /// commits that are not here is passed over. Returns how many bytes the log has less.
     ///
     /// # Errors
-    /// [`SealedError::NotADevice`], [`SealedError::UnknownLeaf`]; those of the store.
-    pub fn forget_leaves(
+    /// [`SealedError::NotADevice`], [`SealedError::UnknownLeaf`] (what was done before stays done); those of the store.
+    pub fn set_erased(
         &self,
         by: &PublicKey,
-        id: &Id,
-        leaves: &[u32],
+        range: (Bound<Id>, Bound<Id>),
+        erased: &BTreeMap<Id, BTreeSet<u32>>,
         now: u64,
     ) -> Result<u64, SealedError> {
-        self.mark(by, id, leaves, now, true)
-    }
-
-    /// Takes back [`Self::forget_leaves`]: the bytes are asked for again in every session until they are there. `by` is a device key
-    /// that the caller has authenticated.
-    ///
-    /// # Errors
-    /// [`SealedError::NotADevice`], [`SealedError::UnknownLeaf`]; those of the store.
-    pub fn want_leaves(
-        &self,
-        by: &PublicKey,
-        id: &Id,
-        leaves: &[u32],
-        now: u64,
-    ) -> Result<(), SealedError> {
-        self.mark(by, id, leaves, now, false).map(|_| ())
-    }
-
-    fn mark(
-        &self,
-        by: &PublicKey,
-        id: &Id,
-        leaves: &[u32],
-        now: u64,
-        forget: bool,
-    ) -> Result<u64, SealedError> {
-        let mut writer = self.writer()?;
-        if !self.admits(by) {
-            return Err(SealedError::NotADevice(*by));
-        }
-        let snap = self.snapshot()?;
-        let mut next = State::clone(&self.state());
-        let pod = next.row.number;
-        let place = crate::take::place(&*snap, pod, id)?.ok_or(SealedError::UnknownLeaf)?;
-        if leaves.iter().any(|at| *at >= place.leaves) {
-            return Err(SealedError::UnknownLeaf);
-        }
-        let mut batch = Batch::new();
-        let mut wanted = places(&*snap, HOLES, pod, id)?;
-        let mut forgotten = places(&*snap, FORGOTTEN, pod, id)?;
-        let mut changes = Changes::new();
-        for at in leaves {
-            if forget {
-                wanted.remove(at);
-                forgotten.insert(*at);
-            } else if !forgotten.remove(at) {
+        let pod = self.state().row.number;
+        let mut ids: BTreeSet<Id> = erased.keys().copied().collect();
+        let from = match &range.0 {
+            Bound::Included(id) | Bound::Excluded(id) => pod.with(id).to_vec(),
+            Bound::Unbounded => pod.key().to_vec(),
+        };
+        self.snapshot()?
+            .scan(FORGOTTEN, &from, Some(&pod.end()), false, &mut |key, _| {
+                let id = id_of(key);
+                if range.contains(&id) {
+                    ids.insert(id);
+                    return ControlFlow::Continue(());
+                }
+                match range.1 {
+                    Bound::Included(last) | Bound::Excluded(last) if id > last => {
+                        ControlFlow::Break(())
+                    }
+                    _ => ControlFlow::Continue(()),
+                }
+            })?;
+        let (ids, nothing) = (Vec::from_iter(ids), BTreeSet::new());
+        let mut less = 0;
+        for some in ids.chunks(AT_ONCE) {
+            let mut writer = self.writer()?;
+            if !self.admits(by) {
+                return Err(SealedError::NotADevice(*by));
+            }
+            let snap = self.snapshot()?;
+            let mut next = State::clone(&self.state());
+            let mut batch = Batch::new();
+            let mut grown = 0;
+            for id in some {
+                let erased = erased.get(id).unwrap_or(&nothing);
+                grown += settle(&*snap, next.row.number, id, erased, &mut batch)?;
+            }
+            if batch.is_empty() {
                 continue;
             }
-            let (_, here) = read(&*snap, pod, &place, *at, 1)?;
-            match here.first() {
-                Some(Leaf::Sealed(bytes)) if forget => {
-                    changes.insert(*at, LeafBytes::Erased(leaf_hash(bytes)));
-                }
-                Some(Leaf::Erased(_)) if !forget => {
-                    wanted.insert(*at);
-                }
-                _ => {}
-            }
+            next.row.commit_bytes = next.row.commit_bytes.saturating_add_signed(grown);
+            next.row.last_activity = now.max(next.row.last_activity);
+            self.save(&mut writer, next, batch, Durability::Durable)?;
+            less += grown.min(0).unsigned_abs();
         }
-        let grown = rewrite(&*snap, pod, &place, changes, &mut batch)?;
-        next.row.commit_bytes = next.row.commit_bytes.saturating_add_signed(grown);
-        next.row.last_activity = now.max(next.row.last_activity);
-        put_places(&mut batch, HOLES, pod, id, &wanted)?;
-        put_places(&mut batch, FORGOTTEN, pod, id, &forgotten)?;
-        self.save(&mut writer, next, batch, Durability::Durable)?;
-        Ok(grown.min(0).unsigned_abs())
+        Ok(less)
     }
 }

@@ -7,7 +7,8 @@ use crate::{
     world::*,
 };
 use rhizome_sealed::SealedError;
-use rhizome_sync::{Fate, Leaf, Store};
+use rhizome_sync::{Fate, Leaf, Store, set::Id};
+use std::{collections::BTreeMap, ops::Bound};
 
 fn texts(n: usize) -> Vec<String> {
     (0..n)
@@ -105,14 +106,24 @@ fn devices_say_which_bytes_to_drop() {
     let before = (pod.usage(), sum(&store));
     let id = one.id.0;
     let stranger = Machine::new(999).public();
-    let denied = pod.forget_leaves(&stranger, &id, &[1], 5);
+    let all = (Bound::Unbounded, Bound::Unbounded);
+    let these = |id: Id, places: &[u32]| BTreeMap::from([(id, places.iter().copied().collect())]);
+    let denied = pod.set_erased(&stranger, all, &these(id, &[1]), 5);
     assert!(matches!(denied, Err(SealedError::NotADevice(_))));
-    let none = pod.forget_leaves(&phone.public(), &id, &[300], 5);
+    let none = pod.set_erased(&phone.public(), all, &these(id, &[300]), 5);
     assert!(matches!(none, Err(SealedError::UnknownLeaf)));
-    let none = pod.forget_leaves(&phone.public(), &[1; 32], &[0], 5);
-    assert!(matches!(none, Err(SealedError::UnknownLeaf)));
+    // of commits that are not here nothing is remembered
+    let none = pod.set_erased(&phone.public(), all, &these([1; 32], &[0]), 5);
+    assert_eq!(none.unwrap(), 0);
     let places: Vec<u32> = (0..300).step_by(2).collect();
-    let less = pod.forget_leaves(&phone.public(), &id, &places, 5).unwrap();
+    let erased = these(id, &places);
+    let less = pod.set_erased(&phone.public(), all, &erased, 5).unwrap();
+    let again = pod.set_erased(&phone.public(), all, &erased, 5);
+    assert_eq!(again.unwrap(), 0);
+    // what is said of other commits is not about this one
+    let beside = (Bound::Excluded(id), Bound::Unbounded);
+    pod.set_erased(&phone.public(), beside, &BTreeMap::new(), 5)
+        .unwrap();
     assert_eq!(pod.usage().commit_bytes, before.0.commit_bytes - less);
     assert!(less > 10_000, "{less}");
     // the commit is the same, and nobody's copy brings the bytes back
@@ -131,10 +142,16 @@ fn devices_say_which_bytes_to_drop() {
     // a thief is out: what he had dropped is wanted again
     owner.remove(&phone, vec![]);
     store.take_certificates(owner.certificates()).unwrap();
-    let denied = pod.forget_leaves(&phone.public(), &id, &[1], 5);
+    let denied = pod.set_erased(&phone.public(), all, &these(id, &[1]), 5);
     assert!(matches!(denied, Err(SealedError::NotADevice(_))));
-    pod.want_leaves(&owner.laptop.public(), &id, &places, 6)
-        .unwrap();
+    let own = owner.laptop.public();
+    pod.set_erased(
+        &own,
+        (Bound::Unbounded, Bound::Included(id)),
+        &BTreeMap::new(),
+        6,
+    )
+    .unwrap();
     assert_eq!(pod.store(3).lacking(9).unwrap()[0].leaves, places);
     store.take_commits(vec![one.commit()]).unwrap();
     assert_eq!(pod.audit().unwrap().hollow, 0);
@@ -144,7 +161,7 @@ fn devices_say_which_bytes_to_drop() {
     store
         .take_commits(vec![commit(&two.without(&[1]))])
         .unwrap();
-    pod.forget_leaves(&owner.laptop.public(), &two.id.0, &[1], 7)
+    pod.set_erased(&own, all, &these(two.id.0, &[1]), 7)
         .unwrap();
     assert!(pod.store(4).lacking(9).unwrap().is_empty());
     assert_eq!(pod.audit().unwrap().findings, [""; 0]);

@@ -6,7 +6,10 @@ use rhizome_ipld::PublicKey;
 use rhizome_sealed::{Sealed, SealedError, SealedStore};
 use rhizome_storage::conformance::Random;
 use rhizome_sync::{CertificateFate, Fate, Refusal, Store, set::Id};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
 
 /// Pods and what may happen to them. The same seed makes the same things.
 pub struct Work {
@@ -113,13 +116,19 @@ impl Work {
             1 => {
                 let said = &self.said[n][r.below(self.said[n].len())];
                 let devices = [self.owners[n].laptop.public()];
-                match pod.forget_leaves(&devices[0], &said.id.0, &[0], 9) {
+                let only = Bound::Included(said.id.0);
+                // the first leaf for good, the second now and then
+                let second = said.commit().leaves.len() > 1 && r.one_in(2);
+                let places = (0..=u32::from(second)).collect();
+                let erased = BTreeMap::from([(said.id.0, places)]);
+                match pod.set_erased(&devices[0], (only, only), &erased, 9) {
+                    // it is not here, or was forgotten already
+                    Ok(0) => {}
                     Ok(_) => {
                         let places = confirmed.forgotten.entry((n, said.id.0)).or_default();
                         places.insert(0);
                         report(b'F', n, &said.id.0);
                     }
-                    Err(SealedError::UnknownLeaf) => {}
                     Err(e) => return Err(text(e)),
                 }
             }

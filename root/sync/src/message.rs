@@ -22,6 +22,8 @@ pub enum Message<'a> {
         round: u64,
         /// Keyed digest of everything the sender has.
         tag: [u8; 16],
+        /// Whether the sender asks for bytes of leaves once the round is over.
+        lacks: bool,
     },
     /// A step of a reconciliation.
     Set {
@@ -114,11 +116,17 @@ impl<'a> Message<'a> {
         let mut out = Vec::new();
         let to = &mut out;
         match self {
-            Self::Open { pod, round, tag } => {
+            Self::Open {
+                pod,
+                round,
+                tag,
+                lacks,
+            } => {
                 to.extend_from_slice(&[0, VERSION]);
                 to.extend_from_slice(pod);
                 put_number(to, *round);
                 to.extend_from_slice(tag);
+                to.push(u8::from(*lacks));
             }
             Self::Set { chain, own, step } => {
                 to.extend_from_slice(&[1, u8::from(*own)]);
@@ -242,6 +250,7 @@ impl<'a> Message<'a> {
                     pod: from.array()?,
                     round: from.number()?,
                     tag: from.array()?,
+                    lacks: from.flag()?,
                 }
             }
             1 => Self::Set {

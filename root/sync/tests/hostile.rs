@@ -38,6 +38,7 @@ impl Victim {
             pod: [0; 32],
             round: 1,
             tag: [1; 16],
+            lacks: false,
         });
         victim
     }
@@ -117,6 +118,7 @@ fn what_comes_too_early_or_twice() {
         pod: [0; 32],
         round: 1,
         tag: [1; 16],
+        lacks: true,
     };
     for message in [
         Message::End,
@@ -141,16 +143,19 @@ fn what_comes_too_early_or_twice() {
         pod: [0; 32],
         round: 2,
         tag: [1; 16],
+        lacks: true,
     });
     Victim::fresh().ends(&Message::Open {
         pod: [0; 32],
         round: 2,
         tag: [1; 16],
+        lacks: true,
     });
     Victim::fresh().ends(&Message::Open {
         pod: [1; 32],
         round: 1,
         tag: [1; 16],
+        lacks: true,
     });
     let mut told = Victim::told();
     told.say(&Message::Chains {

@@ -172,6 +172,11 @@ impl Resolution {
         self.keys.contains(key)
     }
 
+    /// Whether there are keys that were those of devices and are not now.
+    pub fn anybody_removed(&self) -> bool {
+        self.keys.iter().any(|key| self.device(key).is_none())
+    }
+
     /// Whether this key may change the log now.
     pub fn is_admin(&self, key: &PublicKey) -> bool {
         !self.contested

@@ -81,6 +81,12 @@ impl Asking {
         self.wishes.iter().all(no_commits) && self.open.iter().all(no_commits)
     }
 
+    /// Whether bytes of leaves are asked for.
+    pub(super) fn wants_leaves(&self) -> bool {
+        let leaves = |w: &Wish| matches!(w, Wish::Leaves(_));
+        self.wishes.iter().any(leaves) || self.open.iter().any(leaves)
+    }
+
     /// Plans a round: what to ask for of the peer's chains. Returns the chains whose ids have to be reconciled.
     pub(super) fn plan(
         &mut self,

@@ -113,6 +113,8 @@ pub struct Synced {
     pub round: u64,
     /// Nothing differed.
     pub equal: bool,
+    /// Bytes of leaves are asked for now, by one side or the other: a round more ([`Input::Recheck`]) shows when that was dealt with.
+    pub filling: bool,
     /// Chains of which the peer did not give what it said it had.
     pub withheld: u64,
     /// Commits and certificates that this side did not keep.

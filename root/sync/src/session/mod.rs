@@ -14,7 +14,7 @@ use crate::{
     limits::{Limits, MAX_EPHEMERAL, MAX_FILLS, MAX_FOLLOWING_ROUNDS, MAX_REFUSED},
     message::Message,
     set::SetMessage,
-    store::Store,
+    store::{Lack, Store},
 };
 use ask::{Asking, refused_local};
 use live::Live;
@@ -47,6 +47,10 @@ pub struct Session {
     /// Rounds begun because something was left over, one after the other.
     following: u32,
     again: bool,
+    /// Bytes of leaves to ask for when the round is over.
+    lacking: Vec<Lack>,
+    /// The peer asks for some then.
+    peer_lacks: bool,
     asking: Asking,
     serving: Serving,
     live: Live,
@@ -70,6 +74,8 @@ impl Session {
             round: None,
             following: 0,
             again: false,
+            lacking: Vec::new(),
+            peer_lacks: false,
             asking: Asking::default(),
             serving: Serving::default(),
             live: Live::default(),
@@ -179,7 +185,9 @@ impl Session {
     }
 
     fn begin(&mut self, number: u64, store: &dyn Store) -> Result<(), SyncError> {
-        let (round, open) = Round::begin(number, &self.key, self.role, store)?;
+        self.lacking = store.lacking(MAX_FILLS)?;
+        let lacks = !self.lacking.is_empty();
+        let (round, open) = Round::begin(number, &self.key, self.role, lacks, store)?;
         self.round = Some(round);
         self.again = false;
         self.live.overflown = false;
@@ -221,8 +229,14 @@ impl Session {
         if let Message::Abort(code) = message {
             return Err(SyncError::Peer(code));
         }
-        if let Message::Open { pod, round, tag } = message {
-            return self.opened(&pod, round, &tag, store);
+        if let Message::Open {
+            pod,
+            round,
+            tag,
+            lacks,
+        } = message
+        {
+            return self.opened(&pod, round, &tag, lacks, store);
         }
         let round = self.round.as_mut().ok_or(SyncError::Unexpected(EARLY))?;
         if round.number == 1 && round.stage == Stage::Opened {
@@ -290,6 +304,7 @@ impl Session {
         pod: &[u8; 32],
         number: u64,
         tag: &[u8; 16],
+        lacks: bool,
         store: &dyn Store,
     ) -> Result<(), SyncError> {
         if *pod != store.pod() {
@@ -306,6 +321,7 @@ impl Session {
         let Some(round) = &mut self.round else {
             return Ok(());
         };
+        self.peer_lacks = lacks;
         let open = round.meet(&self.key, self.role, tag);
         if let Some(step) = open {
             self.say(&Message::Set {
@@ -410,16 +426,23 @@ impl Session {
             } else {
                 self.asking.withheld(store)?
             };
+            let lacking = std::mem::take(&mut self.lacking);
+            self.asking.want_leaves(if lacking.is_empty() {
+                // perhaps the round has brought some
+                store.lacking(MAX_FILLS)?
+            } else {
+                lacking
+            });
             self.out.push_back(Output::Synced(Synced {
                 round: round.number,
                 equal,
+                filling: self.peer_lacks || self.asking.wants_leaves(),
                 withheld,
                 refused: self.asking.refused,
                 refused_by_peer: round.refused_by_peer,
                 more: round.more,
             }));
             self.asking.tasks = Vec::new();
-            self.asking.want_leaves(store.lacking(MAX_FILLS)?);
             self.asking.ask(&self.limits, &mut self.out);
             if round.more && self.following < MAX_FOLLOWING_ROUNDS {
                 self.following += 1;

@@ -64,6 +64,7 @@ impl Round {
         number: u64,
         key: &[u8; 32],
         role: Role,
+        lacks: bool,
         store: &dyn Store,
     ) -> Result<(Self, Message<'static>), SyncError> {
         let certificates: HashSet<Id> = store.certificates()?.into_iter().collect();
@@ -80,6 +81,7 @@ impl Round {
             pod,
             round: number,
             tag: tag(key, role, number, &digest),
+            lacks,
         };
         let round = Self {
             number,

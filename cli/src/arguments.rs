@@ -210,6 +210,9 @@ pub enum CloudPeerCommand {
         /// What each of them may take, if not as much as all others
         #[arg(long, value_name = "MiB")]
         quota: Option<u64>,
+        /// The one device that may use it, by its did:key; without it whoever has the address
+        #[arg(long, value_name = "DID-KEY")]
+        to: Option<String>,
         /// For whom it is; for your own list
         #[arg(long, value_name = "TEXT")]
         note: Option<String>,
@@ -300,6 +303,21 @@ pub enum PeersCommand {
         /// The address to use on this side
         #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
         listen: SocketAddr,
+    },
+    /// Pass on a part of an invitation: prints an address for somebody else
+    PassOn {
+        /// The address with the invitation
+        #[arg(value_name = "ADDRESS")]
+        address: String,
+        /// The one device that may use it, by its did:key; without it whoever has the address
+        #[arg(long, value_name = "DID-KEY")]
+        to: Option<String>,
+        /// How long it is good, if not as long as the whole
+        #[arg(long, value_name = "HOURS")]
+        hours: Option<u32>,
+        /// What a pod may take, if not as much as by the whole
+        #[arg(long, value_name = "MiB")]
+        quota: Option<u64>,
     },
     /// Forget a peer: it keeps what it has and gets nothing new
     Remove {

@@ -34,9 +34,11 @@ pub fn manage(home: &Home, command: &CloudPeerCommand, output: &Output) -> Resul
             pods,
             hours,
             quota,
+            to,
             note,
         } => {
             let made = desk.invite(&Invite {
+                to: to.clone(),
                 note: note.clone(),
                 lasts_ms: (*hours > 0).then(|| i64::from(*hours) * HOUR),
                 pods: (*pods > 0).then_some(*pods),
@@ -44,7 +46,7 @@ pub fn manage(home: &Home, command: &CloudPeerCommand, output: &Output) -> Resul
             })?;
             output.answer(&made, |made| {
                 format!(
-                    "Invitation {}:\n\n  rhizome peers add {}\n\nIt is shown this once.",
+                    "Invitation {}:\n\n  rhizome peers add {}\n\nIt is shown this once. Who has it can pass on a part: `rhizome peers pass-on`.",
                     text(&made["id"]),
                     text(&made["address"])
                 )

@@ -102,6 +102,12 @@ fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
             Some(PeersCommand::Add { address, listen }) => {
                 network::add_peer(&home, address, *listen, output)
             }
+            Some(PeersCommand::PassOn {
+                address,
+                to,
+                hours,
+                quota,
+            }) => network::pass_on(&home, address, to.as_deref(), *hours, *quota, output),
             Some(PeersCommand::Remove { key }) => network::remove_peer(&home, key, output),
         },
         Command::Sync { once: _, listen } => network::sync(&home, *listen, output),

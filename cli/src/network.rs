@@ -1,8 +1,12 @@
 //! Commands about the person's other devices and the peers that keep the pod.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
-use rhizome_pod::{DeviceDetail, PairingCode, PeerReport, network};
+use rhizome_pod::{DeviceDetail, GrantPart, PairingCode, PeerReport, network};
 use serde_json::{Value as Json, json};
 
 use crate::{
@@ -196,14 +200,51 @@ pub fn add_peer(
     listen: SocketAddr,
     output: &Output,
 ) -> Result<(), Failure> {
-    let (at, token) = rhizome_pod::parse_peer(address)?;
+    let (at, grant) = rhizome_pod::parse_peer(address)?;
     let report = match home.open("peers add")? {
         Opened::Here(pod) => {
-            network::add_peer(&Arc::from(pod), vec![listen], &at, token.as_deref())?.to_json()
+            network::add_peer(&Arc::from(pod), vec![listen], &at, grant.as_ref())?.to_json()
         }
         Opened::There(client) => client.add_peer(address)?,
     };
     output.answer(&report, report_text)
+}
+
+pub fn pass_on(
+    home: &Home,
+    address: &str,
+    to: Option<&str>,
+    hours: Option<u32>,
+    quota: Option<u64>,
+    output: &Output,
+) -> Result<(), Failure> {
+    let (at, grant) = rhizome_pod::parse_peer(address)?;
+    let refused = |why: &str| Failure::new(1, "invitation", why);
+    let grant = grant.ok_or_else(|| refused("there is no invitation behind this address"))?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.map_err(|e| refused(&e.to_string()))?.as_secs();
+    let part = GrantPart {
+        to: to.map(rhizome_pod::parse_device).transpose()?,
+        quota: quota.map(|mib| mib.saturating_mul(1 << 20)),
+        expires: hours.map(|hours| now + u64::from(hours) * 3600),
+    };
+    let part = if grant.is_for_a_device() {
+        match home.open("peers pass-on")? {
+            Opened::Here(pod) => pod.pass_on(&grant, &part)?,
+            Opened::There(_) => {
+                let why =
+                    "the invitation is for one device, and its pod is in use: stop `rhizome up`";
+                return Err(refused(why));
+            }
+        }
+    } else {
+        grant.pass_on(&part)?
+    };
+    let answer = json!({ "address": format!("{at}.{part}") });
+    output.answer(&answer, |a| {
+        let address = a["address"].as_str().unwrap_or_default();
+        format!("For somebody else:\n\n  rhizome peers add {address}")
+    })
 }
 
 pub fn remove_peer(home: &Home, key: &str, output: &Output) -> Result<(), Failure> {

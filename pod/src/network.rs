@@ -7,7 +7,7 @@ use rhizome_network::PeerAddress;
 use tokio::{runtime::Runtime, sync::oneshot, time::Instant};
 
 use crate::{
-    COMPARED, CloudOptions, CloudPeer, Emoji, Joined, Opening, PairingCode, PeerReport, Pod,
+    COMPARED, CloudOptions, CloudPeer, Emoji, Grant, Joined, Opening, PairingCode, PeerReport, Pod,
     PodError, PodHome, PodNode, cloud::AT_WORK,
 };
 
@@ -244,11 +244,11 @@ pub fn add_peer(
     pod: &Arc<Pod>,
     listen: Vec<SocketAddr>,
     address: &PeerAddress,
-    token: Option<&[u8]>,
+    grant: Option<&Grant>,
 ) -> Result<PeerReport, PodError> {
     runtime()?.block_on(async {
         let node = PodNode::start(Arc::clone(pod), listen).await?;
-        let added = node.add_peer(address, token).await;
+        let added = node.add_peer(address, grant).await;
         node.shutdown().await?;
         added
     })

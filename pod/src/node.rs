@@ -22,7 +22,7 @@ use serde_json::{Value as Json, json};
 use tokio::sync::mpsc;
 
 use crate::{
-    Pod, PodError, erasures,
+    Grant, Pod, PodError, erasures,
     files::{self, Carried, Side},
     invitation::Invitations,
     reach::Reach,
@@ -286,9 +286,9 @@ impl PodNode {
     pub async fn add_peer(
         &self,
         address: &PeerAddress,
-        token: Option<&[u8]>,
+        grant: Option<&Grant>,
     ) -> Result<PeerReport, PodError> {
-        let first = self.sync_with(address, token).await?;
+        let first = self.sync_with(address, grant).await?;
         tokio::task::block_in_place(|| self.shared.pod.remember_peer(address))?;
         self.use_relays().await?;
         let mut last = self.sync_with(address, None).await?;
@@ -311,19 +311,19 @@ impl PodNode {
     pub async fn sync_with(
         &self,
         address: &PeerAddress,
-        token: Option<&[u8]>,
+        grant: Option<&Grant>,
     ) -> Result<PeerReport, PodError> {
         let link = self.node.dial(address, Protocol::Sync).await?;
-        self.sync_on(link, address, token).await
+        self.sync_on(link, address, grant).await
     }
 
     async fn sync_on(
         &self,
         mut link: Link,
         address: &PeerAddress,
-        token: Option<&[u8]>,
+        grant: Option<&Grant>,
     ) -> Result<PeerReport, PodError> {
-        self.introduce(&mut link, token).await?;
+        self.introduce(&mut link, grant).await?;
         let key = link.peer();
         let done = self
             .shared
@@ -410,17 +410,21 @@ impl PodNode {
         &self,
         address: &PeerAddress,
         protocol: Protocol,
-        token: Option<&[u8]>,
+        grant: Option<&Grant>,
     ) -> Result<Link, PodError> {
         let mut link = self.node.dial(address, protocol).await?;
-        self.introduce(&mut link, token).await?;
+        self.introduce(&mut link, grant).await?;
         Ok(link)
     }
 
     /// Says to a peer whose device this is.
-    async fn introduce(&self, link: &mut Link, token: Option<&[u8]>) -> Result<(), PodError> {
+    async fn introduce(&self, link: &mut Link, grant: Option<&Grant>) -> Result<(), PodError> {
         let (did, log) = self.shared.pod.device_log();
-        let asked = hello::ask(link, &did, &log, token).await;
+        let token = match grant {
+            Some(grant) => Some(grant.invoke(&self.shared.pod.signing_key(), &did)?),
+            None => None,
+        };
+        let asked = hello::ask(link, &did, &log, token.as_deref()).await;
         if let Err(PodError::Refused(_)) = &asked {
             // perhaps this device was taken out and has not heard of it
             let shown = tokio::time::timeout(FAREWELL, hello::shown(link)).await;

@@ -38,7 +38,7 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::{
-    PodError,
+    Grant, PodError,
     emoji::{self, COMPARED, Emoji},
     sync::hello,
 };
@@ -434,25 +434,19 @@ pub(crate) async fn join(
     Ok(log)
 }
 
-/// The address of a peer that keeps pods, and the token it gave, as one text.
+/// The address of a peer that keeps pods, and the invitation behind it, from one text.
 ///
 /// # Errors
 /// [`PodError::Request`] if it is no address.
-pub fn parse_peer(text: &str) -> Result<(PeerAddress, Option<Vec<u8>>), PodError> {
-    let wrong =
-        |what: String| PodError::Request(format!("this is not the address of a peer: {what}"));
-    let (address, token) = match text.trim().split_once(BORDER) {
-        Some((address, token)) => (address, Some(token)),
+pub fn parse_peer(text: &str) -> Result<(PeerAddress, Option<Grant>), PodError> {
+    let (address, grant) = match text.trim().split_once(BORDER) {
+        Some((address, grant)) => (address, Some(grant.parse()?)),
         None => (text.trim(), None),
     };
-    let address = address
-        .parse()
-        .map_err(|e: rhizome_network::AddressError| wrong(e.to_string()))?;
-    let token = token.map(|t| {
-        let token = BASE32_NOPAD.decode(t.to_ascii_uppercase().as_bytes());
-        token.map_err(|_| wrong("its second half is mistyped".into()))
-    });
-    Ok((address, token.transpose()?))
+    let wrong = |e: rhizome_network::AddressError| {
+        PodError::Request(format!("this is not the address of a peer: {e}"))
+    };
+    Ok((address.parse().map_err(wrong)?, grant))
 }
 
 #[cfg(test)]

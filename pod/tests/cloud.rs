@@ -10,8 +10,9 @@ use std::{
 use rhizome_identity::RecoveryWords;
 use rhizome_network::{Mode, PeerAddress};
 use rhizome_pod::{
-    App, CloudDesk, CloudOptions, CloudPeer, DeviceRole, Invite, Opening, PeerReport, Pod,
-    PodError, PodHome, PodNode, Stop, WebSocketConfig, json::parse_changes, parse_peer,
+    App, CloudDesk, CloudOptions, CloudPeer, DeviceRole, Grant, GrantPart, Invite, Opening,
+    PeerReport, Pod, PodError, PodHome, PodNode, Stop, WebSocketConfig, json::parse_changes,
+    parse_peer,
 };
 use serde_json::{Value as Json, json};
 
@@ -22,7 +23,7 @@ fn anywhere() -> Vec<SocketAddr> {
     vec!["127.0.0.1:0".parse().unwrap()]
 }
 
-async fn cloud(dir: &Path) -> (CloudPeer, PeerAddress, Option<Vec<u8>>) {
+async fn cloud(dir: &Path) -> (CloudPeer, PeerAddress, Option<Grant>) {
     let (home, opening) = (dir.join("cloud"), Opening::by("test"));
     let peer = CloudPeer::start(&home, &opening, CloudOptions::at(anywhere()))
         .await
@@ -104,7 +105,7 @@ async fn devices_that_never_meet_converge_through_a_peer_that_reads_nothing() {
     // not without the invitation
     let refused = a.add_peer(&address, None).await;
     assert!(matches!(refused, Err(PodError::Refused(_))), "{refused:?}");
-    a.add_peer(&address, token.as_deref()).await.unwrap();
+    a.add_peer(&address, token.as_ref()).await.unwrap();
 
     let (code, mut waiting) = a.invite(DeviceRole::Admin).unwrap();
     let home = PodHome::at(dir.path().join("phone"));
@@ -183,7 +184,7 @@ async fn words_take_the_pod_back_on_an_empty_machine() {
     let laptop = laptop(dir.path());
     let words = laptop.recovery_words().unwrap().join(" ");
     let a = start(&laptop).await;
-    a.add_peer(&address, token.as_deref()).await.unwrap();
+    a.add_peer(&address, token.as_ref()).await.unwrap();
     let cid = laptop.blobs().put_bytes(&FILE.repeat(3000)).unwrap();
     say(&laptop, "before the fire");
     change(
@@ -251,10 +252,10 @@ async fn invitations_are_good_once_and_pods_have_quotas() {
     };
     let (anna, ben) = (person("anna"), person("ben"));
     let (a, b) = (start(&anna).await, start(&ben).await);
-    a.add_peer(&address, once.as_deref()).await.unwrap();
+    a.add_peer(&address, once.as_ref()).await.unwrap();
     // the same person may say it twice, another one not
-    a.add_peer(&address, once.as_deref()).await.unwrap();
-    let refused = b.add_peer(&address, once.as_deref()).await;
+    a.add_peer(&address, once.as_ref()).await.unwrap();
+    let refused = b.add_peer(&address, once.as_ref()).await;
     assert!(matches!(refused, Err(PodError::Refused(_))), "{refused:?}");
 
     // what goes beyond the quota is refused, and taken once there is room
@@ -282,7 +283,7 @@ async fn invitations_are_good_once_and_pods_have_quotas() {
         assert_eq!(all.len(), 3); // the standing one is there too
         desk().revoke(all[2]["id"].as_str().unwrap()).unwrap();
     });
-    let refused = b.add_peer(&address, other.as_deref()).await;
+    let refused = b.add_peer(&address, other.as_ref()).await;
     assert!(matches!(refused, Err(PodError::Refused(_))), "{refused:?}");
 
     // a pod with an open session is forgotten: nothing of it is left
@@ -325,7 +326,7 @@ async fn two_devices_that_know_of_each_other_through_the_relay_only() {
     assert_eq!(address.relays().len(), 1);
     let laptop = laptop(dir.path());
     let a = start(&laptop).await;
-    a.add_peer(&address, token.as_deref()).await.unwrap();
+    a.add_peer(&address, token.as_ref()).await.unwrap();
     let (code, mut waiting) = a.invite(DeviceRole::Member).unwrap();
     let home = PodHome::at(dir.path().join("phone"));
     let phone = home.join(&opening, &code, "phone", anywhere()).await;
@@ -413,7 +414,7 @@ async fn where_udp_does_not_get_through_a_pod_is_kept_over_websockets() {
     // not without the invitation, here as there
     let refused = a.add_peer(&address, None).await;
     assert!(matches!(refused, Err(PodError::Refused(_))), "{refused:?}");
-    a.add_peer(&address, token.as_deref()).await.unwrap();
+    a.add_peer(&address, token.as_ref()).await.unwrap();
     let report = sync(&a).await;
     assert!(report.equal && report.datagrams.is_none(), "{report:?}");
     a.shutdown().await.unwrap();
@@ -440,7 +441,7 @@ async fn what_is_erased_goes_from_the_peer_that_cannot_see_it() {
     let (peer, address, token) = cloud(dir.path()).await;
     let laptop = laptop(dir.path());
     let a = start(&laptop).await;
-    a.add_peer(&address, token.as_deref()).await.unwrap();
+    a.add_peer(&address, token.as_ref()).await.unwrap();
     let phone = {
         let (code, mut waiting) = a.invite(DeviceRole::Admin).unwrap();
         let home = PodHome::at(dir.path().join("phone"));
@@ -501,7 +502,7 @@ async fn what_a_thief_had_dropped_is_wanted_again() {
     let (peer, address, token) = cloud(dir.path()).await;
     let laptop = laptop(dir.path());
     let a = start(&laptop).await;
-    a.add_peer(&address, token.as_deref()).await.unwrap();
+    a.add_peer(&address, token.as_ref()).await.unwrap();
     let (code, mut waiting) = a.invite(DeviceRole::Admin).unwrap();
     let home = PodHome::at(dir.path().join("phone"));
     let opening = Opening::by("test");
@@ -539,5 +540,74 @@ async fn what_a_thief_had_dropped_is_wanted_again() {
     assert_eq!(texts(&laptop).len(), 1);
     a.shutdown().await.unwrap();
     b.shutdown().await.unwrap();
+    peer.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_invitation_is_passed_on_in_part_or_for_one_device() {
+    let dir = tempfile::tempdir().unwrap();
+    let (peer, address, _) = cloud(dir.path()).await;
+    let (home, opening) = (PodHome::at(dir.path().join("cloud")), Opening::by("test"));
+    let desk = || CloudDesk::open(&home, &opening).unwrap();
+    let invite = |invite: Invite| {
+        let made = tokio::task::block_in_place(|| desk().invite(&invite)).unwrap();
+        let (_, grant) = parse_peer(made["address"].as_str().unwrap()).unwrap();
+        (grant.unwrap(), made)
+    };
+    let person = |name: &str| {
+        let home = PodHome::at(dir.path().join(name));
+        Arc::new(home.init(&Opening::by("test")).unwrap())
+    };
+    let (anna, ben) = (person("anna"), person("ben"));
+    let (a, b) = (start(&anna).await, start(&ben).await);
+    let device = |pod: &Pod| pod.devices().unwrap()[0].key;
+
+    // for Anna's device: nobody else can use it, or a part of it
+    let (only, made) = invite(Invite {
+        to: Some(device(&anna).to_did_key()),
+        pods: Some(2),
+        ..Invite::default()
+    });
+    assert_eq!(made["to"], device(&anna).to_did_key());
+    let refused = b.add_peer(&address, Some(&only)).await;
+    assert!(matches!(refused, Err(PodError::Refused(_))), "{refused:?}");
+    assert!(ben.pass_on(&only, &GrantPart::default()).is_err());
+    a.add_peer(&address, Some(&only)).await.unwrap();
+    // she passes a part on to Ben, without asking the peer
+    let part = GrantPart {
+        to: Some(device(&ben)),
+        quota: Some(3 << 20),
+        expires: None,
+    };
+    let part = anna.pass_on(&only, &part).unwrap();
+    b.add_peer(&address, Some(&part)).await.unwrap();
+    let pods = tokio::task::block_in_place(|| desk().pods()).unwrap();
+    let mut pods = pods["pods"].as_array().unwrap().iter();
+    let of_ben = pods.find(|p| p["did"] == ben.did()).unwrap();
+    assert_eq!(of_ben["quota"], 3 << 20);
+
+    // it was good for two pods; and what is taken back takes its parts along
+    let (cleo, dora) = (person("cleo"), person("dora"));
+    let (c, d) = (start(&cleo).await, start(&dora).await);
+    let third = anna.pass_on(&only, &GrantPart::default()).unwrap();
+    let refused = c.add_peer(&address, Some(&third)).await;
+    assert!(matches!(refused, Err(PodError::Refused(_))), "{refused:?}");
+    let (open, made) = invite(Invite::default());
+    let part = open.pass_on(&GrantPart::default()).unwrap();
+    c.add_peer(&address, Some(&part)).await.unwrap();
+    let over = GrantPart {
+        expires: Some(1),
+        ..GrantPart::default()
+    };
+    let refused = d
+        .add_peer(&address, Some(&open.pass_on(&over).unwrap()))
+        .await;
+    assert!(matches!(refused, Err(PodError::Refused(_))), "{refused:?}");
+    tokio::task::block_in_place(|| desk().revoke(made["id"].as_str().unwrap())).unwrap();
+    let refused = d.add_peer(&address, Some(&part)).await;
+    assert!(matches!(refused, Err(PodError::Refused(_))), "{refused:?}");
+    for node in [a, b, c, d] {
+        node.shutdown().await.unwrap();
+    }
     peer.shutdown().await.unwrap();
 }

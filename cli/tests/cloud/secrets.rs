@@ -142,7 +142,7 @@ fn a_peer_that_keeps_a_pod_knows_nothing_of_what_is_in_it() {
                 SECRETS[3],
             )
             .unwrap();
-        a.add_peer(&address, token.as_deref()).await.unwrap();
+        a.add_peer(&address, token.as_ref()).await.unwrap();
         let (code, mut waiting) = a.invite(DeviceRole::Member).unwrap();
         let home = PodHome::at(dir.path().join("phone"));
         let phone = home

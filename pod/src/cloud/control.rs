@@ -157,10 +157,13 @@ async fn invitations(State(desk): State<Desk>) -> Answer {
 
 async fn invite(State(desk): State<Desk>, JsonBody(asked): JsonBody<Invite>) -> Answer {
     work(|| {
-        let (secret, made) = desk.shared.invitations.invite(asked, now_ms())?;
+        let invitations = &desk.shared.invitations;
+        let key = desk.shared.key.as_ref().ok_or_else(|| {
+            PodError::Request("the peer does not run: start it with `rhizome cloud-peer`".into())
+        })?;
+        let (grant, made) = invitations.invite(key, asked, now_ms())?;
         let mut out = made.to_json(now_ms());
-        let secret = super::invitations::text(&secret);
-        out["address"] = format!("{}.{secret}", desk.address).into();
+        out["address"] = format!("{}.{grant}", desk.address).into();
         Ok(out)
     })
 }

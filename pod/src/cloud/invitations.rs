@@ -1,26 +1,18 @@
-//! Who may have a pod kept: whoever brings the secret of an invitation that is good. An invitation is good for some pods, for some time,
-//! and until it is taken back.
-//!
-//! These are bearer secrets, known to this peer only by their hashes. What can be passed on in parts and proved to others is a
-//! capability; that takes their place.
+//! Who may have a pod kept: whoever brings a delegation of this peer, or a part of one ([`Grant`]). What each was for is remembered here. One is
+//! good for some pods, for some time, and until it is taken back.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-use data_encoding::{BASE32_NOPAD, HEXLOWER};
 use parking_lot::Mutex;
+use rhizome_ipld::SigningKey;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use crate::{
-    PodError,
-    home::{random_bytes, replace_file},
-};
+use crate::{Grant, GrantPart, PodError, home::replace_file};
 
-/// Bytes of a secret.
-const SECRET: usize = 20;
 /// Invitations that are remembered, those that are good no longer included.
 const MAX_INVITATIONS: usize = 10_000;
 /// Bytes of the file.
@@ -31,10 +23,12 @@ const MAX_NOTE: usize = 200;
 /// An invitation to have pods kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invitation {
-    /// Names it, and gives nothing away.
+    /// Names it here.
     pub id: String,
-    /// BLAKE3 of its secret.
-    hash: String,
+    /// The CID of the delegation.
+    root: String,
+    /// The one device it is for, as a did:key.
+    pub to: Option<String>,
     /// For whom it is, as the person who made it noted.
     pub note: Option<String>,
     /// When it was made, in milliseconds since 1970.
@@ -56,6 +50,7 @@ impl Invitation {
     pub fn to_json(&self, now_ms: i64) -> Json {
         json!({
             "id": self.id,
+            "to": self.to,
             "note": self.note,
             "made_ms": self.made_ms,
             "expires_ms": self.expires_ms,
@@ -71,6 +66,8 @@ impl Invitation {
 pub struct Invite {
     /// For whom, in at most 200 characters.
     pub note: Option<String>,
+    /// The one device that may use it, as a did:key; without it whoever has it.
+    pub to: Option<String>,
     /// Milliseconds that it is good.
     pub lasts_ms: Option<i64>,
     /// Pods that may be kept by it; without it any number.
@@ -83,15 +80,6 @@ pub struct Invite {
 pub(super) struct Invitations {
     path: PathBuf,
     all: Mutex<Vec<Invitation>>,
-}
-
-fn hash(secret: &[u8]) -> String {
-    HEXLOWER.encode(blake3::hash(secret).as_bytes())
-}
-
-/// A secret as it is written behind an address.
-pub(super) fn text(secret: &[u8]) -> String {
-    BASE32_NOPAD.encode(secret).to_ascii_lowercase()
 }
 
 impl Invitations {
@@ -125,28 +113,32 @@ impl Invitations {
         Ok(out)
     }
 
-    /// Makes one; its secret, which nobody remembers, and what it is.
-    pub fn invite(&self, invite: Invite, now_ms: i64) -> Result<(Vec<u8>, Invitation), PodError> {
-        let mut secret = vec![0; SECRET];
-        random_bytes()?(&mut secret);
-        let made = self.insert(&secret, invite, now_ms)?;
-        Ok((secret, made))
-    }
-
-    /// Makes one with a secret that is known.
-    pub fn insert(
+    /// Makes one, signed by the peer: what to give away, and what is remembered.
+    pub fn invite(
         &self,
-        secret: &[u8],
+        peer: &SigningKey,
         invite: Invite,
         now_ms: i64,
-    ) -> Result<Invitation, PodError> {
-        let hash = hash(secret);
+    ) -> Result<(Grant, Invitation), PodError> {
+        let expires_ms = invite.lasts_ms.map(|lasts| now_ms.saturating_add(lasts));
+        let to = match &invite.to {
+            Some(text) => Some(crate::parse_device(text)?),
+            None => None,
+        };
+        let part = GrantPart {
+            to,
+            quota: invite.quota,
+            expires: expires_ms.map(|end| end.max(0).unsigned_abs().div_ceil(1000)),
+        };
+        let grant = Grant::new(peer, &part)?;
+        let root = grant.root().unwrap_or_default();
         let made = Invitation {
-            id: hash.chars().take(12).collect(),
-            hash,
+            id: root.chars().skip(root.len().saturating_sub(12)).collect(),
+            root,
+            to: to.map(|key| key.to_did_key()),
             note: invite.note.map(|n| n.chars().take(MAX_NOTE).collect()),
             made_ms: now_ms,
-            expires_ms: invite.lasts_ms.map(|lasts| now_ms.saturating_add(lasts)),
+            expires_ms,
             left: invite.pods,
             quota: invite.quota,
         };
@@ -160,33 +152,26 @@ impl Invitations {
                 ));
             }
             all.push(made.clone());
-            Ok(made)
+            Ok((grant, made))
         })?
-    }
-
-    /// Whether there never was any.
-    pub fn is_first(&self) -> bool {
-        !self.path.exists()
     }
 
     pub fn list(&self) -> Vec<Invitation> {
         self.all.lock().clone()
     }
 
-    /// Whether somebody brings an invitation that is good now.
-    pub fn is_good(&self, secret: &[u8], now_ms: i64) -> bool {
-        let hash = hash(secret);
+    /// Whether this delegation is good now.
+    pub fn is_good(&self, root: &str, now_ms: i64) -> bool {
         let all = self.all.lock();
-        all.iter().any(|i| i.hash == hash && i.is_good(now_ms))
+        all.iter().any(|i| i.root == root && i.is_good(now_ms))
     }
 
     /// Uses it for one pod, if it is good: from then on it is good for one less, whatever happens.
-    pub fn take(&self, secret: &[u8], now_ms: i64) -> Result<Option<Invitation>, PodError> {
-        let hash = hash(secret);
+    pub fn take(&self, root: &str, now_ms: i64) -> Result<Option<Invitation>, PodError> {
         self.change(|all| {
             let mut good = all
                 .iter_mut()
-                .filter(|i| i.hash == hash && i.is_good(now_ms));
+                .filter(|i| i.root == root && i.is_good(now_ms));
             let invitation = good.next()?;
             if let Some(left) = &mut invitation.left {
                 *left -= 1;
@@ -223,41 +208,54 @@ mod tests {
         let all = open();
         let twice = Invite {
             note: Some("for Anna".into()),
+            to: None,
             lasts_ms: Some(1000),
             pods: Some(2),
             quota: Some(7),
         };
-        let (secret, made) = all.invite(twice.clone(), NOW).unwrap();
-        assert!(all.is_good(&secret, NOW));
-        assert!(!all.is_good(&secret, NOW + 1000));
-        assert!(!all.is_good(b"another", NOW));
-        assert_eq!(all.take(&secret, NOW + 1000).unwrap(), None);
-        assert_eq!(all.take(b"another", NOW).unwrap(), None);
-        let taken = all.take(&secret, NOW).unwrap().unwrap();
+        let peer = SigningKey::from_seed([1; 32]);
+        let invite = |all: &Invitations, what: Invite| {
+            let (grant, made) = all.invite(&peer, what, NOW).unwrap();
+            (grant.root().unwrap(), made, grant.to_string())
+        };
+        let (root, made, text) = invite(&all, twice.clone());
+        assert!(all.is_good(&root, NOW));
+        assert!(!all.is_good(&root, NOW + 1000));
+        assert!(!all.is_good("another", NOW));
+        assert_eq!(all.take(&root, NOW + 1000).unwrap(), None);
+        assert_eq!(all.take("another", NOW).unwrap(), None);
+        let taken = all.take(&root, NOW).unwrap().unwrap();
         assert_eq!((taken.left, taken.quota), (Some(1), Some(7)));
         // what is used stays used, whoever is started anew
         let all = open();
-        assert!(all.take(&secret, NOW).unwrap().is_some());
-        assert_eq!(all.take(&secret, NOW).unwrap(), None);
-        assert!(!open().is_good(&secret, NOW));
+        assert!(all.take(&root, NOW).unwrap().is_some());
+        assert_eq!(all.take(&root, NOW).unwrap(), None);
+        assert!(!open().is_good(&root, NOW));
 
-        let (other, second) = all.invite(twice, NOW).unwrap();
+        let (other, second, _) = invite(&all, twice);
         assert!(all.revoke(&second.id).unwrap() && !all.revoke(&second.id).unwrap());
         assert!(!open().is_good(&other, NOW));
         assert_eq!(open().list().len(), 1);
         assert_eq!(made.to_json(NOW)["good"], true);
         // the file gives nobody a way in
         let file = fs::read_to_string(&path).unwrap();
-        assert!(!file.contains(&text(&secret)));
+        assert!(!file.contains(&text[text.len() / 3..]));
+        let nobody = Invite {
+            to: Some("nobody".into()),
+            ..Invite::default()
+        };
+        assert!(all.invite(&peer, nobody, NOW).is_err());
     }
 
     #[test]
     fn one_without_bounds_is_good_for_everybody() {
         let dir = tempfile::tempdir().unwrap();
         let all = Invitations::open(dir.path().join("invitations")).unwrap();
-        let (secret, _) = all.invite(Invite::default(), NOW).unwrap();
+        let peer = SigningKey::from_seed([1; 32]);
+        let (grant, _) = all.invite(&peer, Invite::default(), NOW).unwrap();
+        let root = grant.root().unwrap();
         for _ in 0..5 {
-            assert!(all.take(&secret, i64::MAX).unwrap().is_some());
+            assert!(all.take(&root, i64::MAX).unwrap().is_some());
         }
     }
 }

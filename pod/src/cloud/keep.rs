@@ -9,6 +9,7 @@ use std::{
 
 use rhizome_blob::SealedStore;
 use rhizome_identity::Did;
+use rhizome_ipld::SigningKey;
 use rhizome_sealed::{Sealed, SealedOptions, Usage};
 use rhizome_storage::RedbKv;
 use serde_json::{Value as Json, json};
@@ -16,12 +17,12 @@ use tokio::sync::Semaphore;
 
 use super::{
     STRANGERS, Shared,
-    invitations::{Invitations, Invite, text},
+    invitations::{Invitations, Invite},
     pace::Pace,
 };
 use crate::{
-    PodError,
-    home::{make_private, now_ms, random_bytes, replace_file},
+    Grant, PodError,
+    home::{make_private, now_ms, replace_file},
 };
 
 /// A pod that is kept, and what it takes.
@@ -83,8 +84,9 @@ impl Shared {
         let sealed = Sealed::open(kv, SealedOptions::default())?;
         while !sealed.sweep()? {}
         let shared = Self {
+            key: None,
             sealed,
-            invitations: Invitations::open(directory.join("invitations"))?,
+            invitations: Invitations::open(directory.join("grants"))?,
             quota,
             blobs: directory.join("blobs"),
             open: super::Mutex::default(),
@@ -103,34 +105,24 @@ impl Shared {
         Ok(shared)
     }
 
-    /// The secret of the standing invitation, which is good for everybody until it is revoked: made at the first start.
-    pub fn standing(&self, path: &Path) -> Result<Option<Vec<u8>>, PodError> {
-        let io = |error| PodError::file(path, error);
-        let secret = match fs::read_to_string(path) {
-            Ok(text) => data_encoding::BASE32_NOPAD
-                .decode(text.trim().to_ascii_uppercase().as_bytes())
-                .map_err(|_| {
-                    PodError::Request(format!("{} is damaged: remove it", path.display()))
-                })?,
+    /// The standing invitation, which is good for everybody until it is revoked: made at the first start.
+    pub fn standing(&self, path: &Path, peer: &SigningKey) -> Result<Option<Grant>, PodError> {
+        let grant: Grant = match fs::read_to_string(path) {
+            Ok(text) => text.trim().parse()?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let mut secret = vec![0; 20];
-                random_bytes()?(&mut secret);
-                replace_file(path, text(&secret).as_bytes())?;
-                secret
+                let standing = Invite {
+                    note: Some(STANDING.into()),
+                    ..Invite::default()
+                };
+                let (grant, _) = self.invitations.invite(peer, standing, now_ms())?;
+                replace_file(path, grant.to_string().as_bytes())?;
+                grant
             }
-            Err(error) => return Err(io(error)),
+            Err(error) => return Err(PodError::file(path, error)),
         };
-        if self.invitations.is_first() {
-            let standing = Invite {
-                note: Some(STANDING.into()),
-                ..Invite::default()
-            };
-            self.invitations.insert(&secret, standing, now_ms())?;
-        }
-        Ok(self
-            .invitations
-            .is_good(&secret, now_ms())
-            .then_some(secret))
+        let root = grant.root().unwrap_or_default();
+        let is_good = self.invitations.is_good(&root, now_ms());
+        Ok(is_good.then_some(grant))
     }
 
     /// The pods that are kept.

@@ -25,7 +25,7 @@ use std::{
 use parking_lot::Mutex;
 use rhizome_blob::SealedStore;
 use rhizome_identity::Did;
-use rhizome_ipld::PublicKey;
+use rhizome_ipld::{PublicKey, SigningKey};
 use rhizome_network::{
     Admission, Node, NodeConfig, Protocol, Relay, RelayAccess, Services, websocket::WebSocketConfig,
 };
@@ -34,7 +34,7 @@ use tokio::{sync::Semaphore, task::block_in_place};
 
 use self::{invitations::Invitations, pace::Pace, turns::Turns};
 use crate::{
-    Opening, PodError, PodHome,
+    Grant, Opening, PodError, PodHome,
     home::{make_private, now_ms},
     lock::WriterLock,
 };
@@ -84,8 +84,8 @@ impl CloudOptions {
 /// keys/          its key (mode 0700)
 /// sealed.redb    commits and certificates of all pods
 /// blobs/         files of all pods, sealed
-/// invitations    who may have a pod kept, by hashes (mode 0600)
-/// invitation     the secret of the standing invitation (mode 0600)
+/// grants         who may have a pod kept (mode 0600)
+/// standing       the standing invitation (mode 0600)
 /// running.json   how the person who runs it talks to it (mode 0600)
 /// writer.lock    held by the one process that runs
 /// ```
@@ -93,13 +93,15 @@ pub struct CloudPeer {
     shared: Arc<Shared>,
     node: Node,
     relay: Option<Arc<Relay>>,
-    /// The secret of the standing invitation.
-    standing: Option<Vec<u8>>,
+    /// The standing invitation.
+    standing: Option<Grant>,
     desk: control::Open,
     _lock: WriterLock,
 }
 
 struct Shared {
+    /// Its own key, while it runs.
+    key: Option<Arc<SigningKey>>,
     sealed: Sealed,
     invitations: Invitations,
     /// Of a pod whose invitation names none.
@@ -138,52 +140,53 @@ impl CloudPeer {
                 directory.display()
             )));
         }
-        let shared = block_in_place(|| Shared::open(directory, options.quota))?;
-        let standing = shared.standing(&directory.join("invitation"))?;
+        let mut shared = block_in_place(|| Shared::open(directory, options.quota))?;
+        let key = Arc::new(keys.device());
+        shared.key = Some(Arc::clone(&key));
+        let standing = shared.standing(&directory.join("standing"), &key)?;
         let shared = Arc::new(shared);
         let [syncs, files, finds, erasures] = std::array::from_fn(|_| Arc::clone(&shared));
-        let services =
-            Services::builder(Arc::new(keys.device()), |_, _: &PublicKey| Admission::Admit)
-                .serve(Protocol::Sync, move |link| {
-                    let shared = Arc::clone(&syncs);
-                    async move {
-                        let key = link.peer();
-                        if let Err(error) = shared.answer(link).await {
-                            tracing::debug!(%key, %error, "a session ended");
-                        }
+        let services = Services::builder(Arc::clone(&key), |_, _: &PublicKey| Admission::Admit)
+            .serve(Protocol::Sync, move |link| {
+                let shared = Arc::clone(&syncs);
+                async move {
+                    let key = link.peer();
+                    if let Err(error) = shared.answer(link).await {
+                        tracing::debug!(%key, %error, "a session ended");
                     }
-                })
-                .serve(Protocol::Blob, move |link| {
-                    let shared = Arc::clone(&files);
-                    async move {
-                        if let Err(error) = shared.answer_files(link).await {
-                            tracing::debug!(%error, "files were not carried");
-                        }
+                }
+            })
+            .serve(Protocol::Blob, move |link| {
+                let shared = Arc::clone(&files);
+                async move {
+                    if let Err(error) = shared.answer_files(link).await {
+                        tracing::debug!(%error, "files were not carried");
                     }
-                })
-                .serve(Protocol::Erase, move |link| {
-                    let shared = Arc::clone(&erasures);
-                    async move {
-                        if let Err(error) = shared.answer_erasures(link).await {
-                            tracing::debug!(%error, "what is erased was not heard");
-                        }
+                }
+            })
+            .serve(Protocol::Erase, move |link| {
+                let shared = Arc::clone(&erasures);
+                async move {
+                    if let Err(error) = shared.answer_erasures(link).await {
+                        tracing::debug!(%error, "what is erased was not heard");
                     }
-                })
-                .serve(Protocol::Rpc, move |link| {
-                    let shared = Arc::clone(&finds);
-                    async move {
-                        if let Err(error) = shared.find(link).await {
-                            tracing::debug!(%error, "a search ended");
-                        }
+                }
+            })
+            .serve(Protocol::Rpc, move |link| {
+                let shared = Arc::clone(&finds);
+                async move {
+                    if let Err(error) = shared.find(link).await {
+                        tracing::debug!(%error, "a search ended");
                     }
-                })
-                .limits(rhizome_network::Limits {
-                    links: LINKS,
-                    per_peer: LINKS_OF_ONE,
-                    ..rhizome_network::Limits::default()
-                })
-                .build();
-        let own = keys.device().public();
+                }
+            })
+            .limits(rhizome_network::Limits {
+                links: LINKS,
+                per_peer: LINKS_OF_ONE,
+                ..rhizome_network::Limits::default()
+            })
+            .build();
+        let own = key.public();
         let relay = match options.relay {
             Some(address) => Some(Arc::new(shared.relay(address, own).await?)),
             None => None,
@@ -220,7 +223,7 @@ impl CloudPeer {
     pub fn invitation(&self) -> Result<String, PodError> {
         let address = self.node.address()?;
         Ok(match &self.standing {
-            Some(secret) => format!("{address}.{}", invitations::text(secret)),
+            Some(grant) => format!("{address}.{grant}"),
             None => address.to_string(),
         })
     }

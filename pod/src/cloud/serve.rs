@@ -15,6 +15,7 @@ use tokio::{
 use super::{HELLO_WAIT, Shared, found, now};
 use crate::{
     PodError, erasures, files,
+    grant::{self, Asked},
     home::now_ms,
     sync::{Until, Way, drive, hello},
 };
@@ -137,12 +138,16 @@ impl Shared {
         hello::reply(link, &hello::Answer::ShowLog).await?;
         let mut shown = hello::Shown::begin(link).await?;
         let token = shown.token.take().unwrap_or_default();
-        let invited = self.invitations.is_good(&token, now_ms());
+        let asked = self.judge(&key, &did, &token);
+        let invited = asked
+            .as_ref()
+            .is_some_and(|asked| self.invitations.is_good(&asked.root, now_ms()));
         let considered = if kept || invited {
             let _turn = self.turns.read_log().await?;
             let car = shown.rest(link).await?;
             let shared = Arc::clone(self);
-            let consider = move || shared.consider(&did, &key, &Log::from_car(&car)?, &token);
+            let consider =
+                move || shared.consider(&did, &key, &Log::from_car(&car)?, asked.as_ref());
             self.turns.for_stranger(consider).await??
         } else {
             Err((UNINVITED, None))
@@ -160,13 +165,19 @@ impl Shared {
         }
     }
 
+    /// What a device brings, if it brings an invitation.
+    fn judge(&self, key: &PublicKey, did: &Did, token: &[u8]) -> Option<Asked> {
+        let seconds = now_ms().max(0).unsigned_abs() / 1000;
+        grant::judge(&self.key.as_ref()?.public(), key, did, token, seconds)
+    }
+
     /// Whether a log lets a key in; else why not. The pod is kept from now on.
     fn consider(
         &self,
         did: &Did,
         key: &PublicKey,
         log: &Log,
-        token: &[u8],
+        asked: Option<&Asked>,
     ) -> Result<Result<Arc<SealedPod>, Refused>, PodError> {
         if log.did() != *did {
             return Ok(Err(("that is the device log of another pod", None)));
@@ -180,10 +191,15 @@ impl Shared {
                 return Ok(Err(("this device is none of the pod's", None)));
             }
             None => {
-                let Some(invitation) = self.invitations.take(token, now_ms())? else {
+                let taken = match asked {
+                    Some(asked) => self.invitations.take(&asked.root, now_ms())?,
+                    None => None,
+                };
+                let Some(invitation) = taken else {
                     return Ok(Err((UNINVITED, None)));
                 };
                 let quota = invitation.quota.unwrap_or(self.quota);
+                let quota = quota.min(asked.and_then(|a| a.quota).unwrap_or(quota));
                 self.sealed.host(log, quota, now())?;
                 match self.sealed.pod(did)? {
                     Some(pod) => pod,

@@ -154,8 +154,8 @@ struct AddressBody {
 pub(super) async fn add_peer(State(app): State<App>, Payload(body): Payload) -> Answer {
     let AddressBody { address } = read(&body)?;
     let node = node(&app)?;
-    let (address, token) = parse_peer(&address)?;
-    let report = node.add_peer(&address, token.as_deref()).await?;
+    let (address, grant) = parse_peer(&address)?;
+    let report = node.add_peer(&address, grant.as_ref()).await?;
     Ok(JsonBody(report.to_json()))
 }
 

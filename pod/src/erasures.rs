@@ -74,6 +74,13 @@ fn read(bytes: &[u8], last: Option<[u8; 32]>) -> Result<(Leaves, bool), PodError
     Ok((out, is_last))
 }
 
+/// How many leaves a first part names.
+#[cfg(fuzzing)]
+pub(crate) fn count(bytes: &[u8]) -> Option<usize> {
+    let (leaves, _) = read(bytes, None).ok()?;
+    Some(leaves.values().map(BTreeSet::len).sum())
+}
+
 /// Hears a device of a pod, and does as it says when it is the pod's turn.
 pub(crate) async fn hear(
     link: &mut Link,

@@ -48,3 +48,18 @@ pub fn hear(session: &Session, text: &str) -> Option<Json> {
 pub fn opens(text: &str) -> bool {
     websocket::is_token(text, TOKEN)
 }
+
+/// What a peer that keeps pods hears of an invitation: what it says is taken only for this device and this pod.
+pub fn judge_invitation(
+    peer: &rhizome_ipld::PublicKey,
+    device: &rhizome_ipld::PublicKey,
+    did: &rhizome_identity::Did,
+    token: &[u8],
+) -> bool {
+    crate::grant::judge(peer, device, did, token, 1_800_000_000).is_some()
+}
+
+/// What a device says is erased, read: how many leaves.
+pub fn read_erasures(bytes: &[u8]) -> Option<usize> {
+    crate::erasures::count(bytes)
+}

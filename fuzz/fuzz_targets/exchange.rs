@@ -6,7 +6,9 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use rhizome_identity::Did;
 use rhizome_ipld::SigningKey;
-use rhizome_pod::{FriendRequest, Grant, GrantPart, PairingCode, fuzzing, parse_device, parse_peer};
+use rhizome_pod::{
+    FriendRequest, Grant, GrantPart, PairingCode, fuzzing, parse_device, parse_peer,
+};
 
 static PEER: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::from_seed([1; 32]));
 static DEVICE: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::from_seed([2; 32]));
@@ -25,7 +27,12 @@ fuzz_target!(|data: &[u8]| {
         }
     }
     // nobody has a delegation of this peer
-    assert!(!fuzzing::judge_invitation(&PEER.public(), &DEVICE.public(), &POD, data));
+    assert!(!fuzzing::judge_invitation(
+        &PEER.public(),
+        &DEVICE.public(),
+        &POD,
+        data
+    ));
     if let Some(leaves) = fuzzing::read_erasures(data) {
         assert!(leaves <= data.len());
     }

@@ -4,6 +4,7 @@ mod certificate;
 mod certificates;
 mod epoch;
 mod error;
+mod predicate;
 pub mod wrap;
 
 pub use certificate::{Certificate, CertificateId};
@@ -15,3 +16,4 @@ pub use epoch::{
     Epoch, EpochCertId, MAX_BEFORE, MAX_PAST, MAX_RECOVERY, MAX_WRAPS, Plan, commitment,
 };
 pub use error::ShareError;
+pub use predicate::{Constant, MAX_CONDITIONS, MAX_PREDICATE, Predicate, PredicateError, Test};

@@ -12,7 +12,11 @@ use rhizome_sealed::SealedPod;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 
-use crate::{PodError, cloud::Turn};
+use crate::{
+    PodError,
+    cloud::Turn,
+    sync::hello::{encode, unclear},
+};
 
 /// Places of one message: each takes at most five bytes, and its commit 40 more.
 const PLACES: usize = 5_000;
@@ -22,14 +26,6 @@ const PLACES: usize = 5_000;
 struct Part(u8, Vec<(ByteArray<32>, Vec<u32>)>, bool);
 
 type Leaves = BTreeMap<[u8; 32], BTreeSet<u32>>;
-
-fn unclear() -> PodError {
-    PodError::Peer("the other side does not speak this protocol, or another version of it".into())
-}
-
-fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, PodError> {
-    codec::encode(message).map_err(|e| PodError::Peer(e.to_string()))
-}
 
 /// Tells all; how many bytes less the other side has.
 pub(crate) async fn tell(link: &mut Link, leaves: &Leaves) -> Result<u64, PodError> {

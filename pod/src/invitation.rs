@@ -28,6 +28,15 @@ pub const PAIRING_TIME: Duration = Duration::from_mins(2);
 /// Wrong attempts after which it is not: proofs that prove nothing, or comparisons without two yeses.
 pub const PAIRING_ATTEMPTS: u32 = 5;
 
+/// What a new device may do: all, or write only.
+pub(crate) fn invited_role(member_only: bool) -> Role {
+    if member_only {
+        Role::Member
+    } else {
+        Role::Admin
+    }
+}
+
 /// The code that was made last, and what came of it.
 #[derive(Default)]
 pub(crate) struct Invitations {

@@ -2,13 +2,13 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use rhizome_identity::{RecoveryWords, Role};
+use rhizome_identity::RecoveryWords;
 use rhizome_network::PeerAddress;
 use tokio::{runtime::Runtime, sync::oneshot, time::Instant};
 
 use crate::{
     COMPARED, CloudOptions, CloudPeer, Emoji, Grant, Joined, Opening, PairingCode, PeerReport, Pod,
-    PodError, PodHome, PodNode, cloud::AT_WORK,
+    PodError, PodHome, PodNode, cloud::AT_WORK, invitation::invited_role,
 };
 
 /// How long the device that showed the code stays for the new one to get what the pod holds.
@@ -43,11 +43,7 @@ pub fn pair(
 ) -> Result<Joined, PodError> {
     runtime()?.block_on(async {
         let node = PodNode::resume(Arc::clone(pod), listen).await?;
-        let role = if member_only {
-            Role::Member
-        } else {
-            Role::Admin
-        };
+        let role = invited_role(member_only);
         let (code, mut waiting) = node.invite(role)?;
         show(&code);
         let joined = waiting.joined().await;
@@ -73,11 +69,7 @@ pub fn pair_comparing<T, E: From<PodError>>(
 ) -> Result<T, E> {
     runtime()?.block_on(async {
         let node = PodNode::resume(Arc::clone(pod), listen).await?;
-        let role = if member_only {
-            Role::Member
-        } else {
-            Role::Admin
-        };
+        let role = invited_role(member_only);
         let (code, _waiting) = node.invite_to_compare(role)?;
         let done = compare(&node, &code);
         if let Some(joined) = node.pairing().joined {

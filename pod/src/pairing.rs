@@ -40,7 +40,7 @@ use zeroize::Zeroizing;
 use crate::{
     Grant, PodError,
     emoji::{self, COMPARED, Emoji},
-    sync::hello,
+    sync::hello::{self, encode},
 };
 
 /// Longest name of a device in bytes.
@@ -104,10 +104,6 @@ async fn next(link: &mut Link) -> Result<Vec<u8>, PodError> {
     }
 }
 
-fn encode<T: serde::Serialize>(message: &T) -> Result<Vec<u8>, PodError> {
-    codec::encode(message).map_err(|e| PodError::Peer(e.to_string()))
-}
-
 /// What a proof or a comparison holds for: this link and these devices, and no others.
 struct Bond<'a> {
     keying: [u8; 32],
@@ -117,7 +113,23 @@ struct Bond<'a> {
     name: &'a str,
 }
 
-impl Bond<'_> {
+impl<'a> Bond<'a> {
+    fn new(
+        link: &Link,
+        old: &'a PublicKey,
+        new: &'a PublicKey,
+        kem: &'a KemKey,
+        name: &'a str,
+    ) -> Self {
+        Self {
+            keying: link.keying(),
+            old,
+            new,
+            kem,
+            name,
+        }
+    }
+
     fn write(&self, hasher: &mut blake3::Hasher) {
         hasher.update(&self.keying);
         for part in [
@@ -173,13 +185,7 @@ pub(crate) struct Newcomer {
 
 impl Newcomer {
     fn bond<'a>(&'a self, link: &Link, own: &'a PublicKey) -> Bond<'a> {
-        Bond {
-            keying: link.keying(),
-            old: own,
-            new: &self.device.key,
-            kem: &self.device.kem,
-            name: &self.name,
-        }
+        Bond::new(link, own, &self.device.key, &self.device.kem, &self.name)
     }
 }
 
@@ -357,13 +363,7 @@ pub(crate) async fn prove(
 ) -> Result<(), PodError> {
     check_name(name)?;
     let (old, new, kem) = (link.peer(), key.public(), kem.public());
-    let bond = Bond {
-        keying: link.keying(),
-        old: &old,
-        new: &new,
-        kem: &kem,
-        name,
-    };
+    let bond = Bond::new(link, &old, &new, &kem, name);
     let proof = ByteArray::new(*bond.proof(secret).as_bytes());
     link.send(encode(&(1u8, &kem, name, proof))?).await?;
     Ok(())
@@ -379,13 +379,7 @@ pub(crate) async fn commit(
 ) -> Result<[Emoji; COMPARED], PodError> {
     check_name(name)?;
     let (old, new, kem) = (link.peer(), key.public(), kem.public());
-    let bond = Bond {
-        keying: link.keying(),
-        old: &old,
-        new: &new,
-        kem: &kem,
-        name,
-    };
+    let bond = Bond::new(link, &old, &new, &kem, name);
     let commitment = ByteArray::new(*bond.commitment(&nonce).as_bytes());
     link.send(encode(&(4u8, &kem, name, commitment))?).await?;
     let bytes = soon(link).await?;

@@ -65,6 +65,16 @@ async fn start(pod: &Arc<Pod>) -> PodNode {
     PodNode::start(Arc::clone(pod), anywhere()).await.unwrap()
 }
 
+async fn add_phone(node: &PodNode, dir: &Path) -> Arc<Pod> {
+    let (code, mut waiting) = node.invite(DeviceRole::Admin).unwrap();
+    let home = PodHome::at(dir.join("phone"));
+    let opening = Opening::by("test");
+    let joining = home.join(&opening, &code, "phone", anywhere());
+    let phone = Arc::new(joining.await.unwrap());
+    waiting.joined().await.unwrap();
+    phone
+}
+
 async fn sync(node: &PodNode) -> PeerReport {
     let mut all = node.sync_all().await.unwrap();
     // the other device is never there
@@ -442,15 +452,7 @@ async fn what_is_erased_goes_from_the_peer_that_cannot_see_it() {
     let laptop = laptop(dir.path());
     let a = start(&laptop).await;
     a.add_peer(&address, token.as_ref()).await.unwrap();
-    let phone = {
-        let (code, mut waiting) = a.invite(DeviceRole::Admin).unwrap();
-        let home = PodHome::at(dir.path().join("phone"));
-        let opening = Opening::by("test");
-        let joining = home.join(&opening, &code, "phone", anywhere());
-        let phone = Arc::new(joining.await.unwrap());
-        waiting.joined().await.unwrap();
-        phone
-    };
+    let phone = add_phone(&a, dir.path()).await;
     let b = start(&phone).await;
     say(&laptop, "stays");
     let long = "x".repeat(100_000);
@@ -503,12 +505,7 @@ async fn what_a_thief_had_dropped_is_wanted_again() {
     let laptop = laptop(dir.path());
     let a = start(&laptop).await;
     a.add_peer(&address, token.as_ref()).await.unwrap();
-    let (code, mut waiting) = a.invite(DeviceRole::Admin).unwrap();
-    let home = PodHome::at(dir.path().join("phone"));
-    let opening = Opening::by("test");
-    let joining = home.join(&opening, &code, "phone", anywhere());
-    let phone = Arc::new(joining.await.unwrap());
-    waiting.joined().await.unwrap();
+    let phone = add_phone(&a, dir.path()).await;
     let b = start(&phone).await;
     let long = "x".repeat(100_000);
     let changes =

@@ -8,7 +8,10 @@ use rhizome_network::Link;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 
-use crate::{PodError, sync::hello};
+use crate::{
+    PodError,
+    sync::hello::{self, encode},
+};
 
 /// Pods that are shown to somebody who knows a recovery key.
 pub(crate) const MAX_FOUND: usize = 8;
@@ -20,10 +23,6 @@ struct Question(u8, ByteArray<32>);
 
 fn unclear() -> PodError {
     PodError::Peer("the other side does not speak this protocol".into())
-}
-
-fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, PodError> {
-    codec::encode(message).map_err(|e| PodError::Peer(e.to_string()))
 }
 
 pub async fn asked(link: &mut Link) -> Result<[u8; 32], PodError> {

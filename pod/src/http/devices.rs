@@ -14,7 +14,7 @@ use super::{
     blocking,
     reply::{Answer, Named, Payload, Refusal},
 };
-use crate::{DeviceDetail, DeviceRole, PodError, PodNode, parse_peer};
+use crate::{DeviceDetail, PodError, PodNode, invitation::invited_role, parse_peer};
 
 /// The network side of a running pod.
 fn node(app: &App) -> Result<Arc<PodNode>, Refusal> {
@@ -196,11 +196,7 @@ struct PairBody {
 /// Makes a code for a new device, good for a short time.
 pub(super) async fn pair(State(app): State<App>, Payload(body): Payload) -> Answer {
     let PairBody { member, compare } = read(&body)?;
-    let role = if member {
-        DeviceRole::Member
-    } else {
-        DeviceRole::Admin
-    };
+    let role = invited_role(member);
     let node = node(&app)?;
     let code = if compare {
         node.invite_to_compare(role)?.0.to_string()

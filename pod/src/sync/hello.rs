@@ -39,11 +39,11 @@ pub(crate) enum Answer {
 #[derive(Serialize, Deserialize)]
 struct Part(u8, ByteBuf, bool, Option<ByteBuf>);
 
-fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, PodError> {
+pub(crate) fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, PodError> {
     codec::encode(message).map_err(|e| PodError::Peer(e.to_string()))
 }
 
-fn unclear() -> PodError {
+pub(crate) fn unclear() -> PodError {
     PodError::Peer("the other side does not speak this protocol, or another version of it".into())
 }
 

@@ -159,14 +159,11 @@ export function AddDevice({ onClose }: { onClose: () => void }) {
   )
 }
 
-function Code({ code, until }: { code: string; until: number }) {
+/** What to run on the new device. */
+function JoinCommand({ code }: { code: string }) {
   const command = `rhizome join ${code}`
   return (
     <>
-      {/* In capitals the picture is smaller, and the code is the same. */}
-      <QrCode text={code.toUpperCase()} label="The code as a QR code" />
-      <Countdown until={until}>Waiting for the new device</Countdown>
-      <p>Or run this on the new device:</p>
       <div className="copyable">
         <code>{command}</code>
         <CopyButton text={command} label="Copy the command" />
@@ -178,6 +175,18 @@ function Code({ code, until }: { code: string; until: number }) {
           <CopyButton text={code} label="Copy the code" />
         </div>
       </details>
+    </>
+  )
+}
+
+function Code({ code, until }: { code: string; until: number }) {
+  return (
+    <>
+      {/* In capitals the picture is smaller, and the code is the same. */}
+      <QrCode text={code.toUpperCase()} label="The code as a QR code" />
+      <Countdown until={until}>Waiting for the new device</Countdown>
+      <p>Or run this on the new device:</p>
+      <JoinCommand code={code} />
       <p className="quiet">Show it to nobody else. Closing this takes the code back.</p>
     </>
   )
@@ -185,21 +194,10 @@ function Code({ code, until }: { code: string; until: number }) {
 
 /** A code that is no secret. */
 function OpenCode({ code }: { code: string }) {
-  const command = `rhizome join ${code}`
   return (
     <>
       <p>Run this on the new device. You may send it over any chat or mail, or read it aloud:</p>
-      <div className="copyable">
-        <code>{command}</code>
-        <CopyButton text={command} label="Copy the command" />
-      </div>
-      <details className="code-alone">
-        <summary>The code alone</summary>
-        <div className="copyable">
-          <code translate="no">{code}</code>
-          <CopyButton text={code} label="Copy the code" />
-        </div>
-      </details>
+      <JoinCommand code={code} />
       <p className="quiet">Then both devices show seven pictures. Closing this takes the code back.</p>
     </>
   )

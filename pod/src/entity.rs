@@ -278,7 +278,13 @@ impl<'s> Reader<'s> {
             | Op::Insert { value, .. }
             | Op::List(ListOp { value, .. }) => Some(to_json(value)),
             Op::Add { n, .. } => Some(Json::from(*n)),
-            Op::Retract { .. } | Op::Text { .. } | Op::Erase { .. } | Op::Create { .. } => None,
+            Op::Retract { .. }
+            | Op::Text { .. }
+            | Op::Erase { .. }
+            | Op::Create { .. }
+            | Op::Quote(_)
+            | Op::Withdraw { .. }
+            | Op::Note { .. } => None,
         };
         HistoryEntry {
             kind: match &event.op {
@@ -290,6 +296,9 @@ impl<'s> Reader<'s> {
                 Op::Insert { .. } => "insert",
                 Op::Erase { .. } => "erase",
                 Op::Create { .. } => "create",
+                Op::Quote(_) => "quote",
+                Op::Withdraw { .. } => "withdraw",
+                Op::Note { .. } => "note",
             },
             attribute: event.op.attribute().map(|a| a.as_str().to_owned()),
             value,

@@ -152,6 +152,10 @@ def op(o):
         "insert": lambda: [5, a, value(o["value"])],
         "erase": lambda: [6, [[bytes.fromhex(c), leaf] for c, leaf in o["leaves"]]],
         "create": lambda: [7, bytes.fromhex(o["nonce"])],
+        "note": lambda: [10, bytes.fromhex(o["payload"])],
+        "quote": lambda: [8, bytes.fromhex(o["leaf"][0]), o["leaf"][1], bytes.fromhex(o["author"]), int(o["hlc"]),
+                          [[place, op(inner)] for place, inner in o["ops"]]],
+        "withdraw": lambda: [9, [[bytes.fromhex(c), leaf] for c, leaf in o["leaves"]]],
     }[o["op"]]()
 
 
@@ -261,6 +265,18 @@ OPS = {
     "erase nothing": {"op": "erase", "leaves": []},
     "create": {"op": "create", "nonce": "6f6e65"},
     "create with an empty nonce": {"op": "create", "nonce": ""},
+    "withdraw": {"op": "withdraw", "leaves": [[C2.hex(), 3]]},
+    "note": {"op": "note", "payload": "00ff"},
+    "quote": {
+        "op": "quote",
+        "leaf": [C1.hex(), 5],
+        "author": "ed01" + "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+        "hlc": "1893456000000",
+        "ops": [
+            [0, {"op": "create", "nonce": "6f6e65"}],
+            [300, {"op": "insert", "attribute": "tag", "value": {"text": "quoted"}}],
+        ],
+    },
 }
 
 A = "name"

@@ -18,6 +18,8 @@ pub enum Role {
     Admin,
     /// May write to the pod.
     Member,
+    /// Somebody else's: may read and write, and what it writes is weighed by those who own the pod.
+    Guest,
 }
 
 /// A device of the identity.

@@ -11,6 +11,7 @@ use crate::{
     state::State,
     store::BlockStore,
 };
+use rhizome_ipld::PublicKey;
 use rhizome_tuple::{CommitId, Op};
 use rustc_hash::FxHashMap;
 use std::{
@@ -77,7 +78,8 @@ impl Replica {
         if reset {
             tail.extend(found);
             let beyond = Arc::clone(&state.beyond);
-            state = self.rewritten(state.commits.len(), &state.void, erased, &mut tail)?;
+            let guests = Arc::clone(&state.guests);
+            state = self.rewritten(state.commits.len(), &state.void, &guests, erased, &mut tail)?;
             state.beyond = beyond;
             writer.checkpointer.stale = true;
             (added, removed, lists) = Default::default();
@@ -157,14 +159,20 @@ impl Replica {
         let now = before.state();
         let sealed = Sealed::read(&authors, now, &self.log, now.commits.len())?;
         let (void, beyond) = (Arc::new(sealed.void()), Arc::new(sealed.beyond()));
-        let same = void == now.void;
+        let guests = Arc::new(authors.guests());
+        // whether a key is a guest's says its first certificate already
+        let heard = |key: &PublicKey| now.devices.contains(key);
+        let mut others = guests.symmetric_difference(&now.guests);
+        let same = void == now.void && !others.any(heard);
         let same_to_others = beyond == now.beyond;
         let mut state = if same {
             now.clone()
         } else {
             writer.checkpointer.stale = true;
-            self.rewritten(now.commits.len(), &void, Vec::new(), &mut Tail::new())?
+            let mut tail = Tail::new();
+            self.rewritten(now.commits.len(), &void, &guests, Vec::new(), &mut tail)?
         };
+        state.guests = guests;
         state.beyond = beyond;
         writer.sealed = Some(sealed);
         self.current.store(Arc::new(Inner {
@@ -199,8 +207,10 @@ impl Replica {
             let places = record.leaves.iter_mut().zip(&incoming.record.leaves);
             for ((i, (mine, theirs)), leaf) in places.enumerate().zip(&incoming.leaves) {
                 let forgotten = leaf.as_ref().is_some_and(|(entity, ops)| {
-                    let key = State::erasure_key(entity, &incoming.id, i as u32);
-                    state.erased.contains(key) && !ops.iter().any(|o| matches!(o, Op::Erase { .. }))
+                    let key = State::leaf_key(entity, &incoming.id, i as u32);
+                    let guest = state.guests.contains(&incoming.header.device);
+                    let erases = ops.iter().any(|o| matches!(o, Op::Erase { .. }));
+                    state.erased.contains(key) && (guest || !erases)
                 });
                 if mine.lacks(theirs) && !forgotten {
                     *mine = theirs.clone();
@@ -219,6 +229,7 @@ impl Replica {
         &self,
         count: u32,
         void: &Arc<BTreeSet<u32>>,
+        guests: &Arc<BTreeSet<PublicKey>>,
         mut erased: Vec<(u32, u32)>,
         tail: &mut Tail,
     ) -> Result<State, ReplicaError> {
@@ -239,6 +250,7 @@ impl Replica {
             let store = Arc::new(BlockStore::new(self.kv()?.clone()));
             let mut state = State::new(store, self.snapshot().state().salt);
             state.void = void.clone();
+            state.guests = guests.clone();
             erased = replay(&mut state, &self.log.with(tail), count)?.erased;
             // bytes that were found may turn out to be erased by a commit of this very batch
             if erased.is_empty() {

@@ -29,6 +29,8 @@ pub struct Standing {
     /// One term for each certificate of the key: the seals within all of which a commit must lie to count by that certificate. By a
     /// certificate without seals everything counts, and the key may write. Without certificates nothing does.
     pub terms: Vec<Vec<Seal>>,
+    /// Somebody else's key: it says what it has to say, and erases, quotes and withdraws nothing.
+    pub guest: bool,
 }
 
 impl Standing {
@@ -37,6 +39,7 @@ impl Standing {
         Self {
             name: name.into(),
             terms: vec![Vec::new()],
+            guest: false,
         }
     }
 
@@ -45,6 +48,16 @@ impl Standing {
         Self {
             name: name.into(),
             terms: vec![seals],
+            guest: false,
+        }
+    }
+
+    /// The same as a guest's.
+    #[must_use]
+    pub fn as_guest(self) -> Self {
+        Self {
+            guest: true,
+            ..self
         }
     }
 
@@ -87,6 +100,12 @@ impl Authors {
     /// All keys, with what is known of them.
     pub fn iter(&self) -> impl Iterator<Item = (&PublicKey, &Standing)> {
         self.0.iter()
+    }
+
+    /// The keys of guests.
+    pub(crate) fn guests(&self) -> BTreeSet<PublicKey> {
+        let guests = self.0.iter().filter(|(_, standing)| standing.guest);
+        guests.map(|(key, _)| *key).collect()
     }
 
     fn sealed(&self, key: &PublicKey) -> bool {

@@ -6,11 +6,11 @@ use crate::{
     key,
     log::{Log, header_of, payload_id},
     snapshot::Inner,
-    state::{Kind, Place, State},
+    state::{Kind, Meta, Place, State},
     store::BlockStore,
 };
 use rhizome_ipld::PublicKey;
-use rhizome_tuple::{CommitId, EntityId, Hlc, ListOp, Op, OpId, Value};
+use rhizome_tuple::{CommitId, EntityId, Hlc, LeafId, ListOp, Op, OpId, Quote, Value, flat};
 use rustc_hash::FxHashMap;
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -25,8 +25,10 @@ pub struct Provenance {
     pub app: Option<String>,
     /// The author's clock.
     pub hlc: Hlc,
-    /// The commit's place in its author's chain.
+    /// The place in its chain of the commit, or of the one that quotes it.
     pub seq: u64,
+    /// If the author's commit is not here, or counts only because somebody answers for it: the commit that quotes it.
+    pub quoted: Option<CommitId>,
 }
 
 /// One operation in the history of an entity.
@@ -65,18 +67,39 @@ const LOST: ReplicaError = ReplicaError::Corrupt("an index names a commit that i
 impl Snapshot {
     fn provenance_at(&self, place: Place) -> Result<Provenance, ReplicaError> {
         let meta = self.state().meta(place.commit()).ok_or(LOST)?;
-        let author = *self.state().devices.get(meta.device as usize).ok_or(LOST)?;
+        if place.is_quoted() {
+            let leaf = self.0.log.leaf(place.commit(), place.leaf())?.ok_or(LOST)?;
+            let said = flat(&leaf.1).nth(place.op() as usize);
+            let (quote, own, _) = said.ok_or(LOST)?;
+            return self.provenance_of(&meta, place.leaf(), quote, own);
+        }
+        self.provenance_of(&meta, place.leaf(), None, place.op())
+    }
+
+    /// Of an operation of a leaf, or of one that it quotes.
+    fn provenance_of(
+        &self,
+        meta: &Meta,
+        leaf: u32,
+        quote: Option<&Quote>,
+        place: u32,
+    ) -> Result<Provenance, ReplicaError> {
+        let (op, author, hlc) = if let Some(quote) = quote {
+            let LeafId(commit, leaf) = quote.leaf;
+            (OpId(commit, leaf, place), quote.author, quote.hlc)
+        } else {
+            let author = self.state().devices.get(meta.device as usize);
+            let author = *author.ok_or(LOST)?;
+            (OpId(meta.id, leaf, place), author, meta.hlc)
+        };
+        let app = self.0.authors.get(&author).map(|s| s.name.clone());
         Ok(Provenance {
-            op: OpId(meta.id, place.leaf(), place.op()),
+            op,
             author,
-            app: self
-                .0
-                .authors
-                .get(&author)
-                .map(|s| s.name.clone())
-                .filter(|name| !name.is_empty()),
-            hlc: meta.hlc,
+            app: app.filter(|name| !name.is_empty()),
+            hlc,
             seq: meta.seq,
+            quoted: quote.map(|_| meta.id),
         })
     }
 
@@ -97,7 +120,7 @@ impl Snapshot {
             first: u32::MAX,
             fresh: &FxHashMap::default(),
         };
-        Ok(recorded(self.state(), &reader, e, name)?.0)
+        Ok(recorded(self.state(), &reader, e, Some(name))?.0)
     }
 
     /// Every value of an attribute that somebody asserted and nobody replaced, the shown one last, when there is more than the
@@ -137,10 +160,11 @@ impl Snapshot {
             let Some((_, ops)) = self.0.log.leaf(number, index)? else {
                 continue;
             };
-            for (i, op) in ops.into_iter().enumerate() {
+            let meta = self.state().meta(number).ok_or(LOST)?;
+            for (quote, place, op) in flat(&ops) {
                 out.push(Event {
-                    by: self.provenance_at(Place::new(Kind::Assert, number, index, i as u32))?,
-                    op,
+                    by: self.provenance_of(&meta, index, quote, place)?,
+                    op: op.clone(),
                 });
             }
         }
@@ -254,6 +278,7 @@ impl Snapshot {
         let log = self.0.log.renumbered(kept);
         let mut state = State::new(Arc::new(BlockStore::default()), self.state().salt);
         state.void = Arc::new(void);
+        state.guests = Arc::clone(&self.state().guests);
         replay(&mut state, &log, count)?;
         Ok(Self(Arc::new(Inner {
             state,

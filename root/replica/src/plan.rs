@@ -7,7 +7,7 @@ use crate::{
     fraction, key,
     state::{Kind, Place, State},
 };
-use rhizome_tuple::{Attribute, EntityId, LeafId, ListOp, MAX_SUPERSEDES, Op, OpId, Value};
+use rhizome_tuple::{Attribute, EntityId, LeafId, ListOp, MAX_SUPERSEDES, Op, OpId, Value, flat};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// The operations on one entity while its edits are read, one after the other.
@@ -143,7 +143,7 @@ impl<'s> Plan<'s> {
                 first: u32::MAX,
                 fresh: &FxHashMap::default(),
             };
-            let (all, _) = recorded(state, &reader, e, attribute.as_str())?;
+            let (all, _) = recorded(state, &reader, e, Some(attribute.as_str()))?;
             let live = all
                 .into_iter()
                 .filter(|r| r.live && r.place.kind() != Kind::Retract as u8);
@@ -232,6 +232,15 @@ impl<'s> Plan<'s> {
         ) {
             let place = self.snapshot.eav().get(key::eav(e, a, w)).map(Place);
             let member = place.filter(|p| p.kind() == Kind::Insert as u8);
+            if member.is_some_and(Place::is_quoted) {
+                let is_it =
+                    |l: &Live| l.kind == Kind::Insert as u8 && l.value.as_ref() == Some(&value);
+                if self.live(&attribute)?.iter().any(is_it) {
+                    return Ok(());
+                }
+                self.push(Op::Insert { attribute, value });
+                return Ok(());
+            }
             let id = member.and_then(|p| self.snapshot.state().op_id(p));
             if id.is_some_and(|id| !self.gone.contains(&id)) {
                 return Ok(());
@@ -370,9 +379,14 @@ impl<'s> Plan<'s> {
             let content = self.snapshot.0.log.leaf(number, index)?;
             let Some((_, ops)) = content else { continue };
             let lost = ReplicaError::Corrupt("a commit is not in the table of commits");
-            let id = state.meta(number).ok_or(lost)?.id;
-            if ops.iter().any(|o| matches!(o, Op::Erase { .. })) {
-                kept.extend((0..).zip(ops).map(|(i, op)| (OpId(id, index, i), op)));
+            let meta = state.meta(number).ok_or(lost)?;
+            let id = meta.id;
+            if state.erases(&meta, &ops) {
+                let said = flat(&ops).map(|(quote, place, op)| {
+                    let LeafId(commit, leaf) = quote.map_or(LeafId(id, index), |q| q.leaf);
+                    (OpId(commit, leaf, place), op.clone())
+                });
+                kept.extend(said);
             } else {
                 leaves.push(LeafId(id, index));
             }

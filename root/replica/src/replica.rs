@@ -184,6 +184,7 @@ impl Replica {
             checkpointer.stale = true;
         }
         state.void = Arc::new(void);
+        state.guests = Arc::new(authors.guests());
         state.beyond = Arc::new(sealed.beyond());
         let played = replay(&mut state, log, end)?;
         Ok(Loaded {

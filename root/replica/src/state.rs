@@ -9,7 +9,8 @@ use std::{
     sync::Arc,
 };
 
-/// The place of an operation in this replica: kind 4 bits | commit number 28 | leaf 16 | operation 16.
+/// The place of an operation in this replica: quoted 1 bit | kind 3 bits | commit number 28 | leaf 16 | operation 16. That of a quoted one is
+/// its place in the leaf that quotes it, where all that is said is counted one by one ([`rhizome_tuple::flat`]).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct Place(pub u64);
 
@@ -18,8 +19,15 @@ impl Place {
     pub fn new(kind: Kind, commit: u32, leaf: u32, op: u32) -> Self {
         Self((kind as u64) << 60 | (commit as u64) << 32 | (leaf as u64) << 16 | op as u64)
     }
+    /// The same as that of a quoted operation.
+    pub fn quoted(self) -> Self {
+        Self(self.0 | 1 << 63)
+    }
+    pub fn is_quoted(self) -> bool {
+        self.0 >> 63 == 1
+    }
     pub fn kind(self) -> u8 {
-        (self.0 >> 60) as u8
+        (self.0 >> 60) as u8 & 7
     }
     pub fn commit(self) -> u32 {
         (self.0 >> 32) as u32 & (Self::MAX_COMMITS - 1)
@@ -123,6 +131,8 @@ pub(crate) struct State {
     pub chains: Tree,
     /// pairs of commits with one (device, seq)
     pub forks: Tree,
+    /// hashes of (entity, commit, leaf) that were withdrawn
+    pub withdrawn: Tree,
     pub names: Arc<Names>,
     pub distinct: Arc<Vec<Distinct>>,
     pub devices: Arc<Vec<PublicKey>>,
@@ -132,6 +142,8 @@ pub(crate) struct State {
     pub void: Arc<BTreeSet<u32>>,
     /// of those, the ones that are not passed on
     pub beyond: Arc<BTreeSet<u32>>,
+    /// Keys that erase, quote and withdraw nothing.
+    pub guests: Arc<BTreeSet<PublicKey>>,
 }
 
 impl State {
@@ -154,6 +166,7 @@ impl State {
             commit_ids: tree(Layout::Halves, false),
             chains: tree(Layout::Halves, true),
             forks: tree(Layout::Halves, false),
+            withdrawn: tree(Layout::Halves, false),
             names: Arc::default(),
             distinct: Arc::default(),
             devices: Arc::default(),
@@ -161,12 +174,13 @@ impl State {
             clock: Hlc::default(),
             void: Arc::default(),
             beyond: Arc::default(),
+            guests: Arc::default(),
             store,
         }
     }
 
     /// The trees; the place of each is its number in the store.
-    pub fn trees(&self) -> [&Tree; 12] {
+    pub fn trees(&self) -> [&Tree; 13] {
         [
             &self.eav,
             &self.aev,
@@ -180,11 +194,12 @@ impl State {
             &self.commit_ids,
             &self.chains,
             &self.forks,
+            &self.withdrawn,
         ]
     }
 
     /// As [`Self::trees`].
-    pub fn trees_mut(&mut self) -> [&mut Tree; 12] {
+    pub fn trees_mut(&mut self) -> [&mut Tree; 13] {
         [
             &mut self.eav,
             &mut self.aev,
@@ -198,6 +213,7 @@ impl State {
             &mut self.commit_ids,
             &mut self.chains,
             &mut self.forks,
+            &mut self.withdrawn,
         ]
     }
 
@@ -313,6 +329,7 @@ impl State {
         })
     }
 
+    /// The name of an operation that is not quoted.
     pub fn op_id(&self, place: Place) -> Option<OpId> {
         Some(OpId(
             self.meta(place.commit())?.id,
@@ -321,8 +338,8 @@ impl State {
         ))
     }
 
-    /// A leaf that somebody erased, if it is about this entity: in [`Self::erased`].
-    pub fn erasure_key(entity: &EntityId, commit: &CommitId, leaf: u32) -> u128 {
+    /// A leaf that somebody erased or withdrew, if it is about this entity: in [`Self::erased`] or [`Self::withdrawn`].
+    pub fn leaf_key(entity: &EntityId, commit: &CommitId, leaf: u32) -> u128 {
         let mut hasher = blake3::Hasher::new();
         hasher
             .update(entity.as_bytes())
@@ -331,6 +348,24 @@ impl State {
         let mut out = [0; 16];
         out.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
         u128::from_be_bytes(out)
+    }
+
+    /// Whether the leaf of a commit on this entity was withdrawn.
+    pub fn is_withdrawn(&self, entity: &EntityId, commit: &CommitId, leaf: u32) -> bool {
+        let key = || Self::leaf_key(entity, commit, leaf);
+        !self.withdrawn.is_empty() && self.withdrawn.contains(key())
+    }
+
+    /// Whether a commit is by a guest.
+    pub fn is_guests(&self, meta: &Meta) -> bool {
+        let key = self.devices.get(meta.device as usize);
+        key.is_some_and(|key| self.guests.contains(key))
+    }
+
+    /// Whether a leaf erases, and so cannot be erased.
+    pub fn erases(&self, meta: &Meta, ops: &[rhizome_tuple::Op]) -> bool {
+        let erase = |op: &rhizome_tuple::Op| matches!(op, rhizome_tuple::Op::Erase { .. });
+        ops.iter().any(erase) && !self.is_guests(meta)
     }
 
     /// A leaf that somebody erased, whatever it is about: in [`Self::erased`] as well. Says of a leaf without bytes whether anybody else

@@ -115,14 +115,13 @@ impl Snapshot {
                 (_, None) => report.void += 1,
                 (_, Some(_)) if state.void.contains(&number) => report.void += 1,
                 (_, Some((entity, ops))) => {
-                    let mut erases = false;
-                    for op in &ops {
+                    let erases = state.erases(&meta, &ops);
+                    for op in ops.iter().filter(|_| erases) {
                         if let Op::Erase { leaves } = op {
-                            erases = true;
                             named.extend(leaves);
                         }
                     }
-                    let key = State::erasure_key(&entity, &meta.id, i);
+                    let key = State::leaf_key(&entity, &meta.id, i);
                     if !erases && state.erased.contains(key) {
                         return Ok(Err("it still has bytes that were erased".into()));
                     }
@@ -136,7 +135,7 @@ impl Snapshot {
     fn compare(&self, report: &mut Report) -> Result<(), ReplicaError> {
         let again = self.rebuilt(|_, _, _| true)?;
         let (a, b) = (self.state(), again.state());
-        let pairs: [(&str, &Tree, &Tree); 12] = [
+        let pairs: [(&str, &Tree, &Tree); 13] = [
             ("EAV", &a.eav, &b.eav),
             ("AEV", &a.aev, &b.aev),
             ("AVE", &a.ave, &b.ave),
@@ -149,6 +148,7 @@ impl Snapshot {
             ("commit", &a.commit_ids, &b.commit_ids),
             ("chain", &a.chains, &b.chains),
             ("fork", &a.forks, &b.forks),
+            ("withdrawal", &a.withdrawn, &b.withdrawn),
         ];
         for (name, x, y) in pairs {
             let mut left = Vec::new();

@@ -28,10 +28,26 @@ impl Replica {
         nonce: [u8; 16],
         durability: Durability,
     ) -> Result<Written, ReplicaError> {
+        let leaves = |before: &Snapshot| edit::leaves(before, edits);
+        self.compose(author, now_ms, nonce, durability, leaves)
+    }
+
+    /// As [`Self::write`], of operations: those that `leaves` makes from what is there while nobody else writes.
+    ///
+    /// # Errors
+    /// As [`Self::write`]; those of `leaves`.
+    pub fn compose<E: From<ReplicaError>>(
+        &self,
+        author: &Author,
+        now_ms: i64,
+        nonce: [u8; 16],
+        durability: Durability,
+        leaves: impl FnOnce(&Snapshot) -> Result<Vec<Leaf>, E>,
+    ) -> Result<Written, E> {
         let (written, generation, number) = {
             let mut writer = self.writer.lock();
             let before = self.snapshot();
-            let leaves = edit::leaves(&before, edits)?;
+            let leaves = leaves(&before)?;
             if leaves.is_empty() {
                 // what makes the edits superfluous may itself be on its way to the disk
                 let (generation, number) = (writer.generation, before.commit_count());
@@ -42,10 +58,10 @@ impl Replica {
                 return Ok(Written::default());
             }
             if leaves.len() > MAX_LEAVES {
-                return Err(ReplicaError::Edit(format!(
+                return Err(E::from(ReplicaError::Edit(format!(
                     "one transaction may change {MAX_LEAVES} entities, not {}: split it",
                     leaves.len()
-                )));
+                ))));
             }
             let header = self.header(&before, &author.key.public(), now_ms, nonce)?;
             let incoming = self.build(header, leaves, &author.key)?;
@@ -60,7 +76,7 @@ impl Replica {
         match self.checkpoint_if_due(CHECKPOINT) {
             // a durable write is safe in the log whatever becomes of the indexes; the next write tries again
             Err(_) if durability == Durability::Durable => Ok(written),
-            done => done.map(|()| written),
+            done => Ok(done.map(|()| written)?),
         }
     }
 

@@ -132,6 +132,8 @@ pub fn read(record: &Record) -> Known {
     };
     Known {
         id: CommitId::from_cid(&verified.id()).unwrap(),
+        device: verified.device,
+        guest: crate::world::is_guest(&verified.device),
         hlc: verified.hlc,
         leaves: record.leaves.iter().enumerate().map(open).collect(),
     }

@@ -27,6 +27,8 @@ struct Seen {
     mixed: usize,
     waiting: usize,
     erased: usize,
+    quoted: usize,
+    withdrawn: usize,
     void: usize,
     hollow: usize,
     elements: usize,
@@ -167,11 +169,14 @@ fn check(s: &Snapshot, want: &Expected, pool: &[Said]) {
         eav.insert(fact);
         let by = s.provenance(fact).unwrap().unwrap();
         assert_eq!(by.op, *op, "who said {entity} {name}");
-        let said = pool.iter().find(|c| c.known.id == op.0).unwrap();
+        let (author, hlc, quoted) = want.by[&(*entity, name.clone(), value.clone())];
         assert_eq!(
-            (by.author, by.seq, by.hlc),
-            (said.device, said.seq, said.known.hlc)
+            (by.author, by.hlc, by.quoted.is_some()),
+            (author, hlc, quoted)
         );
+        let signed = by.quoted.unwrap_or(op.0);
+        let said = pool.iter().find(|c| c.known.id == signed).unwrap();
+        assert_eq!(by.seq, said.seq);
         let x = per_attribute.entry(name).or_default();
         x.0 += 1;
         x.1.insert(*entity);
@@ -206,12 +211,14 @@ fn check(s: &Snapshot, want: &Expected, pool: &[Said]) {
             assert!(!want.history.contains_key(&id));
             continue;
         };
-        let history: Vec<_> = s
+        let mut history: Vec<_> = s
             .history(e)
             .unwrap()
             .into_iter()
-            .map(|h| (h.by.op, h.op))
+            .map(|h| (h.by.hlc, h.by.op, h.op))
             .collect();
+        assert!(history.is_sorted_by_key(|h| (h.0, h.1)));
+        history.sort_by_key(|h| (h.0, h.1, codec::encode(&h.2).unwrap()));
         assert_eq!(history, want.history.get(&id).cloned().unwrap_or_default());
         for name in ATTRIBUTES {
             let Some(a) = s.aid(name) else { continue };
@@ -430,6 +437,8 @@ fn history(seed: u64, seen: &mut Seen) {
     seen.mixed += want.mixed;
     seen.waiting += want.waiting;
     seen.erased += want.erased.len();
+    seen.quoted += want.quoted;
+    seen.withdrawn += want.withdrawn;
     seen.elements += want.lists.values().map(Vec::len).sum::<usize>();
     seen.void += known
         .iter()
@@ -469,6 +478,8 @@ fn any_order_of_arrival_gives_what_the_oracle_says() {
             mixed,
             waiting,
             erased,
+            quoted,
+            withdrawn,
             void,
             hollow,
             elements,
@@ -476,8 +487,8 @@ fn any_order_of_arrival_gives_what_the_oracle_says() {
             ..
         } = seen;
         for n in [
-            commits, written, forks, conflicts, mixed, waiting, erased, void, hollow, elements,
-            facts,
+            commits, written, forks, conflicts, mixed, waiting, erased, quoted, withdrawn, void,
+            hollow, elements, facts,
         ] {
             assert!(n as u64 > count / 10, "something hardly ever happens");
         }

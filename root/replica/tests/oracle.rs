@@ -1,7 +1,7 @@
 //! What a set of commits means, computed naively: lists, maps and sorts, straight from the design, without any code of the replica.
 //! Slow on purpose. Where this and the replica differ, one of them is wrong.
 
-use rhizome_ipld::codec;
+use rhizome_ipld::{PublicKey, codec};
 use rhizome_tuple::{CommitId, EntityId, Hlc, LeafId, Op, OpId, Value};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -9,12 +9,35 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 #[derive(Clone)]
 pub struct Known {
     pub id: CommitId,
+    pub device: PublicKey,
+    /// Whether that is a guest's.
+    pub guest: bool,
     pub hlc: Hlc,
     pub leaves: Vec<Option<(EntityId, Vec<Op>)>>,
 }
 
 /// An attribute of an entity.
 pub type Cell = (EntityId, String);
+
+/// Who said something, when, and whether somebody answers for it.
+pub type By = (PublicKey, Hlc, bool);
+
+/// A leaf that is there.
+struct There<'a> {
+    id: LeafId,
+    by: &'a Known,
+    entity: EntityId,
+    ops: &'a [Op],
+}
+
+/// An operation that is said or quoted.
+struct Word<'a> {
+    id: OpId,
+    hlc: Hlc,
+    author: PublicKey,
+    op: &'a Op,
+    rank: (bool, Hlc, LeafId, usize),
+}
 
 /// What is to be seen.
 #[derive(Default, PartialEq, Debug)]
@@ -26,7 +49,13 @@ pub struct Expected {
     /// Elements of lists in order.
     pub lists: BTreeMap<Cell, Vec<Vec<u8>>>,
     /// What happened to each entity, oldest first.
-    pub history: BTreeMap<EntityId, Vec<(OpId, Op)>>,
+    pub history: BTreeMap<EntityId, Vec<(Hlc, OpId, Op)>>,
+    /// Who said each tuple, when, and whether somebody answers for it.
+    pub by: BTreeMap<(EntityId, String, Vec<u8>), By>,
+    /// Operations that count because they are quoted.
+    pub quoted: usize,
+    /// Leaves that are there and were withdrawn.
+    pub withdrawn: usize,
     /// Leaves that were forgotten.
     pub erased: BTreeSet<LeafId>,
     /// Attributes on which different kinds of operation live side by side.
@@ -40,54 +69,118 @@ fn bytes(value: &Value) -> Vec<u8> {
 }
 
 pub fn expected(commits: &[Known]) -> Expected {
-    let mut all: Vec<(LeafId, Hlc, EntityId, &[Op])> = Vec::new();
-    for commit in commits {
-        for (i, leaf) in commit.leaves.iter().enumerate() {
+    let mut all: Vec<There<'_>> = Vec::new();
+    for by in commits {
+        for (i, leaf) in by.leaves.iter().enumerate() {
             if let Some((entity, ops)) = leaf {
-                all.push((LeafId(commit.id, i as u32), commit.hlc, *entity, ops));
+                let id = LeafId(by.id, i as u32);
+                let entity = *entity;
+                all.push(There {
+                    id,
+                    by,
+                    entity,
+                    ops,
+                });
             }
         }
     }
     // A set: what comes twice counts once.
-    all.sort_by_key(|l| l.0);
-    all.dedup_by_key(|l| l.0);
+    all.sort_by_key(|l| l.id);
+    all.dedup_by_key(|l| l.id);
 
-    // Erasure: the named leaves of the same entity, unless they erase something themselves.
-    let erasures = |ops: &[Op]| ops.iter().any(|op| matches!(op, Op::Erase { .. }));
-    let mut named: BTreeSet<(EntityId, LeafId)> = BTreeSet::new();
-    for (_, _, entity, ops) in &all {
-        for op in *ops {
+    // Erasure: the named leaves of the same entity, unless they erase something themselves. Guests erase nothing.
+    let erases =
+        |l: &There<'_>| !l.by.guest && l.ops.iter().any(|op| matches!(op, Op::Erase { .. }));
+    let mut erased: BTreeSet<(EntityId, LeafId)> = BTreeSet::new();
+    for l in all.iter().filter(|l| !l.by.guest) {
+        for op in l.ops {
             if let Op::Erase { leaves } = op {
-                named.extend(leaves.iter().map(|l| (*entity, *l)));
+                erased.extend(leaves.iter().map(|id| (l.entity, *id)));
             }
         }
     }
     let mut out = Expected::default();
-    all.retain(|(id, _, entity, ops)| {
-        let gone = named.contains(&(*entity, *id)) && !erasures(ops);
+    all.retain(|l| {
+        let gone = erased.contains(&(l.entity, l.id)) && !erases(l);
         if gone {
-            out.erased.insert(*id);
+            out.erased.insert(l.id);
         }
         !gone
     });
 
-    // Operations by what they are about, in order of (clock, commit, leaf, operation).
-    all.sort_by_key(|l| (l.1, l.0));
-    let mut cells: BTreeMap<Cell, Vec<(OpId, &Op)>> = BTreeMap::new();
-    for (leaf, _, entity, ops) in all {
-        for (i, op) in ops.iter().enumerate() {
-            let id = OpId(leaf.0, leaf.1, i as u32);
-            out.history
-                .entry(entity)
-                .or_default()
-                .push((id, op.clone()));
-            if let (Some(attribute), false) = (op.attribute(), matches!(op, Op::Text { .. })) {
-                cells
-                    .entry((entity, attribute.to_string()))
-                    .or_default()
-                    .push((id, op));
+    // Withdrawal, by leaves that are there: what the named leaves of the same entity say and quote has no effect.
+    let mut withdrawn: BTreeSet<(EntityId, LeafId)> = BTreeSet::new();
+    for l in all.iter().filter(|l| !l.by.guest) {
+        for op in l.ops {
+            if let Op::Withdraw { leaves } = op {
+                withdrawn.extend(leaves.iter().map(|id| (l.entity, *id)));
             }
         }
+    }
+
+    // Every operation that is said or quoted, with its own id and clock. Of several that have one id a quote counts, the one
+    // that was made last; guests quote nothing.
+    let mut cells: BTreeMap<Cell, Vec<Word<'_>>> = BTreeMap::new();
+    for l in &all {
+        let mut count = 0;
+        let silent = withdrawn.contains(&(l.entity, l.id));
+        out.withdrawn += usize::from(silent);
+        for (i, op) in l.ops.iter().enumerate() {
+            let words: Vec<Word<'_>> = match op {
+                Op::Quote(q) => q
+                    .ops
+                    .iter()
+                    .enumerate()
+                    .map(|(n, (place, op))| Word {
+                        id: OpId(q.leaf.0, q.leaf.1, *place),
+                        hlc: q.hlc,
+                        author: q.author,
+                        op,
+                        rank: (true, l.by.hlc, l.id, count + n),
+                    })
+                    .collect(),
+                _ => vec![Word {
+                    id: OpId(l.id.0, l.id.1, i as u32),
+                    hlc: l.by.hlc,
+                    author: l.by.device,
+                    op,
+                    rank: (false, l.by.hlc, l.id, i),
+                }],
+            };
+            count += words.len();
+            for word in words {
+                let history = out.history.entry(l.entity).or_default();
+                history.push((word.hlc, word.id, word.op.clone()));
+                let quoted = word.rank.0;
+                let source = (l.entity, LeafId(word.id.0, word.id.1));
+                let void = silent || (quoted && (l.by.guest || erased.contains(&source)));
+                if let (Some(attribute), false, false) = (
+                    word.op.attribute(),
+                    matches!(word.op, Op::Text { .. }),
+                    void,
+                ) {
+                    let cell = (l.entity, attribute.to_string());
+                    cells.entry(cell).or_default().push(word);
+                }
+            }
+        }
+    }
+    let mut said: BTreeMap<Cell, BTreeMap<OpId, By>> = BTreeMap::new();
+    let mut chosen: BTreeMap<Cell, Vec<(OpId, &Op)>> = BTreeMap::new();
+    for (cell, mut words) in cells {
+        words.sort_by_key(|w| (w.id, std::cmp::Reverse(w.rank)));
+        words.dedup_by_key(|w| w.id);
+        words.sort_by_key(|w| (w.hlc, w.id));
+        for w in &words {
+            out.quoted += usize::from(w.rank.0);
+            let of = said.entry(cell.clone()).or_default();
+            of.insert(w.id, (w.author, w.hlc, w.rank.0));
+        }
+        chosen.insert(cell, words.into_iter().map(|w| (w.id, w.op)).collect());
+    }
+    let cells = chosen;
+    for history in out.history.values_mut() {
+        history.sort_by_key(|h| (h.0, h.1, codec::encode(&h.2).unwrap()));
     }
     for (cell, ops) in cells {
         let dead: BTreeSet<OpId> = ops
@@ -125,7 +218,9 @@ pub fn expected(commits: &[Known]) -> Expected {
         }
         yields.sort();
         for (_, value, id) in yields {
-            out.facts.insert((cell.0, cell.1.clone(), value), id);
+            let fact = (cell.0, cell.1.clone(), value);
+            out.by.insert(fact.clone(), said[&cell][&id]);
+            out.facts.insert(fact, id);
         }
         out.mixed += usize::from(kinds.len() > 1);
         if assertions.len() > 1 {

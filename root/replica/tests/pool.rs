@@ -8,7 +8,7 @@ use crate::{
 use rhizome_ipld::{PublicKey, codec};
 use rhizome_replica::{Edit, Record};
 use rhizome_storage::conformance::Random;
-use rhizome_tuple::{Commit, CommitId, EntityId, LeafId, ListOp, Op, OpId, Value};
+use rhizome_tuple::{Commit, CommitId, EntityId, Hlc, LeafId, ListOp, Op, OpId, Quote, Value};
 
 pub const ATTRIBUTES: [&str; 4] = ["name", "tag", "count", "list"];
 pub const FORGERS: u8 = 4;
@@ -114,7 +114,8 @@ impl Pool {
             [0, 5, 2, 4][which]
         };
         let kind = if self.r.one_in(5) { 1 } else { kind };
-        match if self.r.one_in(20) { 6 } else { kind } {
+        let rare = [6, 6, 8, 8, 8, 9][self.r.below(6)];
+        match if self.r.one_in(10) { rare } else { kind } {
             0 => Op::Assert {
                 attribute,
                 value: value(&mut self.r),
@@ -145,7 +146,9 @@ impl Pool {
                 attribute,
                 value: value(&mut self.r),
             },
-            6 => {
+            8 => self.quote(entity),
+            6 | 9 => {
+                let withdraw = self.r.one_in(2);
                 let mut leaves = Vec::new();
                 for _ in 0..=self.r.below(2) {
                     let own: Vec<LeafId> = self
@@ -163,12 +166,74 @@ impl Pool {
                         _ => {}
                     }
                 }
-                Op::Erase { leaves }
+                if withdraw {
+                    Op::Withdraw { leaves }
+                } else {
+                    Op::Erase { leaves }
+                }
             }
             _ => Op::Create {
                 nonce: self.r.bytes(4),
             },
         }
+    }
+
+    /// Says again what somebody said, wholly or in part; sometimes what nobody said.
+    fn quote(&mut self, entity: &EntityId) -> Op {
+        let plain = |op: &Op| {
+            !matches!(
+                op,
+                Op::Erase { .. } | Op::Text { .. } | Op::Quote(_) | Op::Withdraw { .. }
+            )
+        };
+        let near: Vec<(LeafId, PublicKey, Hlc, Vec<Op>)> = self
+            .commits
+            .iter()
+            .flat_map(|c| {
+                let leaves = (0..).zip(&c.known.leaves);
+                leaves.filter_map(|(i, leaf)| {
+                    let (_, ops) = leaf.as_ref().filter(|leaf| leaf.0 == *entity)?;
+                    Some((LeafId(c.known.id, i), c.device, c.known.hlc, ops.clone()))
+                })
+            })
+            .collect();
+        let mut quote = if near.is_empty() || self.r.one_in(4) {
+            let foreign = CommitId([20 + self.r.below(3) as u8; 32]);
+            Quote {
+                leaf: LeafId(foreign, self.r.below(2) as u32),
+                author: author(20).key.public(),
+                hlc: Hlc(self.clock),
+                ops: vec![(0, Op::assert(attr(ATTRIBUTES[0]), value(&mut self.r)))],
+            }
+        } else {
+            let (leaf, author, hlc, ops) = near[self.r.below(near.len())].clone();
+            let of = (0..).zip(ops).filter(|(_, op)| plain(op));
+            let ops = of.filter(|_| !self.r.one_in(4)).collect();
+            Quote {
+                leaf,
+                author,
+                hlc,
+                ops,
+            }
+        };
+        if self.r.one_in(8) {
+            quote.hlc = Hlc(self.clock + ((self.r.below(3) as u64) << 16));
+        }
+        if quote.ops.is_empty() || self.r.one_in(8) {
+            let add = Op::Add {
+                attribute: attr(ATTRIBUTES[2]),
+                n: 5,
+            };
+            let place = quote.ops.last().map_or(0, |last| last.0 + 1);
+            quote.ops.push((place, add));
+        }
+        for (_, op) in &quote.ops {
+            if let Some(a) = op.attribute() {
+                let id = OpId(quote.leaf.0, quote.leaf.1, quote.ops[0].0);
+                self.ops.push((id, *entity, a.to_string()));
+            }
+        }
+        Op::Quote(quote)
     }
 
     fn garbage(&mut self, entity: &EntityId) -> Vec<u8> {
@@ -177,7 +242,9 @@ impl Pool {
             Vec::new(),
             self.r.bytes(20),
             codec::encode(&[0u8; 0]).unwrap(),
+            codec::encode(&[(11, "name", 7)]).unwrap(),
             codec::encode(&[(8, "name", 7)]).unwrap(),
+            codec::encode(&[(8, [0u8; 0])]).unwrap(),
             codec::encode(&[(0, "white space", 7, [0u8; 0])]).unwrap(),
             codec::encode(&[(0, "name", 7)]).unwrap(),
             codec::encode(&[(0, "name", 7, [0u8; 0], 1)]).unwrap(),

@@ -15,7 +15,7 @@ use std::{
 };
 
 fn all() -> Authors {
-    authors().into()
+    authors()
 }
 
 fn without(n: u8, seals: Vec<Seal>) -> Authors {

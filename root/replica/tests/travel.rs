@@ -147,7 +147,7 @@ fn void_commits_are_marked_as_such() {
     replica
         .receive_each(vec![two.record, one.record.clone()])
         .unwrap();
-    let mut sealed: rhizome_replica::Authors = authors().into();
+    let mut sealed = authors();
     let seal = vec![(0, one.id)];
     sealed.insert(author(1).key.public(), Standing::sealed("app", vec![seal]));
     replica.set_authors(sealed).unwrap();

@@ -1,7 +1,7 @@
 //! Replicas and authors for tests.
 
 use rhizome_ipld::{PublicKey, SigningKey};
-use rhizome_replica::{Author, Edit, Epochs, Replica, Snapshot, Written};
+use rhizome_replica::{Author, Authors, Edit, Epochs, Replica, Snapshot, Standing, Written};
 use rhizome_storage::{Durability, Kv, MemoryKv};
 use rhizome_tuple::{Attribute, EntityId, EpochSecret, Value};
 use std::{cell::Cell, collections::BTreeMap, sync::Arc};
@@ -14,10 +14,21 @@ pub fn author(n: u8) -> Author {
     }
 }
 
-pub fn authors() -> BTreeMap<PublicKey, String> {
+/// The author who is a guest.
+pub const GUEST: u8 = 4;
+
+pub fn authors() -> Authors {
+    let standing = |n| match Standing::active(format!("app-{n}")) {
+        standing if n == GUEST => standing.as_guest(),
+        standing => standing,
+    };
     (1..=8)
-        .map(|n| (author(n).key.public(), format!("app-{n}")))
+        .map(|n| (author(n).key.public(), standing(n)))
         .collect()
+}
+
+pub fn is_guest(key: &PublicKey) -> bool {
+    *key == author(GUEST).key.public()
 }
 
 pub fn epoch() -> EpochSecret {

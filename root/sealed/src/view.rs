@@ -33,6 +33,7 @@ fn standing(key: &PublicKey, writer: &Writer) -> Standing {
     Standing {
         name: writer.name.clone(),
         terms: writer.terms.iter().map(seals).collect(),
+        guest: writer.guest,
     }
 }
 
@@ -59,7 +60,20 @@ impl View {
         let policies = now.policies.iter().flat_map(|p| &p.keys);
         Self {
             devices: now.devices.iter().map(|a| a.device.key).collect(),
-            authors: authors(set),
+            // whose words are weighed is nothing to who cannot read them
+            authors: authors(set)
+                .iter()
+                .map(|(key, standing)| {
+                    let guest = false;
+                    (
+                        *key,
+                        Standing {
+                            guest,
+                            ..standing.clone()
+                        },
+                    )
+                })
+                .collect(),
             policies: policies.map(|key| key.into_array()).collect(),
         }
     }
@@ -87,7 +101,10 @@ impl View {
             devices: devices.into_iter().collect(),
             authors: authors
                 .into_iter()
-                .map(|(key, name, terms)| (key, Standing { name, terms }))
+                .map(|(key, name, terms)| {
+                    let guest = false;
+                    (key, Standing { name, terms, guest })
+                })
                 .collect(),
             policies: policies.into_iter().map(ByteArray::into_array).collect(),
         })

@@ -58,6 +58,8 @@ pub struct Writer {
     pub name: String,
     /// The device that enrolled it.
     pub device: PublicKey,
+    /// Whether that device is a guest: none of its memberships with which it enrolled this key is anything else.
+    pub guest: bool,
     /// For each enrolment that counts at all, the seals it is limited by; none of them: no limit.
     pub terms: Vec<Vec<Arc<[SealedHead]>>>,
 }
@@ -217,8 +219,10 @@ impl Certificates {
             let writer = out.entry(enrol.process).or_insert_with(|| Writer {
                 name: enrol.name.clone().unwrap_or_default(),
                 device: enrol.device,
+                guest: true,
                 terms: Vec::new(),
             });
+            writer.guest &= self.is_guest(enrol);
             match standing {
                 Standing::Whole => {
                     // of several certificates the one that lets it write says its name
@@ -231,6 +235,17 @@ impl Certificates {
             }
         }
         out
+    }
+
+    /// Whether the membership that enrolled a key is a guest's.
+    fn is_guest(&self, enrol: &Enrol) -> bool {
+        let Some(by) = enrol.incarnation() else {
+            return false;
+        };
+        let listed = self.log.operation(&by.add);
+        let devices = listed.map_or(&[][..], |operation| operation.action().devices());
+        let own = devices.iter().find(|device| device.key == by.key);
+        own.is_some_and(|device| device.role == Role::Guest)
     }
 
     /// The enrolments.

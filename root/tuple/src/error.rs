@@ -26,6 +26,11 @@ pub enum TupleError {
         "the operations on one entity are too many or too large for one leaf (at most {MAX_OPS_PER_LEAF} operations): split them over several commits"
     )]
     LeafTooLarge,
+    /// A quote of nothing, of operations out of order, or of one that is no statement about the entity.
+    #[error(
+        "a quote holds other operations than those that say something of an entity, each once and in order"
+    )]
+    Quote,
     /// A leaf without operations says nothing.
     #[error("a leaf needs at least one operation")]
     EmptyLeaf,

@@ -1,5 +1,5 @@
 use crate::{
-    EntityId, Op, TupleError,
+    EntityId, Op, Quote, TupleError,
     limits::{MAX_LEAF_LEN, MAX_OPS_PER_LEAF},
 };
 use rhizome_ipld::codec;
@@ -25,7 +25,7 @@ impl Leaf {
         if ops.is_empty() {
             return Err(TupleError::EmptyLeaf);
         }
-        if ops.len() > MAX_OPS_PER_LEAF {
+        if flat(ops).nth(MAX_OPS_PER_LEAF).is_some() {
             return Err(TupleError::LeafTooLarge);
         }
         ops.iter().try_for_each(Op::check)?;
@@ -47,10 +47,24 @@ impl Leaf {
         if ops.is_empty() {
             return Err(TupleError::EmptyLeaf);
         }
-        if ops.len() > MAX_OPS_PER_LEAF {
+        if flat(&ops).nth(MAX_OPS_PER_LEAF).is_some() {
             return Err(TupleError::LeafTooLarge);
         }
         ops.iter().try_for_each(Op::check)?;
         Ok(ops)
     }
+}
+
+/// The operations of a leaf one by one, those that it quotes each by itself: with the quote, and the place in the quoted leaf or in
+/// this one.
+pub fn flat(ops: &[Op]) -> impl Iterator<Item = (Option<&Quote>, u32, &Op)> {
+    (0u32..).zip(ops).flat_map(|(place, op)| {
+        let (quote, quoted) = match op {
+            Op::Quote(quote) => (Some(quote), &quote.ops[..]),
+            _ => (None, &[][..]),
+        };
+        let own = quote.is_none().then_some((None, place, op));
+        own.into_iter()
+            .chain(quoted.iter().map(move |(place, op)| (quote, *place, op)))
+    })
 }

@@ -1,6 +1,6 @@
 use crate::{
-    Attribute, CommitId, TupleError, Value,
-    limits::{MAX_POSITION_LEN, MAX_SUPERSEDES},
+    Attribute, CommitId, Quote, TupleError, Value,
+    limits::{MAX_POSITION_LEN, MAX_SUPERSEDES, MAX_VALUE_LEN},
 };
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -84,6 +84,18 @@ pub enum Op {
         /// The nonce given to [`crate::EntityId::derive`].
         nonce: Vec<u8>,
     },
+    /// Says again what another commit said, by somebody who answers for it.
+    Quote(Quote),
+    /// Takes away the effect of earlier leaves of this entity, quotes in them included; their bytes stay.
+    Withdraw {
+        /// The leaves.
+        leaves: Vec<LeafId>,
+    },
+    /// For the programs that keep the pod, not for its owner: no tuple comes of it.
+    Note {
+        /// At most 1 MiB.
+        payload: Vec<u8>,
+    },
 }
 
 impl Op {
@@ -105,7 +117,11 @@ impl Op {
             | Self::Text { attribute, .. }
             | Self::Insert { attribute, .. }
             | Self::List(ListOp { attribute, .. }) => Some(attribute),
-            Self::Erase { .. } | Self::Create { .. } => None,
+            Self::Erase { .. }
+            | Self::Create { .. }
+            | Self::Quote(_)
+            | Self::Withdraw { .. }
+            | Self::Note { .. } => None,
         }
     }
 
@@ -130,7 +146,11 @@ impl Op {
                 Err(TupleError::LeafTooLarge)
             }
             Self::List(l) => l.value.check(),
-            Self::Erase { leaves } if leaves.len() > MAX_SUPERSEDES => {
+            Self::Erase { leaves } | Self::Withdraw { leaves } if leaves.len() > MAX_SUPERSEDES => {
+                Err(TupleError::LeafTooLarge)
+            }
+            Self::Quote(quote) => quote.check(),
+            Self::Note { payload } if payload.len() > MAX_VALUE_LEN => {
                 Err(TupleError::LeafTooLarge)
             }
             Self::Create { nonce } if nonce.len() > 64 => Err(TupleError::LeafTooLarge),
@@ -175,6 +195,9 @@ impl Serialize for Op {
             Self::Insert { attribute, value } => tuple!(3, &5u8, attribute, value),
             Self::Erase { leaves } => tuple!(2, &6u8, leaves),
             Self::Create { nonce } => tuple!(2, &7u8, serde_bytes::Bytes::new(nonce)),
+            Self::Quote(quote) => quote.serialize(s),
+            Self::Withdraw { leaves } => tuple!(2, &9u8, leaves),
+            Self::Note { payload } => tuple!(2, &10u8, serde_bytes::Bytes::new(payload)),
         }
     }
 }
@@ -228,6 +251,18 @@ impl<'de> Deserialize<'de> for Op {
                     },
                     7 => Op::Create {
                         nonce: bytes(next(&mut s)?),
+                    },
+                    8 => Op::Quote(Quote {
+                        leaf: LeafId(next(&mut s)?, next(&mut s)?),
+                        author: next(&mut s)?,
+                        hlc: next(&mut s)?,
+                        ops: next(&mut s)?,
+                    }),
+                    9 => Op::Withdraw {
+                        leaves: next(&mut s)?,
+                    },
+                    10 => Op::Note {
+                        payload: bytes(next(&mut s)?),
                     },
                     k => {
                         return Err(A::Error::custom(format_args!(

@@ -1,11 +1,14 @@
 //! What must hold for every input.
 
-use proptest::{collection::vec, prelude::*};
+use proptest::{
+    collection::{btree_map, vec},
+    prelude::*,
+};
 use rhizome_ipld::{SigningKey, cid_raw_blake3, codec};
 use rhizome_tuple::{
     Attribute, Commit, CommitId, EntityId, EpochSecret, Hlc, Leaf, LeafAddress, LeafId, ListOp,
     MAX_ATTRIBUTE_LEN, MAX_LEAF_LEN, MAX_OPS_PER_LEAF, MAX_SUPERSEDES, MAX_VALUE_LEN, MerkleProof,
-    Op, OpId, SealedLeaf, TupleError, Value, leaf_hash, merkle_root,
+    Op, OpId, Quote, SealedLeaf, TupleError, Value, leaf_hash, merkle_root,
 };
 
 fn entity() -> impl Strategy<Value = EntityId> {
@@ -34,7 +37,7 @@ fn supersedes() -> impl Strategy<Value = Vec<OpId>> {
     vec(id, 0..4)
 }
 
-fn op() -> impl Strategy<Value = Op> {
+fn statement() -> impl Strategy<Value = Op> {
     prop_oneof![
         (attribute(), value(), supersedes()).prop_map(|(attribute, value, supersedes)| {
             Op::Assert {
@@ -63,6 +66,34 @@ fn op() -> impl Strategy<Value = Op> {
             leaves: l.into_iter().map(|(c, i)| LeafId(CommitId(c), i)).collect()
         }),
         vec(any::<u8>(), 0..=64).prop_map(|nonce| Op::Create { nonce }),
+    ]
+}
+
+fn leaf_id() -> impl Strategy<Value = LeafId> {
+    any::<([u8; 32], u32)>().prop_map(|(c, i)| LeafId(CommitId(c), i))
+}
+
+/// All kinds.
+fn op() -> impl Strategy<Value = Op> {
+    let quotable = statement().prop_filter("is quoted", |op| {
+        !matches!(op, Op::Erase { .. } | Op::Text { .. })
+    });
+    let quote = (
+        leaf_id(),
+        any::<[u8; 32]>(),
+        any::<u64>(),
+        btree_map(0u32..65_536, quotable, 1..4),
+    );
+    prop_oneof![
+        6 => statement(),
+        1 => vec(leaf_id(), 0..4).prop_map(|leaves| Op::Withdraw { leaves }),
+        1 => vec(any::<u8>(), 0..40).prop_map(|payload| Op::Note { payload }),
+        1 => quote.prop_map(|(leaf, key, hlc, ops)| Op::Quote(Quote {
+            leaf,
+            author: SigningKey::from_seed(key).public(),
+            hlc: Hlc(hlc),
+            ops: ops.into_iter().collect(),
+        })),
     ]
 }
 
@@ -260,6 +291,20 @@ fn limits_hold_on_both_sides() {
         })
     };
     let create = |n: usize| Op::Create { nonce: vec![0; n] };
+    let withdraw = |n: usize| Op::Withdraw {
+        leaves: vec![LeafId(CommitId([0; 32]), 0); n],
+    };
+    let note = |n: usize| Op::Note {
+        payload: vec![0; n],
+    };
+    let quote = |ops: &[(u32, Op)]| {
+        Op::Quote(Quote {
+            leaf: LeafId(CommitId([1; 32]), 2),
+            author: SigningKey::from_seed([3; 32]).public(),
+            hlc: Hlc(4),
+            ops: ops.to_vec(),
+        })
+    };
     for (good, bad) in [
         (text(MAX_VALUE_LEN), text(MAX_VALUE_LEN + 1)),
         (retract(MAX_SUPERSEDES), retract(MAX_SUPERSEDES + 1)),
@@ -267,6 +312,25 @@ fn limits_hold_on_both_sides() {
         (position(1024), position(1025)),
         (position(1), position(0)),
         (create(64), create(65)),
+        (withdraw(MAX_SUPERSEDES), withdraw(MAX_SUPERSEDES + 1)),
+        (note(MAX_VALUE_LEN), note(MAX_VALUE_LEN + 1)),
+        (quote(&[(0, create(0))]), quote(&[])),
+        (quote(&[(65_535, create(0))]), quote(&[(65_536, create(0))])),
+        (
+            quote(&[(3, create(1)), (4, create(1))]),
+            quote(&[(4, create(1)), (3, create(1))]),
+        ),
+        (
+            quote(&[(3, create(1)), (4, create(1))]),
+            quote(&[(4, create(1)), (4, create(1))]),
+        ),
+        (quote(&[(0, retract(1))]), quote(&[(0, erase(1))])),
+        (quote(&[(0, text(1))]), quote(&[(0, withdraw(1))])),
+        (
+            quote(&[(0, create(0))]),
+            quote(&[(0, quote(&[(0, create(0))]))]),
+        ),
+        (quote(&[(0, create(64))]), quote(&[(0, create(65))])),
     ] {
         let bytes = Leaf::encode(std::slice::from_ref(&good)).unwrap();
         assert_eq!(Leaf::decode(&bytes).unwrap(), [good]);

@@ -3,7 +3,7 @@
 use rhizome_ipld::{Cid, PublicKey, Signed, SigningKey, cid_from_bytes, codec};
 use rhizome_tuple::{
     Attribute, Commit, CommitId, EntityId, EpochSecret, Head, Hlc, Leaf, LeafAddress, LeafId,
-    ListOp, MerkleProof, Op, OpId, SealedLeaf, Value, leaf_hash, merkle_root,
+    ListOp, MerkleProof, Op, OpId, Quote, SealedLeaf, Value, leaf_hash, merkle_root,
 };
 use serde_json::Value as Json;
 
@@ -98,6 +98,24 @@ fn op(j: &Json) -> Op {
         "create" => Op::Create {
             nonce: hex(&j["nonce"]),
         },
+        "note" => Op::Note {
+            payload: hex(&j["payload"]),
+        },
+        "withdraw" => {
+            let id = |i: &Json| LeafId(CommitId(array(&i[0])), index(&i[1]));
+            Op::Withdraw {
+                leaves: list(&j["leaves"]).iter().map(id).collect(),
+            }
+        }
+        "quote" => Op::Quote(Quote {
+            leaf: LeafId(CommitId(array(&j["leaf"][0])), index(&j["leaf"][1])),
+            author: PublicKey::from_bytes(&hex(&j["author"])).unwrap(),
+            hlc: Hlc(number(&j["hlc"])),
+            ops: list(&j["ops"])
+                .iter()
+                .map(|one| (index(&one[0]), op(&one[1])))
+                .collect(),
+        }),
         other => panic!("{other}"),
     }
 }

@@ -4,11 +4,11 @@ use super::{Changes, Incoming, Opened, Outcome, effect, facts::FactChanges, sett
 use crate::{
     Aid, Eid, Fact, ReplicaError, Word,
     log::Log,
-    state::{Kind, Place, State},
+    state::{Kind, Meta, Place, State},
 };
-use rhizome_tuple::{CommitId, EntityId, Hlc, LeafId, ListOp, Op, OpId};
+use rhizome_tuple::{CommitId, EntityId, Hlc, LeafId, ListOp, Op, OpId, flat};
 use rustc_hash::{FxHashMap, FxHashSet};
-use std::borrow::Cow;
+use std::{borrow::Cow, cmp::Reverse};
 
 /// What decides between concurrent operations: (clock, commit, leaf, operation).
 pub(super) fn rank(state: &State, place: Place) -> Option<(Hlc, CommitId, u32, u32)> {
@@ -45,23 +45,18 @@ impl Reader<'_> {
             None => self.log.leaf(number, index)?.map(Cow::Owned),
         };
         let Some(leaf) = leaf else { return Ok(None) };
-        if !state.erased.is_empty() && !leaf.1.iter().any(|o| matches!(o, Op::Erase { .. })) {
-            let id = state
-                .meta(number)
-                .ok_or(ReplicaError::Corrupt(
-                    "a commit is not in the table of commits",
-                ))?
-                .id;
-            if state
-                .erased
-                .contains(State::erasure_key(&leaf.0, &id, index))
-            {
+        if !state.erased.is_empty() {
+            let meta = state.meta(number).ok_or(LOST)?;
+            let erased = State::leaf_key(&leaf.0, &meta.id, index);
+            if state.erased.contains(erased) && !state.erases(&meta, &leaf.1) {
                 return Ok(None);
             }
         }
         Ok(Some(leaf))
     }
 }
+
+const LOST: ReplicaError = ReplicaError::Corrupt("a commit is not in the table of commits");
 
 /// An operation on one (entity, attribute) as the recomputation and its readers see it.
 #[derive(Clone, Debug)]
@@ -74,73 +69,135 @@ pub(crate) struct Recorded {
     pub live: bool,
 }
 
-/// All operations on (entity, attribute), in order of (clock, id). The flag tells whether one of them supersedes something unknown.
-pub(crate) fn recorded(
+/// What was said of an entity in a leaf that has effect.
+pub(crate) struct Heard {
+    pub number: u32,
+    pub index: u32,
+    pub meta: Meta,
+    pub guest: bool,
+    pub ops: Vec<Op>,
+}
+
+/// The leaves about an entity that have effect, in order of arrival.
+pub(crate) fn heard(
     state: &State,
     reader: &Reader<'_>,
     e: Eid,
-    name: &str,
-) -> Result<(Vec<Recorded>, bool), ReplicaError> {
-    let mut all = Vec::new();
+) -> Result<Vec<Heard>, ReplicaError> {
+    let mut out = Vec::new();
     for (number, index) in state.leaves_of(e).collect::<Vec<_>>() {
         let Some(leaf) = reader.leaf(state, number, index)? else {
             continue;
         };
-        let meta = state.meta(number).ok_or(ReplicaError::Corrupt(
-            "a commit is not in the table of commits",
-        ))?;
-        for (i, op) in leaf.1.iter().enumerate() {
-            if let (Some((kind, _, _)), Some(a)) = (effect(op), op.attribute())
-                && a.as_str() == name
-            {
-                let place = Place::new(kind, number, index, i as u32);
-                let id = OpId(meta.id, index, i as u32);
-                all.push(Recorded {
-                    id,
-                    hlc: meta.hlc,
-                    place,
-                    op: op.clone(),
-                    live: true,
-                });
-            }
+        let meta = state.meta(number).ok_or(LOST)?;
+        if !state.is_withdrawn(&leaf.0, &meta.id, index) {
+            out.push(Heard {
+                number,
+                index,
+                guest: state.is_guests(&meta),
+                meta,
+                ops: leaf.into_owned().1,
+            });
         }
     }
+    Ok(out)
+}
+
+/// All operations on (entity, attribute), or on all of its attributes, in order of (clock, id). The flag tells whether one of them is
+/// quoted or supersedes something unknown.
+pub(crate) fn recorded(
+    state: &State,
+    reader: &Reader<'_>,
+    e: Eid,
+    name: Option<&str>,
+) -> Result<(Vec<Recorded>, bool), ReplicaError> {
+    let id = state.entity_id(e).ok_or(LOST)?;
+    let mut all: Vec<Recorded> = Vec::new();
+    let mut quoted = false;
+    for Heard {
+        number,
+        index,
+        meta,
+        guest,
+        ops,
+    } in heard(state, reader, e)?
+    {
+        for (i, (quote, own, op)) in flat(&ops).enumerate() {
+            let (Some((kind, _, _)), Some(a)) = (effect(op), op.attribute()) else {
+                continue;
+            };
+            if name.is_some_and(|name| a.as_str() != name) {
+                continue;
+            }
+            let (id, hlc, place) = match quote {
+                None => {
+                    let place = Place::new(kind, number, index, own);
+                    (OpId(meta.id, index, own), meta.hlc, place)
+                }
+                Some(_) if guest => continue,
+                Some(quote) => {
+                    let LeafId(commit, at) = quote.leaf;
+                    if state.erased.contains(State::leaf_key(&id, &commit, at)) {
+                        continue;
+                    }
+                    quoted = true;
+                    let place = Place::new(kind, number, index, i as u32).quoted();
+                    (OpId(commit, at, own), quote.hlc, place)
+                }
+            };
+            all.push(Recorded {
+                id,
+                hlc,
+                place,
+                op: op.clone(),
+                live: true,
+            });
+        }
+    }
+    if quoted {
+        // what came by itself and was quoted as well, perhaps often, counts once, as it was quoted last
+        all.sort_by_key(|r| Reverse((r.id, r.place.is_quoted(), rank(state, r.place))));
+        all.dedup_by_key(|r| r.id);
+    }
     all.sort_by_key(|r| (r.hlc, r.id));
-    let ids: FxHashSet<OpId> = all.iter().map(|r| r.id).collect();
-    let dead: FxHashSet<OpId> = all
+    // of one attribute alone they need not be told apart
+    let cell = |op: &Op| {
+        let attribute = op.attribute().filter(|_| name.is_none());
+        attribute.map(|a| a.as_str().to_owned())
+    };
+    let dead: FxHashSet<(Option<String>, OpId)> = all
         .iter()
-        .flat_map(|r| r.op.supersedes())
-        .copied()
+        .flat_map(|r| r.op.supersedes().iter().map(|id| (cell(&r.op), *id)))
         .collect();
-    let waiting = dead.iter().any(|d| !ids.contains(d));
+    let there: FxHashSet<_> = all.iter().map(|r| (cell(&r.op), r.id)).collect();
+    // nor do the facts alone decide about what is quoted
+    let waiting = quoted || dead.iter().any(|d| !there.contains(d));
     for r in &mut all {
-        r.live = !dead.contains(&r.id);
+        r.live = !dead.contains(&(cell(&r.op), r.id));
     }
     Ok((all, waiting))
 }
 
 /// The facts that live operations (in order of rank) make, and whether they show all of them.
 pub(super) fn facts_of(state: &State, all: &[Recorded]) -> (FxHashMap<Word, Place>, bool) {
-    let mut facts: FxHashMap<Word, Place> = FxHashMap::default();
+    let mut facts: FxHashMap<Word, (usize, Place)> = FxHashMap::default();
     let (mut winner, mut sum, mut shown, mut live) = (None, None, 0, 0);
     let mut kinds = 0u32;
-    for r in all.iter().filter(|r| r.live) {
+    for (rank, r) in all.iter().enumerate().filter(|(_, r)| r.live) {
         kinds |= 1 << r.place.kind() & !(1 << Kind::Retract as u8);
         match &r.op {
             Op::Assert { value, .. } => {
-                winner = state.word(value).map(|w| (w, r.place));
+                winner = state.word(value).map(|w| (w, (rank, r.place)));
                 live += 1;
             }
             Op::Add { n, .. } => {
-                sum = Some((
-                    sum.map_or(0i64, |s: (i64, Place)| s.0).wrapping_add(*n),
-                    r.place,
-                ));
+                let before = sum.map_or(0i64, |s: (i64, _)| s.0);
+                sum = Some((before.wrapping_add(*n), (rank, r.place)));
             }
             Op::Insert { value, .. } | Op::List(ListOp { value, .. }) => {
                 // ascending rank: the greatest stays
                 if let Some(w) = state.word(value) {
-                    facts.insert(w, r.place);
+                    facts.insert(w, (rank, r.place));
                 }
                 live += 1;
             }
@@ -152,15 +209,13 @@ pub(super) fn facts_of(state: &State, all: &[Recorded]) -> (FxHashMap<Word, Plac
     let others = winner
         .into_iter()
         .chain(sum.map(|(n, p)| (Word::integer(n), p)));
-    for (w, p) in others {
-        let stronger = facts
-            .get(&w)
-            .is_none_or(|q| rank(state, *q) < rank(state, p));
-        if stronger {
-            facts.insert(w, p);
+    for (w, at) in others {
+        if facts.get(&w).is_none_or(|other| other.0 < at.0) {
+            facts.insert(w, at);
         }
     }
-    (facts, simple)
+    let places = facts.into_iter().map(|(w, (_, place))| (w, place));
+    (places.collect(), simple)
 }
 
 /// The long way: from every operation on (entity, attribute).
@@ -178,7 +233,7 @@ pub(super) fn long(
         .get(a.0 as usize)
         .cloned()
         .ok_or(ReplicaError::Corrupt("an attribute has no name"))?;
-    let (all, waiting) = recorded(state, reader, e, &name)?;
+    let (all, waiting) = recorded(state, reader, e, Some(&name))?;
     let (mut facts, simple) = facts_of(state, &all);
     for (v, before) in state.facts(e, a) {
         match facts.remove(&v) {
@@ -208,33 +263,64 @@ pub(super) fn erase(
     outcome: &mut Outcome,
 ) -> Result<(), ReplicaError> {
     let mut keys: Changes = Vec::new();
-    for leaf in leaves {
-        keys.push((State::erasure_key(entity, &leaf.0, leaf.1), Some(0)));
+    let named: FxHashSet<LeafId> = leaves.iter().copied().collect();
+    for leaf in &named {
+        keys.push((State::leaf_key(entity, &leaf.0, leaf.1), Some(0)));
         keys.push((State::named_key(&leaf.0, leaf.1), Some(0)));
-        let Some(number) = state.commit_number(&leaf.0) else {
+    }
+    // its own leaves, and those that quote them
+    for (number, index) in state.leaves_of(e).collect::<Vec<_>>() {
+        let Some(content) = reader.leaf(state, number, index)? else {
             continue;
         };
-        let ours = state
-            .history
-            .contains(State::history_key(e, number, leaf.1));
-        let Some(content) = (if ours {
-            reader.leaf(state, number, leaf.1)?
-        } else {
-            None
-        }) else {
-            continue;
-        };
-        if content.1.iter().any(|o| matches!(o, Op::Erase { .. })) {
-            continue;
+        let meta = state.meta(number).ok_or(LOST)?;
+        let erased = named.contains(&LeafId(meta.id, index)) && !state.erases(&meta, &content.1);
+        if erased {
+            outcome.erased.push((number, index));
         }
-        outcome.erased.push((number, leaf.1));
-        for op in &content.1 {
-            if let Some(a) = op.attribute().and_then(|a| state.aid(a.as_str())) {
+        for (quote, _, op) in flat(&content.1) {
+            let quoted = quote.is_some_and(|quote| named.contains(&quote.leaf));
+            if (erased || quoted)
+                && let Some(a) = op.attribute().and_then(|a| state.aid(a.as_str()))
+            {
                 redo.insert((e, a));
             }
         }
     }
     settle(&mut keys);
     state.erased.apply(&keys);
+    Ok(())
+}
+
+/// Leaves of one entity lose their effect: present ones at once, absent ones are remembered.
+pub(super) fn withdraw(
+    state: &mut State,
+    reader: &Reader<'_>,
+    e: Eid,
+    entity: &EntityId,
+    leaves: &[LeafId],
+    redo: &mut FxHashSet<(Eid, Aid)>,
+) -> Result<(), ReplicaError> {
+    let mut keys: Changes = Vec::new();
+    for leaf in leaves {
+        let key = State::leaf_key(entity, &leaf.0, leaf.1);
+        if state.withdrawn.contains(key) {
+            continue;
+        }
+        keys.push((key, Some(0)));
+        let Some(number) = state.commit_number(&leaf.0) else {
+            continue;
+        };
+        let is_here = State::history_key(e, number, leaf.1);
+        if !state.history.contains(is_here) {
+            continue;
+        }
+        if let Some(content) = reader.leaf(state, number, leaf.1)? {
+            let of = flat(&content.1).filter_map(|(_, _, op)| op.attribute());
+            redo.extend(of.filter_map(|a| Some((e, state.aid(a.as_str())?))));
+        }
+    }
+    settle(&mut keys);
+    state.withdrawn.apply(&keys);
     Ok(())
 }

@@ -10,7 +10,7 @@ mod long;
 mod register;
 mod short;
 
-pub(crate) use long::{Reader, Recorded, recorded};
+pub(crate) use long::{Heard, Reader, Recorded, heard, recorded};
 
 use crate::{
     Aid, Eid, Fact, ReplicaError, Word,
@@ -19,7 +19,7 @@ use crate::{
 };
 use facts::FactChanges;
 use intern::Intern;
-use rhizome_tuple::{Commit, CommitId, EntityId, LeafId, ListOp, Op, OpId, Value};
+use rhizome_tuple::{Commit, CommitId, EntityId, LeafId, ListOp, Op, OpId, Value, flat};
 use rustc_hash::FxHashSet;
 use std::sync::Arc;
 
@@ -83,6 +83,7 @@ pub(crate) fn apply(
     let mut redo: FxHashSet<(Eid, Aid)> = FxHashSet::default();
     let mut history: Changes = Vec::new();
     let mut erasures: Vec<(Eid, &EntityId, &[LeafId])> = Vec::new();
+    let mut withdrawals: Vec<(Eid, &EntityId, &[LeafId])> = Vec::new();
     let mut intern = Intern::new(state);
     let any_erased = !intern.state.erased.is_empty();
     for (incoming, number) in batch.iter().zip(&numbers) {
@@ -92,6 +93,7 @@ pub(crate) fn apply(
         for (entity, _) in incoming.leaves.iter().flatten() {
             intern.entity(entity)?;
         }
+        let guest = intern.state.guests.contains(&incoming.header.device);
         for (index, leaf) in incoming.leaves.iter().enumerate() {
             let index = index as u32;
             let Some((entity, leaf_ops)) = leaf else {
@@ -99,27 +101,43 @@ pub(crate) fn apply(
             };
             let e = intern.entity(entity)?;
             history.push((State::history_key(e, number, index), Some(0)));
-            let erases = leaf_ops.iter().any(|o| matches!(o, Op::Erase { .. }));
+            let erases = !guest && leaf_ops.iter().any(|o| matches!(o, Op::Erase { .. }));
             if any_erased
                 && !erases
                 && intern
                     .state
                     .erased
-                    .contains(State::erasure_key(entity, &incoming.id, index))
+                    .contains(State::leaf_key(entity, &incoming.id, index))
             {
                 outcome.erased.push((number, index));
                 // it may have been waited for
-                for op in leaf_ops {
+                for (_, _, op) in flat(leaf_ops) {
                     if let Some(a) = op.attribute() {
                         redo.insert((e, intern.attribute(a.as_str())?));
                     }
                 }
                 continue;
             }
+            let withdrawn = intern.state.is_withdrawn(entity, &incoming.id, index);
             for (i, op) in leaf_ops.iter().enumerate() {
                 let Some((kind, value, n)) = effect(op) else {
-                    if let Op::Erase { leaves } = op {
-                        erasures.push((e, entity, leaves));
+                    match op {
+                        Op::Erase { leaves } if !guest => erasures.push((e, entity, leaves)),
+                        Op::Withdraw { leaves } if !guest => {
+                            withdrawals.push((e, entity, leaves));
+                        }
+                        Op::Quote(quote) if !guest => {
+                            // what is quoted is looked at with all that is there
+                            for (_, op) in quote.ops() {
+                                if let Some((_, value, _)) = effect(op) {
+                                    value.map(|v| intern.word(v)).transpose()?;
+                                }
+                                if let Some(a) = op.attribute() {
+                                    redo.insert((e, intern.attribute(a.as_str())?));
+                                }
+                            }
+                        }
+                        _ => {}
                     }
                     continue;
                 };
@@ -131,6 +149,9 @@ pub(crate) fn apply(
                     Some(v) => intern.word(v)?,
                     None => Word::boolean(false),
                 };
+                if withdrawn {
+                    redo.insert((e, a));
+                }
                 let place = Place::new(kind, number, index, i as u32);
                 ops.push(NewOp {
                     e,
@@ -159,6 +180,9 @@ pub(crate) fn apply(
     };
     for (e, entity, leaves) in erasures {
         long::erase(state, &reader, e, entity, leaves, &mut redo, &mut outcome)?;
+    }
+    for (e, entity, leaves) in withdrawals {
+        long::withdraw(state, &reader, e, entity, leaves, &mut redo)?;
     }
     // stable: operations on one (entity, attribute) stay in order of arrival
     ops.sort_by_key(|o| (o.e, o.a));
@@ -198,6 +222,11 @@ fn effect(op: &Op) -> Option<(Kind, Option<&Value>, i64)> {
         Op::Add { n, .. } => Some((Kind::Add, None, *n)),
         Op::List(ListOp { value, .. }) => Some((Kind::List, Some(value), 0)),
         Op::Insert { value, .. } => Some((Kind::Insert, Some(value), 0)),
-        Op::Text { .. } | Op::Erase { .. } | Op::Create { .. } => None,
+        Op::Text { .. }
+        | Op::Erase { .. }
+        | Op::Create { .. }
+        | Op::Quote(_)
+        | Op::Withdraw { .. }
+        | Op::Note { .. } => None,
     }
 }

@@ -6,6 +6,7 @@
 #   bench  this engine beside SQLite, oxigraph and DataScript            (make bench BENCH="--tuples 100000"), and then
 #   bench-sync         two devices of one pod: first sync, equal pods    (make bench-sync BENCH="--tuples 100000")
 #   bench-replication  beside hypercore, automerge, PouchDB and Yjs      (make bench-replication BENCH="--each 1")
+#   bench-grants       what a change costs with up to 100,000 open grants
 #   fuzz   every fuzz target in turn                                     (make fuzz SECONDS_EACH=600 FILTER=codec)
 #   soak   the random tests at full length, an hour or so
 
@@ -13,7 +14,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help up test lint bench bench-sync bench-replication fuzz soak clean setup-test setup-up fmt clippy unit doc console console-test e2e deny nextest
+.PHONY: help up test lint bench bench-sync bench-replication bench-grants fuzz soak clean setup-test setup-up fmt clippy unit doc console console-test e2e deny nextest
 
 # rustup's proxies look for toolchains under HOME. In a fresh HOME those toolchains still lie beside the proxies.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -97,10 +98,13 @@ bench:
 	scripts/bench $(BENCH)
 	BENCH_FEATURES="--features peers" scripts/bench-sync
 	BENCH_FEATURES="--features peers" scripts/bench-replication
+	BENCH_FEATURES="--features peers" scripts/bench-grants
 bench-sync:
 	scripts/bench-sync $(BENCH)
 bench-replication:
 	scripts/bench-replication $(BENCH)
+bench-grants:
+	scripts/bench-grants $(BENCH)
 soak:
 	scripts/soak
 

@@ -39,6 +39,8 @@ pub enum Error {
     Pod(#[from] rhizome_pod::PodError),
     #[error("{0}")]
     Sync(String),
+    #[error("grants: {0}")]
+    Grants(String),
     #[error("unknown {what} \"{name}\"; known: {known}")]
     Unknown {
         what: &'static str,

@@ -12,6 +12,7 @@ mod digest;
 mod engines;
 mod error;
 mod generate;
+mod grants;
 mod live;
 mod load;
 mod machine;
@@ -69,6 +70,8 @@ enum Command {
     Run(Options),
     /// Two devices of one pod: what a first sync costs, and what it costs that both have the same, or nearly.
     Sync(sync::Options),
+    /// What a change of one entity costs a pod with many open grants.
+    Grants(grants::Options),
     /// Write the synthetic tuples to standard output.
     Generate {
         #[arg(long, default_value_t = 1_000_000)]
@@ -137,6 +140,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(options) => compare(&options),
         Command::Sync(options) => sync::run(&options),
+        Command::Grants(options) => grants::run(&options),
         Command::Device { home } => device::serve(&home),
         Command::Generate { tuples, seed } => generate_to_stdout(tuples, seed),
         Command::Worker {

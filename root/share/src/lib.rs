@@ -2,6 +2,7 @@
 
 mod certificate;
 mod certificates;
+mod classifier;
 mod epoch;
 mod error;
 mod predicate;
@@ -12,6 +13,7 @@ pub use certificates::{
     Added, Certificates, Commitment, Current, Key, MAX_ENROLMENTS, MAX_EPOCH_BYTES,
     MAX_EPOCHS_EACH, Owed, Writer,
 };
+pub use classifier::{Classifier, Touched, Values};
 pub use epoch::{
     Epoch, EpochCertId, MAX_BEFORE, MAX_PAST, MAX_RECOVERY, MAX_WRAPS, Plan, commitment,
 };

@@ -1,7 +1,7 @@
 # The workshop. Each target says what it needs; `make help` lists them.
 #
 #   up     build everything and start a pod with its page on loopback   (make up ARGS="--listen 127.0.0.1:8420")
-#   test   everything that must hold: formatting, lints, unit, doc, console and browser tests
+#   test   everything that must hold: formatting, lints, unit, doc, interop, console and browser tests
 #   lint   formatting, clippy on every feature, and cargo-deny (licences, sources, advisories)
 #   bench  this engine beside SQLite, oxigraph and DataScript            (make bench BENCH="--tuples 100000"), and then
 #   bench-sync         two devices of one pod: first sync, equal pods    (make bench-sync BENCH="--tuples 100000")
@@ -14,7 +14,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help up test lint bench bench-sync bench-replication bench-grants fuzz soak clean setup-test setup-up fmt clippy unit doc console console-test e2e deny nextest
+.PHONY: help up test lint bench bench-sync bench-replication bench-grants fuzz soak clean setup-test setup-up fmt clippy unit doc interop console console-test e2e deny nextest
 
 # rustup's proxies look for toolchains under HOME. In a fresh HOME those toolchains still lie beside the proxies.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -43,7 +43,7 @@ up: setup-up $(web)/dist/index.html
 
 # Clippy and the tests share one profile (dev), so build scripts and macros are built once. The peers of the benchmark
 # (SQLite, oxigraph) are behind a feature and stay out of this; `make lint` and `make bench` build them.
-test: setup-test fmt clippy unit doc console-test e2e
+test: setup-test fmt clippy unit doc interop console-test e2e
 
 setup-test:
 	@$(step) setup scripts/setup test
@@ -66,6 +66,10 @@ unit: nextest $(web)/dist/index.html
 	  else $(step) tests cargo test --workspace --locked --lib --bins --tests --no-fail-fast; fi
 doc: $(web)/dist/index.html
 	@$(step) doctests cargo test --workspace --locked --doc
+
+# Capabilities beside another implementation: each judges what the other mints.
+interop: $(web)/dist/index.html
+	@$(step) "interop with iso-ucan" root/capability/interop/run
 
 console: $(web)/dist/index.html
 $(web)/node_modules/.package-lock.json: $(web)/package-lock.json
@@ -113,4 +117,4 @@ fuzz:
 
 clean:
 	cargo clean
-	rm -rf $(web)/dist $(web)/node_modules bench/js/node_modules bench/replication/node_modules bench/data
+	rm -rf $(web)/dist $(web)/node_modules bench/js/node_modules bench/replication/node_modules root/capability/interop/node_modules bench/data

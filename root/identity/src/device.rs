@@ -10,8 +10,8 @@ use crate::KemKey;
 /// Most devices in one list.
 pub const MAX_DEVICES: usize = 32;
 
-/// What a device may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What a device may do, most first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// May change the identity: add devices, remove junior ones, set services.
@@ -20,6 +20,8 @@ pub enum Role {
     Member,
     /// Somebody else's: may read and write, and what it writes is weighed by those who own the pod.
     Guest,
+    /// Somebody else's: may read, and leave notes.
+    Reader,
 }
 
 /// A device of the identity.

@@ -1,7 +1,7 @@
 //! New commits, own and foreign, on their way into memory.
 
 use crate::{
-    Authors, Change, LeafBytes, Link, Record, Replica, ReplicaError, Snapshot, Written,
+    Authors, Change, LeafBytes, Link, Record, Replica, ReplicaError, Snapshot, Voice, Written,
     apply::{Incoming, Outcome, apply},
     authority::Sealed,
     history::replay,
@@ -78,8 +78,8 @@ impl Replica {
         if reset {
             tail.extend(found);
             let beyond = Arc::clone(&state.beyond);
-            let guests = Arc::clone(&state.guests);
-            state = self.rewritten(state.commits.len(), &state.void, &guests, erased, &mut tail)?;
+            let voices = Arc::clone(&state.voices);
+            state = self.rewritten(state.commits.len(), &state.void, &voices, erased, &mut tail)?;
             state.beyond = beyond;
             writer.checkpointer.stale = true;
             (added, removed, lists) = Default::default();
@@ -159,20 +159,20 @@ impl Replica {
         let now = before.state();
         let sealed = Sealed::read(&authors, now, &self.log, now.commits.len())?;
         let (void, beyond) = (Arc::new(sealed.void()), Arc::new(sealed.beyond()));
-        let guests = Arc::new(authors.guests());
-        // whether a key is a guest's says its first certificate already
-        let heard = |key: &PublicKey| now.devices.contains(key);
-        let mut others = guests.symmetric_difference(&now.guests);
-        let same = void == now.void && !others.any(heard);
+        let voices = Arc::new(authors.voices());
+        // as a rule the first certificate of a key says already what its voice is
+        let other =
+            |key: &PublicKey| voices.get(key).copied().unwrap_or_default() != now.voice_of(key);
+        let same = void == now.void && !now.devices.iter().any(other);
         let same_to_others = beyond == now.beyond;
         let mut state = if same {
             now.clone()
         } else {
             writer.checkpointer.stale = true;
             let mut tail = Tail::new();
-            self.rewritten(now.commits.len(), &void, &guests, Vec::new(), &mut tail)?
+            self.rewritten(now.commits.len(), &void, &voices, Vec::new(), &mut tail)?
         };
-        state.guests = guests;
+        state.voices = voices;
         state.beyond = beyond;
         writer.sealed = Some(sealed);
         self.current.store(Arc::new(Inner {
@@ -208,9 +208,9 @@ impl Replica {
             for ((i, (mine, theirs)), leaf) in places.enumerate().zip(&incoming.leaves) {
                 let forgotten = leaf.as_ref().is_some_and(|(entity, ops)| {
                     let key = State::leaf_key(entity, &incoming.id, i as u32);
-                    let guest = state.guests.contains(&incoming.header.device);
+                    let full = state.voice_of(&incoming.header.device) == Voice::Full;
                     let erases = ops.iter().any(|o| matches!(o, Op::Erase { .. }));
-                    state.erased.contains(key) && (guest || !erases)
+                    state.erased.contains(key) && !(full && erases)
                 });
                 if mine.lacks(theirs) && !forgotten {
                     *mine = theirs.clone();
@@ -229,7 +229,7 @@ impl Replica {
         &self,
         count: u32,
         void: &Arc<BTreeSet<u32>>,
-        guests: &Arc<BTreeSet<PublicKey>>,
+        voices: &Arc<BTreeMap<PublicKey, Voice>>,
         mut erased: Vec<(u32, u32)>,
         tail: &mut Tail,
     ) -> Result<State, ReplicaError> {
@@ -250,7 +250,7 @@ impl Replica {
             let store = Arc::new(BlockStore::new(self.kv()?.clone()));
             let mut state = State::new(store, self.snapshot().state().salt);
             state.void = void.clone();
-            state.guests = guests.clone();
+            state.voices = voices.clone();
             erased = replay(&mut state, &self.log.with(tail), count)?.erased;
             // bytes that were found may turn out to be erased by a commit of this very batch
             if erased.is_empty() {

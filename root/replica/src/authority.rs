@@ -21,6 +21,18 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The heads of one key's chain that a removal accepted: (seq, commit). None: nothing of it counts.
 pub type Seal = Vec<(u64, CommitId)>;
 
+/// Which operations of a key have effect.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum Voice {
+    /// None: it leaves notes.
+    Silent,
+    /// Those that say something: it erases, quotes and withdraws nothing.
+    Guest,
+    /// All.
+    #[default]
+    Full,
+}
+
 /// A key that may write, or might once.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Standing {
@@ -29,8 +41,8 @@ pub struct Standing {
     /// One term for each certificate of the key: the seals within all of which a commit must lie to count by that certificate. By a
     /// certificate without seals everything counts, and the key may write. Without certificates nothing does.
     pub terms: Vec<Vec<Seal>>,
-    /// Somebody else's key: it says what it has to say, and erases, quotes and withdraws nothing.
-    pub guest: bool,
+    /// Which of its operations have effect.
+    pub voice: Voice,
 }
 
 impl Standing {
@@ -39,7 +51,7 @@ impl Standing {
         Self {
             name: name.into(),
             terms: vec![Vec::new()],
-            guest: false,
+            voice: Voice::Full,
         }
     }
 
@@ -48,17 +60,14 @@ impl Standing {
         Self {
             name: name.into(),
             terms: vec![seals],
-            guest: false,
+            voice: Voice::Full,
         }
     }
 
-    /// The same as a guest's.
+    /// The same with another voice.
     #[must_use]
-    pub fn as_guest(self) -> Self {
-        Self {
-            guest: true,
-            ..self
-        }
+    pub fn with(self, voice: Voice) -> Self {
+        Self { voice, ..self }
     }
 
     /// Whether new commits of it can count.
@@ -102,10 +111,10 @@ impl Authors {
         self.0.iter()
     }
 
-    /// The keys of guests.
-    pub(crate) fn guests(&self) -> BTreeSet<PublicKey> {
-        let guests = self.0.iter().filter(|(_, standing)| standing.guest);
-        guests.map(|(key, _)| *key).collect()
+    /// The keys not all of whose operations have effect.
+    pub(crate) fn voices(&self) -> BTreeMap<PublicKey, Voice> {
+        let lesser = self.0.iter().filter(|(_, s)| s.voice < Voice::Full);
+        lesser.map(|(key, s)| (*key, s.voice)).collect()
     }
 
     fn sealed(&self, key: &PublicKey) -> bool {

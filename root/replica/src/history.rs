@@ -278,7 +278,7 @@ impl Snapshot {
         let log = self.0.log.renumbered(kept);
         let mut state = State::new(Arc::new(BlockStore::default()), self.state().salt);
         state.void = Arc::new(void);
-        state.guests = Arc::clone(&self.state().guests);
+        state.voices = Arc::clone(&self.state().voices);
         replay(&mut state, &log, count)?;
         Ok(Self(Arc::new(Inner {
             state,

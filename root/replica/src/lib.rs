@@ -29,7 +29,7 @@ mod verify;
 mod word;
 mod write;
 
-pub use authority::{Authors, Seal, Standing};
+pub use authority::{Authors, Seal, Standing, Voice};
 pub use edit::Edit;
 pub use error::ReplicaError;
 pub use history::{Cut, Event, Fork, Provenance};

@@ -184,7 +184,7 @@ impl Replica {
             checkpointer.stale = true;
         }
         state.void = Arc::new(void);
-        state.guests = Arc::new(authors.guests());
+        state.voices = Arc::new(authors.voices());
         state.beyond = Arc::new(sealed.beyond());
         let played = replay(&mut state, log, end)?;
         Ok(Loaded {

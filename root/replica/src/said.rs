@@ -5,7 +5,7 @@ use rhizome_tuple::{CommitId, Hlc, LeafId, Op, OpId, flat};
 use rustc_hash::FxHashMap;
 
 use crate::{
-    Eid, ReplicaError, Snapshot,
+    Eid, ReplicaError, Snapshot, Voice,
     apply::{Heard, Reader, heard, recorded},
 };
 
@@ -16,8 +16,8 @@ pub struct SaidLeaf {
     pub leaf: LeafId,
     /// The key that signed its commit.
     pub author: PublicKey,
-    /// Whether that is a guest's: nothing that it quotes, withdraws or erases has effect.
-    pub guest: bool,
+    /// Which of its operations have effect.
+    pub voice: Voice,
     /// The clock of its commit.
     pub hlc: Hlc,
     /// The operations.
@@ -63,7 +63,7 @@ impl Snapshot {
             Ok(SaidLeaf {
                 leaf: LeafId(h.meta.id, h.index),
                 author: *author.ok_or(ReplicaError::Corrupt("a commit without an author"))?,
-                guest: h.guest,
+                voice: h.voice,
                 hlc: h.meta.hlc,
                 ops: h.ops,
             })
@@ -86,7 +86,12 @@ impl Snapshot {
         let mut out: Vec<SaidOp> = Vec::new();
         for leaf in self.leaves(e)? {
             for (quote, place, op) in flat(&leaf.ops) {
-                if quote.is_some() && leaf.guest {
+                let heard = if quote.is_some() {
+                    leaf.voice == Voice::Full
+                } else {
+                    leaf.voice > Voice::Silent
+                };
+                if !heard {
                     continue;
                 }
                 let LeafId(commit, index) = quote.map_or(leaf.leaf, |q| q.leaf);

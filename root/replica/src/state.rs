@@ -1,6 +1,8 @@
 //! Everything a replica knows, as copy-on-write structures: cloning it costs some pointers.
 
-use crate::{Aid, Eid, Tree, Word, block::Layout, key, store::BlockStore, table::Table, tag};
+use crate::{
+    Aid, Eid, Tree, Voice, Word, block::Layout, key, store::BlockStore, table::Table, tag,
+};
 use rhizome_ipld::{Cid, PublicKey};
 use rhizome_tuple::{CommitId, EntityId, Hlc, OpId, Value};
 use rustc_hash::FxHashMap;
@@ -142,8 +144,8 @@ pub(crate) struct State {
     pub void: Arc<BTreeSet<u32>>,
     /// of those, the ones that are not passed on
     pub beyond: Arc<BTreeSet<u32>>,
-    /// Keys that erase, quote and withdraw nothing.
-    pub guests: Arc<BTreeSet<PublicKey>>,
+    /// Keys not all of whose operations have effect.
+    pub voices: Arc<BTreeMap<PublicKey, Voice>>,
 }
 
 impl State {
@@ -174,7 +176,7 @@ impl State {
             clock: Hlc::default(),
             void: Arc::default(),
             beyond: Arc::default(),
-            guests: Arc::default(),
+            voices: Arc::default(),
             store,
         }
     }
@@ -356,16 +358,21 @@ impl State {
         !self.withdrawn.is_empty() && self.withdrawn.contains(key())
     }
 
-    /// Whether a commit is by a guest.
-    pub fn is_guests(&self, meta: &Meta) -> bool {
+    /// Which operations of a key have effect.
+    pub fn voice_of(&self, key: &PublicKey) -> Voice {
+        self.voices.get(key).copied().unwrap_or_default()
+    }
+
+    /// Which operations of a commit have effect.
+    pub fn voice(&self, meta: &Meta) -> Voice {
         let key = self.devices.get(meta.device as usize);
-        key.is_some_and(|key| self.guests.contains(key))
+        key.map(|key| self.voice_of(key)).unwrap_or_default()
     }
 
     /// Whether a leaf erases, and so cannot be erased.
     pub fn erases(&self, meta: &Meta, ops: &[rhizome_tuple::Op]) -> bool {
         let erase = |op: &rhizome_tuple::Op| matches!(op, rhizome_tuple::Op::Erase { .. });
-        ops.iter().any(erase) && !self.is_guests(meta)
+        ops.iter().any(erase) && self.voice(meta) == Voice::Full
     }
 
     /// A leaf that somebody erased, whatever it is about: in [`Self::erased`] as well. Says of a leaf without bytes whether anybody else

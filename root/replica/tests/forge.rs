@@ -133,7 +133,7 @@ pub fn read(record: &Record) -> Known {
     Known {
         id: CommitId::from_cid(&verified.id()).unwrap(),
         device: verified.device,
-        guest: crate::world::is_guest(&verified.device),
+        voice: crate::world::voice(&verified.device),
         hlc: verified.hlc,
         leaves: record.leaves.iter().enumerate().map(open).collect(),
     }

@@ -402,6 +402,7 @@ fn history(seed: u64, seen: &mut Seen) {
         Cut::Time(times[pool.r.below(4)]),
         Cut::Frontier(
             (1..=6)
+                .chain([GUEST, SILENT])
                 .filter(|_| !pool.r.one_in(4))
                 .map(|n| (author(n).key.public(), 2))
                 .collect(),

@@ -2,6 +2,7 @@
 //! Slow on purpose. Where this and the replica differ, one of them is wrong.
 
 use rhizome_ipld::{PublicKey, codec};
+use rhizome_replica::Voice;
 use rhizome_tuple::{CommitId, EntityId, Hlc, LeafId, Op, OpId, Value};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -10,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 pub struct Known {
     pub id: CommitId,
     pub device: PublicKey,
-    /// Whether that is a guest's.
-    pub guest: bool,
+    /// What of it has effect.
+    pub voice: Voice,
     pub hlc: Hlc,
     pub leaves: Vec<Option<(EntityId, Vec<Op>)>>,
 }
@@ -89,10 +90,11 @@ pub fn expected(commits: &[Known]) -> Expected {
     all.dedup_by_key(|l| l.id);
 
     // Erasure: the named leaves of the same entity, unless they erase something themselves. Guests erase nothing.
-    let erases =
-        |l: &There<'_>| !l.by.guest && l.ops.iter().any(|op| matches!(op, Op::Erase { .. }));
+    let erases = |l: &There<'_>| {
+        l.by.voice == Voice::Full && l.ops.iter().any(|op| matches!(op, Op::Erase { .. }))
+    };
     let mut erased: BTreeSet<(EntityId, LeafId)> = BTreeSet::new();
-    for l in all.iter().filter(|l| !l.by.guest) {
+    for l in all.iter().filter(|l| l.by.voice == Voice::Full) {
         for op in l.ops {
             if let Op::Erase { leaves } = op {
                 erased.extend(leaves.iter().map(|id| (l.entity, *id)));
@@ -110,7 +112,7 @@ pub fn expected(commits: &[Known]) -> Expected {
 
     // Withdrawal, by leaves that are there: what the named leaves of the same entity say and quote has no effect.
     let mut withdrawn: BTreeSet<(EntityId, LeafId)> = BTreeSet::new();
-    for l in all.iter().filter(|l| !l.by.guest) {
+    for l in all.iter().filter(|l| l.by.voice == Voice::Full) {
         for op in l.ops {
             if let Op::Withdraw { leaves } = op {
                 withdrawn.extend(leaves.iter().map(|id| (l.entity, *id)));
@@ -153,7 +155,12 @@ pub fn expected(commits: &[Known]) -> Expected {
                 history.push((word.hlc, word.id, word.op.clone()));
                 let quoted = word.rank.0;
                 let source = (l.entity, LeafId(word.id.0, word.id.1));
-                let void = silent || (quoted && (l.by.guest || erased.contains(&source)));
+                let void = silent
+                    || if quoted {
+                        l.by.voice < Voice::Full || erased.contains(&source)
+                    } else {
+                        l.by.voice == Voice::Silent
+                    };
                 if let (Some(attribute), false, false) = (
                     word.op.attribute(),
                     matches!(word.op, Op::Text { .. }),

@@ -1,7 +1,7 @@
 //! Replicas and authors for tests.
 
 use rhizome_ipld::{PublicKey, SigningKey};
-use rhizome_replica::{Author, Authors, Edit, Epochs, Replica, Snapshot, Standing, Written};
+use rhizome_replica::{Author, Authors, Edit, Epochs, Replica, Snapshot, Standing, Voice, Written};
 use rhizome_storage::{Durability, Kv, MemoryKv};
 use rhizome_tuple::{Attribute, EntityId, EpochSecret, Value};
 use std::{cell::Cell, collections::BTreeMap, sync::Arc};
@@ -15,20 +15,24 @@ pub fn author(n: u8) -> Author {
 }
 
 /// The author who is a guest.
-pub const GUEST: u8 = 4;
+pub const GUEST: u8 = 21;
+/// The one who only leaves notes.
+pub const SILENT: u8 = 22;
 
 pub fn authors() -> Authors {
     let standing = |n| match Standing::active(format!("app-{n}")) {
-        standing if n == GUEST => standing.as_guest(),
+        standing if n == GUEST => standing.with(Voice::Guest),
+        standing if n == SILENT => standing.with(Voice::Silent),
         standing => standing,
     };
     (1..=8)
+        .chain([GUEST, SILENT])
         .map(|n| (author(n).key.public(), standing(n)))
         .collect()
 }
 
-pub fn is_guest(key: &PublicKey) -> bool {
-    *key == author(GUEST).key.public()
+pub fn voice(key: &PublicKey) -> Voice {
+    authors().get(key).map(|s| s.voice).unwrap_or_default()
 }
 
 pub fn epoch() -> EpochSecret {

@@ -1,8 +1,9 @@
 //! What a pod's certificates come to, small enough to be at hand always: who its devices are, who may write, which hidden keys recover
 //! it. Kept beside the certificates and always changed together with them, so that a pod is opened without verifying them again.
 
+use rhizome_identity::Role;
 use rhizome_ipld::{PublicKey, codec};
-use rhizome_replica::{Authors, Standing};
+use rhizome_replica::{Authors, Standing, Voice};
 use rhizome_share::{Certificates, Writer};
 use rhizome_storage::MAX_VALUE_LEN;
 use rhizome_tuple::CommitId;
@@ -33,7 +34,11 @@ fn standing(key: &PublicKey, writer: &Writer) -> Standing {
     Standing {
         name: writer.name.clone(),
         terms: writer.terms.iter().map(seals).collect(),
-        guest: writer.guest,
+        voice: match writer.role {
+            Role::Admin | Role::Member => Voice::Full,
+            Role::Guest => Voice::Guest,
+            Role::Reader => Voice::Silent,
+        },
     }
 }
 
@@ -64,11 +69,11 @@ impl View {
             authors: authors(set)
                 .iter()
                 .map(|(key, standing)| {
-                    let guest = false;
+                    let voice = Voice::Full;
                     (
                         *key,
                         Standing {
-                            guest,
+                            voice,
                             ..standing.clone()
                         },
                     )
@@ -102,8 +107,8 @@ impl View {
             authors: authors
                 .into_iter()
                 .map(|(key, name, terms)| {
-                    let guest = false;
-                    (key, Standing { name, terms, guest })
+                    let voice = Voice::Full;
+                    (key, Standing { name, terms, voice })
                 })
                 .collect(),
             policies: policies.into_iter().map(ByteArray::into_array).collect(),

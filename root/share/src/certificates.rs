@@ -58,8 +58,8 @@ pub struct Writer {
     pub name: String,
     /// The device that enrolled it.
     pub device: PublicKey,
-    /// Whether that device is a guest: none of its memberships with which it enrolled this key is anything else.
-    pub guest: bool,
+    /// The highest role of a membership that enrolled this key.
+    pub role: Role,
     /// For each enrolment that counts at all, the seals it is limited by; none of them: no limit.
     pub terms: Vec<Vec<Arc<[SealedHead]>>>,
 }
@@ -219,10 +219,10 @@ impl Certificates {
             let writer = out.entry(enrol.process).or_insert_with(|| Writer {
                 name: enrol.name.clone().unwrap_or_default(),
                 device: enrol.device,
-                guest: true,
+                role: Role::Reader,
                 terms: Vec::new(),
             });
-            writer.guest &= self.is_guest(enrol);
+            writer.role = writer.role.min(self.role_of(enrol));
             match standing {
                 Standing::Whole => {
                     // of several certificates the one that lets it write says its name
@@ -237,15 +237,15 @@ impl Certificates {
         out
     }
 
-    /// Whether the membership that enrolled a key is a guest's.
-    fn is_guest(&self, enrol: &Enrol) -> bool {
-        let Some(by) = enrol.incarnation() else {
-            return false;
+    /// The role of the membership that enrolled a key.
+    fn role_of(&self, enrol: &Enrol) -> Role {
+        let role = || {
+            let by = enrol.incarnation()?;
+            let listed = self.log.operation(&by.add)?.action().devices();
+            let own = listed.iter().find(|device| device.key == by.key)?;
+            Some(own.role)
         };
-        let listed = self.log.operation(&by.add);
-        let devices = listed.map_or(&[][..], |operation| operation.action().devices());
-        let own = devices.iter().find(|device| device.key == by.key);
-        own.is_some_and(|device| device.role == Role::Guest)
+        role().unwrap_or(Role::Reader)
     }
 
     /// The enrolments.

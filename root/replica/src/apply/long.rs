@@ -2,7 +2,7 @@
 
 use super::{Changes, Incoming, Opened, Outcome, effect, facts::FactChanges, settle};
 use crate::{
-    Aid, Eid, Fact, ReplicaError, Word,
+    Aid, Eid, Fact, ReplicaError, Voice, Word,
     log::Log,
     state::{Kind, Meta, Place, State},
 };
@@ -74,7 +74,7 @@ pub(crate) struct Heard {
     pub number: u32,
     pub index: u32,
     pub meta: Meta,
-    pub guest: bool,
+    pub voice: Voice,
     pub ops: Vec<Op>,
 }
 
@@ -94,7 +94,7 @@ pub(crate) fn heard(
             out.push(Heard {
                 number,
                 index,
-                guest: state.is_guests(&meta),
+                voice: state.voice(&meta),
                 meta,
                 ops: leaf.into_owned().1,
             });
@@ -118,7 +118,7 @@ pub(crate) fn recorded(
         number,
         index,
         meta,
-        guest,
+        voice,
         ops,
     } in heard(state, reader, e)?
     {
@@ -130,11 +130,12 @@ pub(crate) fn recorded(
                 continue;
             }
             let (id, hlc, place) = match quote {
+                None if voice == Voice::Silent => continue,
                 None => {
                     let place = Place::new(kind, number, index, own);
                     (OpId(meta.id, index, own), meta.hlc, place)
                 }
-                Some(_) if guest => continue,
+                Some(_) if voice < Voice::Full => continue,
                 Some(quote) => {
                     let LeafId(commit, at) = quote.leaf;
                     if state.erased.contains(State::leaf_key(&id, &commit, at)) {

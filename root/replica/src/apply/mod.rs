@@ -13,7 +13,7 @@ mod short;
 pub(crate) use long::{Heard, Reader, Recorded, heard, recorded};
 
 use crate::{
-    Aid, Eid, Fact, ReplicaError, Word,
+    Aid, Eid, Fact, ReplicaError, Voice, Word,
     log::{Log, Record},
     state::{Kind, Place, State},
 };
@@ -93,7 +93,8 @@ pub(crate) fn apply(
         for (entity, _) in incoming.leaves.iter().flatten() {
             intern.entity(entity)?;
         }
-        let guest = intern.state.guests.contains(&incoming.header.device);
+        let voice = intern.state.voice_of(&incoming.header.device);
+        let full = voice == Voice::Full;
         for (index, leaf) in incoming.leaves.iter().enumerate() {
             let index = index as u32;
             let Some((entity, leaf_ops)) = leaf else {
@@ -101,7 +102,7 @@ pub(crate) fn apply(
             };
             let e = intern.entity(entity)?;
             history.push((State::history_key(e, number, index), Some(0)));
-            let erases = !guest && leaf_ops.iter().any(|o| matches!(o, Op::Erase { .. }));
+            let erases = full && leaf_ops.iter().any(|o| matches!(o, Op::Erase { .. }));
             if any_erased
                 && !erases
                 && intern
@@ -122,11 +123,11 @@ pub(crate) fn apply(
             for (i, op) in leaf_ops.iter().enumerate() {
                 let Some((kind, value, n)) = effect(op) else {
                     match op {
-                        Op::Erase { leaves } if !guest => erasures.push((e, entity, leaves)),
-                        Op::Withdraw { leaves } if !guest => {
+                        Op::Erase { leaves } if full => erasures.push((e, entity, leaves)),
+                        Op::Withdraw { leaves } if full => {
                             withdrawals.push((e, entity, leaves));
                         }
-                        Op::Quote(quote) if !guest => {
+                        Op::Quote(quote) if full => {
                             // what is quoted is looked at with all that is there
                             for (_, op) in quote.ops() {
                                 if let Some((_, value, _)) = effect(op) {
@@ -142,8 +143,8 @@ pub(crate) fn apply(
                     continue;
                 };
                 let a = match op.attribute() {
-                    Some(a) => intern.attribute(a.as_str())?,
-                    None => continue,
+                    Some(a) if voice > Voice::Silent => intern.attribute(a.as_str())?,
+                    _ => continue,
                 };
                 let word = match value {
                     Some(v) => intern.word(v)?,

@@ -30,8 +30,10 @@ pub struct Options {
 
 type Entity = Vec<(Attribute, Value)>;
 
-/// What the grants are about. The text of one grant, by number.
-const KINDS: [(&str, fn(u64) -> String); 3] = [
+/// What a grant is about, as text, by its number.
+type Text = fn(u64) -> String;
+
+const KINDS: [(&str, Text); 3] = [
     ("albums", |n| {
         format!("is-photo: true && photo-album: \"album {n}\"")
     }),
@@ -106,7 +108,7 @@ pub fn run(options: &Options) -> Result<()> {
 }
 
 impl Case {
-    fn new(kind: &'static str, text: fn(u64) -> String, grants: u64) -> Result<Self> {
+    fn new(kind: &'static str, text: Text, grants: u64) -> Result<Self> {
         let wrong = |e: &dyn std::fmt::Display| Error::Grants(e.to_string());
         let mut predicates = Vec::new();
         for n in 0..grants {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::{KEYSPACES, MAX_KEY_LEN, MAX_VALUE_LEN, StorageError};
+use crate::{KEYSPACES, MAX_KEY_LEN, MAX_PREFIX_LEN, MAX_VALUE_LEN, StorageError};
 
 /// Writes that take effect together. The last write to a key wins.
 ///
@@ -12,6 +12,8 @@ use crate::{KEYSPACES, MAX_KEY_LEN, MAX_VALUE_LEN, StorageError};
 pub struct Batch {
     arena: Vec<u8>,
     writes: Vec<Slot>,
+    /// Bytes at the beginning of each key that are not the caller's.
+    prefix_len: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +52,7 @@ impl Batch {
         Self {
             arena: Vec::with_capacity(bytes),
             writes: Vec::with_capacity(writes),
+            prefix_len: 0,
         }
     }
 
@@ -82,6 +85,18 @@ impl Batch {
             start: slot.start + moved,
             ..*slot
         }));
+        self.prefix_len = self.prefix_len.max(other.prefix_len);
+    }
+
+    /// The same writes to keys that begin with `prefix`. Prefixes add up to at most [`MAX_PREFIX_LEN`] bytes.
+    pub(crate) fn prefixed(&self, prefix: &[u8]) -> Self {
+        let bytes = self.arena.len() + self.writes.len() * prefix.len();
+        let mut out = Self::with_capacity(self.writes.len(), bytes);
+        for write in self.iter() {
+            out.push(write.keyspace, &[prefix, write.key].concat(), write.value);
+        }
+        out.prefix_len = self.prefix_len + prefix.len();
+        out
     }
 
     /// How many writes there are, repeated keys counted each time.
@@ -134,9 +149,11 @@ impl Batch {
 
     /// Refuses what no engine takes: unknown keyspaces, oversize keys and values.
     pub fn check(&self) -> Result<(), StorageError> {
+        check_len("prefix", self.prefix_len, MAX_PREFIX_LEN)?;
+        let longest = MAX_KEY_LEN + self.prefix_len;
         for slot in &self.writes {
             check_keyspace(slot.keyspace)?;
-            check_len("key", slot.key_len, MAX_KEY_LEN)?;
+            check_len("key", slot.key_len, longest)?;
             check_len("value", slot.value_len.unwrap_or(0), MAX_VALUE_LEN)?;
         }
         Ok(())

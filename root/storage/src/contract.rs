@@ -12,6 +12,9 @@ pub const KEYSPACES: u8 = 16;
 /// Longest key in bytes. Longer keys would crowd the branch pages that every lookup walks.
 pub const MAX_KEY_LEN: usize = 2048;
 
+/// Longest prefix of a [`PrefixedKv`](crate::PrefixedKv) in bytes; engines keep its keys beyond [`MAX_KEY_LEN`] by as much.
+pub const MAX_PREFIX_LEN: usize = 64;
+
 /// Longest value in bytes. Larger things are blobs, not values.
 pub const MAX_VALUE_LEN: usize = 16 << 20;
 

@@ -29,6 +29,7 @@ mod batch;
 mod contract;
 mod error;
 mod memory;
+mod prefixed;
 mod redb_engine;
 mod value_size;
 
@@ -36,8 +37,11 @@ mod value_size;
 pub mod conformance;
 
 pub use batch::{Batch, Write};
-pub use contract::{Durability, KEYSPACES, Kv, MAX_KEY_LEN, MAX_VALUE_LEN, Snap, Visit};
+pub use contract::{
+    Durability, KEYSPACES, Kv, MAX_KEY_LEN, MAX_PREFIX_LEN, MAX_VALUE_LEN, Snap, Visit,
+};
 pub use error::StorageError;
 pub use memory::MemoryKv;
+pub use prefixed::PrefixedKv;
 pub use redb_engine::{Medium, RedbKv, RedbOptions};
 pub use value_size::{PAGE, fitting_value_len};

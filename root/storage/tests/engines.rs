@@ -1,6 +1,10 @@
-//! Both engines run the one suite.
+//! Both engines run the one suite, and so do stores inside one.
 
-use rhizome_storage::{Batch, Durability, Kv, MemoryKv, RedbKv, StorageError, conformance};
+use std::{ops::ControlFlow, sync::Arc};
+
+use rhizome_storage::{
+    Batch, Durability, KEYSPACES, Kv, MemoryKv, PrefixedKv, RedbKv, StorageError, conformance,
+};
 
 #[test]
 fn memory_conforms() {
@@ -15,6 +19,61 @@ fn redb_conforms() {
         count.set(count.get() + 1);
         Box::new(RedbKv::open(dir.path().join(count.get().to_string())).unwrap())
     });
+}
+
+/// A store between two others, which have something in every keyspace.
+fn between(kv: Arc<dyn Kv>, prefix: &[u8]) -> Box<dyn Kv> {
+    let mut others = Batch::new();
+    for keyspace in 0..KEYSPACES {
+        for key in [&b"\x00\x07other"[..], b"\x00\x09", b"\x01", b""] {
+            others.put(keyspace, key, b"of another");
+        }
+    }
+    kv.commit(others, Durability::Durable).unwrap();
+    Box::new(PrefixedKv::new(kv, prefix).unwrap())
+}
+
+#[test]
+fn a_store_inside_another_conforms() {
+    for prefix in [&[0, 8][..], &[255, 255]] {
+        conformance::run(&|| between(Arc::new(MemoryKv::new()), prefix));
+    }
+    conformance::run(&|| {
+        let outer = PrefixedKv::new(Arc::new(MemoryKv::new()), b"outer").unwrap();
+        between(Arc::new(outer), &[0, 8])
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let count = std::cell::Cell::new(0);
+    conformance::run(&|| {
+        count.set(count.get() + 1);
+        let kv = RedbKv::open(dir.path().join(count.get().to_string())).unwrap();
+        between(Arc::new(kv), &[0, 8])
+    });
+}
+
+#[test]
+fn stores_in_one_do_not_see_each_other() {
+    let all: Arc<dyn Kv> = Arc::new(MemoryKv::new());
+    let one = PrefixedKv::new(Arc::clone(&all), &[1]).unwrap();
+    let two = PrefixedKv::new(Arc::clone(&all), &[2]).unwrap();
+    for (kv, value) in [(&one, b"one"), (&two, b"two")] {
+        let mut batch = Batch::new();
+        batch.put(3, b"key", value);
+        kv.commit(batch, Durability::Durable).unwrap();
+    }
+    let mut batch = Batch::new();
+    batch.delete(3, b"key");
+    two.commit(batch, Durability::Durable).unwrap();
+    let (one, two) = (one.snapshot().unwrap(), two.snapshot().unwrap());
+    assert_eq!(one.get(3, b"key").unwrap().as_deref(), Some(&b"one"[..]));
+    assert_eq!(two.get(3, b"key").unwrap(), None);
+    let mut seen = 0;
+    two.scan(3, &[], None, false, &mut |_, _| {
+        seen += 1;
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert_eq!(seen, 0);
 }
 
 #[test]

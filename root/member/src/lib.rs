@@ -12,7 +12,7 @@ mod trust;
 
 pub use chains::Chains;
 pub use error::MemberError;
-pub use member::{Entropy, Erasures, Member, OpenReplica, found};
+pub use member::{Entropy, Erasures, Member, OpenReplica, found, found_within};
 pub use rhizome_sync::News;
 pub use store::MemberStore;
 pub use trust::Trust;

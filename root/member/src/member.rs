@@ -52,18 +52,41 @@ pub struct Member {
 /// # Errors
 /// Those of the key store.
 pub fn found(keys: &mut KeyStore, random: &Entropy) -> Result<(), MemberError> {
+    begin(
+        keys,
+        Some(RecoveryWords::generate(&mut |out: &mut [u8]| {
+            random(out);
+        })),
+        random,
+    )
+}
+
+/// As [`found`], without recovery: for a pod whose keys are kept in another one.
+///
+/// # Errors
+/// Those of the key store.
+pub fn found_within(keys: &mut KeyStore, random: &Entropy) -> Result<(), MemberError> {
+    begin(keys, None, random)
+}
+
+fn begin(
+    keys: &mut KeyStore,
+    words: Option<RecoveryWords>,
+    random: &Entropy,
+) -> Result<(), MemberError> {
     let mut random = |out: &mut [u8]| random(out);
-    let words = RecoveryWords::generate(&mut random);
     let device = keys.device();
     let create = Create::one_device(
         device.public(),
         keys.kem().public(),
-        vec![words.policy()],
+        words.iter().map(RecoveryWords::policy).collect(),
         Vec::new(),
         &mut random,
     );
     keys.set_genesis(Genesis::create(create, &[&device])?)?;
-    keys.keep_words(words);
+    if let Some(words) = words {
+        keys.keep_words(words);
+    }
     let secret = Secret::random(&mut random);
     keys.add_epoch(EpochSecret::new(secret.expose()).id().0, secret)?;
     keys.save(&mut random)?;

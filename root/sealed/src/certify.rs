@@ -154,7 +154,7 @@ impl<'a> Draft<'a> {
         let bytes = certificate.to_bytes()?.len();
         if !matches!(certificate, Certificate::Operation(_)) {
             let row = &self.state.row;
-            let end = row.quota.saturating_add(RESERVE);
+            let end = self.state.allowed.saturating_add(RESERVE);
             if row.used().saturating_add(bytes as u64) > end {
                 return Ok(CertificateFate::Refused(id, Refusal::Quota));
             }
@@ -312,7 +312,7 @@ impl SealedPod {
         let mut fates: Vec<CertificateFate> = Vec::with_capacity(certificates.len());
         let mut writer = self.writer()?;
         let snap = self.snapshot()?;
-        let state = State::clone(&self.state());
+        let state = self.draft();
         let pod = state.row.number;
         let mut new = Vec::new();
         for (i, certificate) in certificates.into_iter().enumerate() {

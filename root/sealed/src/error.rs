@@ -53,6 +53,12 @@ pub enum SealedError {
     /// There is no such commit, or it has no such leaf.
     #[error("there is no such leaf here: sync first, then say what is to be dropped")]
     UnknownLeaf,
+    /// The quota of a view is that of the pod that sponsors it.
+    #[error("this is a view of {0}: change the quota of that pod")]
+    Sponsored(Did),
+    /// A view cannot sponsor others, and a pod only so many.
+    #[error("{0} cannot have another view kept here: it has 10,000, or is a view itself")]
+    NoSponsor(Did),
     /// More than is kept of one pod.
     #[error("the pod is full: {0}")]
     Full(&'static str),

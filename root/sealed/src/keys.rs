@@ -32,6 +32,8 @@ pub(crate) const HOLES: u8 = 11;
 pub(crate) const FORGOTTEN: u8 = 12;
 /// pod → nothing: it was removed, and its rows are being deleted
 pub(crate) const GONE: u8 = 13;
+/// who sponsors which view: `purse.rs`
+pub(crate) const SPONSORS: u8 = 14;
 
 /// The keyspaces whose keys begin with the pod.
 pub(crate) const OF_PODS: [u8; 10] = [

@@ -155,7 +155,7 @@ fn rewrite(
 /// Returns whether anything was filled in; not if there is no room.
 pub(crate) fn fill(
     snap: &dyn Snap,
-    row: &mut PodRow,
+    (row, allowed): (&mut PodRow, u64),
     id: &Id,
     place: &Place,
     bytes: Vec<(u32, Vec<u8>)>,
@@ -186,7 +186,7 @@ pub(crate) fn fill(
     let mut more = Batch::new();
     let grown = rewrite(snap, pod, place, changes, &mut more)?;
     let after = row.commit_bytes.saturating_add_signed(grown);
-    if grown > 0 && after.saturating_add(row.certificate_bytes) > row.quota {
+    if grown > 0 && after.saturating_add(row.certificate_bytes) > allowed {
         return Ok(Some(false));
     }
     row.commit_bytes = after;

@@ -23,6 +23,7 @@ use crate::{
     group::Group,
     keys::{AUTHORS, PODS, VIEWS, scan_pod},
     news::Listeners,
+    purse::{Purse, Purses, sponsor_of},
     row::PodRow,
     sealed::did,
     view::View,
@@ -34,6 +35,14 @@ pub(crate) struct Host {
     pub group: Group,
     /// Bytes of memory of all loaded pods, about.
     pub weight: AtomicUsize,
+    pub purses: Purses,
+}
+
+impl Host {
+    /// What a pod that is nobody's view may take together with its own.
+    pub fn purse(&self, sponsor: &[u8; 32]) -> Result<Arc<Purse>, SealedError> {
+        self.purses.of(|| Ok(self.kv.snapshot()?), sponsor)
+    }
 }
 
 /// What is true of a pod at one moment, as its readers see it.
@@ -42,6 +51,8 @@ pub(crate) struct State {
     pub row: PodRow,
     pub view: Arc<View>,
     pub authors: BTreeMap<PublicKey, Arc<Author>>,
+    /// Bytes that it may take at this moment.
+    pub allowed: u64,
 }
 
 impl State {
@@ -66,6 +77,7 @@ impl State {
             authors.insert(key, Arc::new(author));
         }
         Ok(Some(Self {
+            allowed: row.quota,
             row,
             view: Arc::new(view),
             authors,
@@ -106,6 +118,9 @@ pub struct SealedPod {
     digest: [u8; 32],
     did: Did,
     pub(crate) name: [u8; 32],
+    /// Whose view it is.
+    sponsor: Option<[u8; 32]>,
+    purse: Arc<Purse>,
     state: RwLock<Arc<State>>,
     writer: Mutex<Writer>,
     gone: AtomicBool,
@@ -118,7 +133,10 @@ pub struct SealedPod {
 impl SealedPod {
     fn new(host: &Arc<Host>, digest: [u8; 32], state: State) -> Result<Self, SealedError> {
         let did = did(digest)?;
+        let sponsor = sponsor_of(&*host.kv.snapshot()?, &digest)?;
         let pod = Self {
+            purse: host.purse(&sponsor.unwrap_or(digest))?,
+            sponsor,
             host: Arc::clone(host),
             digest,
             did,
@@ -136,6 +154,7 @@ impl SealedPod {
     }
 
     pub(crate) fn load(host: &Arc<Host>, digest: [u8; 32]) -> Result<Option<Self>, SealedError> {
+        // before the purse is counted it may change, and afterwards only by whoever has it
         let state = State::load(&*host.kv, &digest)?;
         state.map(|s| Self::new(host, digest, s)).transpose()
     }
@@ -146,10 +165,12 @@ impl SealedPod {
         digest: [u8; 32],
         log: &Log,
         row: PodRow,
+        allowed: u64,
         mut batch: Batch,
-    ) -> Result<(), SealedError> {
+    ) -> Result<u64, SealedError> {
         let state = State {
             row,
+            allowed,
             view: Arc::default(),
             authors: BTreeMap::new(),
         };
@@ -161,8 +182,10 @@ impl SealedPod {
             draft.certify(&mut trust, certificate)?;
         }
         draft.settle(&mut trust, &mut writer)?;
+        let used = draft.state.row.used();
         batch.append(&draft.finish());
-        Ok(host.group.commit(batch)?)
+        host.group.commit(batch)?;
+        Ok(used)
     }
 
     /// Whose it is.
@@ -187,7 +210,12 @@ impl SealedPod {
 
     /// What it takes.
     pub fn usage(&self) -> Usage {
-        Usage::of(self.did, &self.state().row)
+        Usage::of(self.did, self.sponsor(), &self.state().row)
+    }
+
+    /// The pod whose view it is: what it takes is counted there.
+    pub fn sponsor(&self) -> Option<Did> {
+        self.sponsor.and_then(|digest| did(digest).ok())
     }
 
     /// Does something with the certificates. They are read and verified for it, and stay in memory while there are sessions.
@@ -241,10 +269,15 @@ impl SealedPod {
     }
 
     pub(crate) fn set_quota(&self, quota: u64) -> Result<(), SealedError> {
+        if let Some(sponsor) = self.sponsor() {
+            return Err(SealedError::Sponsored(sponsor));
+        }
         let mut writer = self.writer()?;
         let mut next = State::clone(&self.state());
         next.row.quota = quota;
-        self.save(&mut writer, next, Batch::new(), Durability::Durable)
+        self.save(&mut writer, next, Batch::new(), Durability::Durable)?;
+        self.purse.set_quota(quota);
+        Ok(())
     }
 
     /// The pod as one session with a peer sees it. There can be any number of them at a time; `now` is the time in milliseconds, which
@@ -277,6 +310,22 @@ impl SealedPod {
         }
     }
 
+    /// The state, to be changed by whoever has the right to write.
+    pub(crate) fn draft(&self) -> State {
+        let mut next = State::clone(&self.state());
+        next.allowed = self.purse.allowed(next.row.used());
+        next
+    }
+
+    pub(crate) fn purse(&self) -> &Arc<Purse> {
+        &self.purse
+    }
+
+    /// As [`Self::sponsor`].
+    pub(crate) fn sponsor_digest(&self) -> Option<[u8; 32]> {
+        self.sponsor
+    }
+
     pub(crate) fn state(&self) -> Arc<State> {
         Arc::clone(&self.state.read())
     }
@@ -306,6 +355,8 @@ impl SealedPod {
                 self.gone.store(true, Ordering::Release);
                 return Err(SealedError::NotHosted(self.did));
             };
+            let before = self.state().row.used();
+            self.purse.change(before, state.row.used());
             *self.state.write() = Arc::new(state);
             writer.stale = false;
             self.weigh(&writer);
@@ -328,7 +379,11 @@ impl SealedPod {
             Durability::Relaxed => self.host.kv.commit(batch, durability),
         };
         match saved {
-            Ok(()) => *self.state.write() = Arc::new(next),
+            Ok(()) => {
+                let before = self.state().row.used();
+                self.purse.change(before, next.row.used());
+                *self.state.write() = Arc::new(next);
+            }
             Err(error) => {
                 writer.forget();
                 writer.stale = matches!(error, StorageError::InDoubt(_));
@@ -348,7 +403,10 @@ impl SealedPod {
         let mut writer = self.writer()?;
         let ended = write(&self.state().row, &self.host.group);
         match &ended {
-            Ok(()) => self.gone.store(true, Ordering::Release),
+            Ok(()) => {
+                self.gone.store(true, Ordering::Release);
+                self.purse.change(self.state().row.used(), 0);
+            }
             Err(SealedError::Storage(StorageError::InDoubt(_))) => writer.stale = true,
             Err(_) => {}
         }

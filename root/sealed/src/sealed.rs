@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use rhizome_identity::{Did, Log};
 use rhizome_ipld::HashKind;
 use rhizome_storage::{Batch, Durability, Kv};
@@ -19,10 +19,13 @@ use crate::{
     group::Group,
     keys::{GONE, META, OF_PODS, PODS, POLICIES, PodNo, VIEWS, id_of, u32_at, u64_at},
     pod::Host,
+    purse,
     row::PodRow,
     view::View,
 };
 
+/// Most views that one pod has kept.
+pub const MAX_VIEWS: usize = 10_000;
 /// The format of the store.
 const FORMAT: u32 = 1;
 const HEAD: &[u8] = b"sealed";
@@ -61,7 +64,9 @@ pub enum Hosted {
 pub struct Usage {
     /// Whose.
     pub did: Did,
-    /// Bytes it may take.
+    /// The pod whose view it is, and in whose quota it counts.
+    pub sponsor: Option<Did>,
+    /// Bytes it may take, with its views; of a view what its sponsor might when it was first hosted.
     pub quota: u64,
     /// Commits, void ones included.
     pub commits: u64,
@@ -78,9 +83,10 @@ pub struct Usage {
 }
 
 impl Usage {
-    pub(crate) fn of(did: Did, row: &PodRow) -> Self {
+    pub(crate) fn of(did: Did, sponsor: Option<Did>, row: &PodRow) -> Self {
         Self {
             did,
+            sponsor,
             quota: row.quota,
             commits: row.commits,
             commit_bytes: row.commit_bytes,
@@ -142,6 +148,7 @@ impl Sealed {
                 group: Group::new(Arc::clone(&kv)),
                 kv,
                 weight: AtomicUsize::new(0),
+                purses: purse::Purses::default(),
             }),
             options,
             loaded: Mutex::default(),
@@ -161,7 +168,18 @@ impl Sealed {
             pod.add_log(log, now)?;
             return Ok(Hosted::Already);
         }
-        let _numbers = self.numbers.lock();
+        let (row, batch, _numbers) = self.row(quota, now)?;
+        SealedPod::begin(&self.host, digest, log, row, quota, batch)?;
+        Ok(Hosted::New)
+    }
+
+    /// The row of a new pod; whoever has it is the only one to make any.
+    fn row(
+        &self,
+        quota: u64,
+        now: u64,
+    ) -> Result<(PodRow, Batch, MutexGuard<'_, ()>), SealedError> {
+        let numbers = self.numbers.lock();
         let next = self.next_number()?;
         let mut batch = Batch::new();
         batch.put(META, HEAD, head(next + 1));
@@ -177,8 +195,50 @@ impl Sealed {
             next_commit: 0,
             next_author: 0,
         };
-        SealedPod::begin(&self.host, digest, log, row, batch)?;
+        Ok((row, batch, numbers))
+    }
+
+    /// Hosts a view of a pod that is hosted already: what it takes counts in the quota of that one, which is forgotten with it. May be
+    /// said again; a pod that is hosted already stays whose it is.
+    ///
+    /// # Errors
+    /// [`SealedError::NoSponsor`] if the sponsor is a view itself, or has [`MAX_VIEWS`]; otherwise as [`Self::host`].
+    pub fn host_view(
+        &self,
+        log: &Log,
+        sponsor: &SealedPod,
+        now: u64,
+    ) -> Result<Hosted, SealedError> {
+        sponsor.hosted()?;
+        let digest = digest(&log.did())?;
+        let _door = self.door(&digest).lock();
+        if let Some(pod) = self.load(&digest)? {
+            pod.add_log(log, now)?;
+            return Ok(Hosted::Already);
+        }
+        let of = sponsor.digest();
+        let views = purse::views_of(&*self.host.kv.snapshot()?, &of, MAX_VIEWS)?;
+        if views.len() >= MAX_VIEWS || sponsor.sponsor().is_some() {
+            return Err(SealedError::NoSponsor(sponsor.did()));
+        }
+        let (row, mut batch, _numbers) = self.row(sponsor.usage().quota, now)?;
+        purse::put(&mut batch, &of, &digest);
+        let allowed = sponsor.purse().allowed(0);
+        let used = SealedPod::begin(&self.host, digest, log, row, allowed, batch)?;
+        sponsor.purse().change(0, used);
         Ok(Hosted::New)
+    }
+
+    /// The views that a pod has hosted.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn views(&self, did: &Did) -> Result<Vec<Did>, SealedError> {
+        let Some(digest) = did.genesis_digest() else {
+            return Ok(Vec::new());
+        };
+        let found = purse::views_of(&*self.host.kv.snapshot()?, digest, MAX_VIEWS)?;
+        found.into_iter().map(crate::sealed::did).collect()
     }
 
     /// The pod, if it is hosted.
@@ -207,8 +267,11 @@ impl Sealed {
             rows.push((id_of(key), PodRow::decode(row)));
             ControlFlow::Continue(())
         })?;
-        let usage =
-            |(digest, row): ([u8; 32], Result<PodRow, _>)| Ok(Usage::of(did(digest)?, &row?));
+        let sponsors = purse::sponsors(&*snap)?;
+        let usage = |(digest, row): ([u8; 32], Result<PodRow, _>)| {
+            let sponsor = sponsors.get(&digest).copied().map(did).transpose()?;
+            Ok(Usage::of(did(digest)?, sponsor, &row?))
+        };
         rows.into_iter().map(usage).collect()
     }
 
@@ -239,12 +302,27 @@ impl Sealed {
         pod.set_quota(quota)
     }
 
-    /// Stops hosting a pod and deletes all of it. From the first durable step on it is not hosted any more; then its rows are deleted in
+    /// Stops hosting a pod and its views, and deletes all of them. From the first durable step on it is not hosted any more; then its rows are deleted in
     /// batches. If that is interrupted, [`Self::sweep`] goes on. Returns whether it was hosted.
     ///
     /// # Errors
     /// Those of the store.
     pub fn remove(&self, did: &Did) -> Result<bool, SealedError> {
+        for view in self.views(did)? {
+            self.remove_one(&view)?;
+        }
+        if !self.remove_one(did)? {
+            return Ok(false);
+        }
+        // those that came meanwhile
+        for view in self.views(did)? {
+            self.remove_one(&view)?;
+        }
+        while !self.sweep()? {}
+        Ok(true)
+    }
+
+    fn remove_one(&self, did: &Did) -> Result<bool, SealedError> {
         let Some(digest) = did.genesis_digest() else {
             return Ok(false);
         };
@@ -258,6 +336,9 @@ impl Sealed {
                 let mut batch = Batch::new();
                 batch.delete(PODS, digest);
                 batch.put(GONE, row.number.key(), []);
+                if let Some(sponsor) = pod.sponsor_digest() {
+                    purse::delete(&mut batch, &sponsor, digest);
+                }
                 if let Some(view) = snap.get(VIEWS, &row.number.key())? {
                     for hidden in View::decode(&view)?.policies {
                         batch.delete(POLICIES, [&hidden[..], &row.number.key()].concat());
@@ -265,12 +346,12 @@ impl Sealed {
                 }
                 Ok(group.commit(batch)?)
             })?;
+            self.host.purses.forget(digest);
             let mut loaded = self.loaded.lock();
             if let Some((at, _)) = loaded.pods.remove(digest) {
                 loaded.order.remove(&at);
             }
         }
-        while !self.sweep()? {}
         Ok(true)
     }
 

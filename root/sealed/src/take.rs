@@ -94,7 +94,7 @@ impl SealedPod {
         let snap = self.snapshot()?;
         let mut taking = Taking {
             snap: &*snap,
-            next: State::clone(&self.state()),
+            next: self.draft(),
             batch: Batch::new(),
             new: HashMap::new(),
             slots: HashMap::new(),
@@ -147,7 +147,7 @@ impl SealedPod {
     ) -> Result<bool, SealedError> {
         let mut writer = self.writer()?;
         let snap = self.snapshot()?;
-        let mut next = State::clone(&self.state());
+        let mut next = self.draft();
         let Some(place) = place(&*snap, next.row.number, id)? else {
             return Ok(false);
         };
@@ -156,7 +156,14 @@ impl SealedPod {
             return Ok(false);
         }
         let mut batch = Batch::new();
-        match fill(&*snap, &mut next.row, id, &place, leaves, &mut batch)? {
+        match fill(
+            &*snap,
+            (&mut next.row, next.allowed),
+            id,
+            &place,
+            leaves,
+            &mut batch,
+        )? {
             None => return Ok(false),
             Some(false) => return Ok(true),
             Some(true) => {}
@@ -188,7 +195,7 @@ impl Taking<'_> {
         }
         let parts = LogPart::cut(&record.envelope, 0, &record.leaves, LOG_KEY);
         let bytes: usize = parts.iter().map(|p| p.bytes.len()).sum();
-        if self.next.row.used().saturating_add(bytes as u64) > self.next.row.quota {
+        if self.next.row.used().saturating_add(bytes as u64) > self.next.allowed {
             return refused(Refusal::Quota);
         }
         let rival = self.rival(&link)?;
@@ -233,7 +240,9 @@ impl Taking<'_> {
 
     /// The author, to be changed.
     fn author(&mut self, key: &PublicKey) -> Result<&mut Author, SealedError> {
-        let State { row, view, authors } = &mut self.next;
+        let State {
+            row, view, authors, ..
+        } = &mut self.next;
         if !self.void.contains_key(key) {
             let before = authors.get(key).map(|a| a.void.clone());
             self.void.insert(*key, before.unwrap_or_default());
@@ -335,7 +344,7 @@ impl Taking<'_> {
 
     /// A commit that is known may come with bytes that are missing here.
     fn fill(&mut self, link: &Link, place: &Place, record: Record) -> Result<(), SealedError> {
-        let row = &mut self.next.row;
+        let State { row, allowed, .. } = &mut self.next;
         let holes = self.snap.get(HOLES, &row.number.with(&link.id.0))?;
         if holes.is_none() || !self.filled.insert(link.id) {
             return Ok(());
@@ -348,7 +357,7 @@ impl Taking<'_> {
             });
         fill(
             self.snap,
-            row,
+            (row, *allowed),
             &link.id.0,
             place,
             bytes.collect(),

@@ -241,3 +241,103 @@ fn another_store_is_left_alone() {
     let newer = Sealed::open(kv, SealedOptions::default());
     assert!(matches!(newer, Err(SealedError::Version(9))));
 }
+
+#[test]
+fn views_count_in_the_quota_of_their_sponsor_and_go_with_it() {
+    let kv: Arc<dyn Kv> = Arc::new(MemoryKv::new());
+    let open = || Sealed::open(kv.clone(), SealedOptions::default()).unwrap();
+    let sealed = open();
+    let empty = rows(&*kv);
+    let owner = Owner::new(40);
+    let did = owner.set.did();
+    sealed.host(owner.set.log(), 60_000, 0).unwrap();
+    let sponsor = sealed.pod(&did).unwrap().unwrap();
+    let mut views: Vec<Owner> = (41..44).map(Owner::new).collect();
+    for (n, view) in views.iter_mut().enumerate() {
+        let hosted = sealed.host_view(view.set.log(), &sponsor, 0).unwrap();
+        assert_eq!(hosted, Hosted::New);
+        let again = sealed.host_view(view.set.log(), &sponsor, 0).unwrap();
+        assert_eq!(again, Hosted::Already);
+        let pod = sealed.pod(&view.set.did()).unwrap().unwrap();
+        assert_eq!(pod.sponsor(), Some(did));
+        // a view is nobody's sponsor
+        let other = Owner::new(50 + n as u64);
+        let refused = sealed.host_view(other.set.log(), &pod, 0);
+        assert!(matches!(refused, Err(SealedError::NoSponsor(_))));
+        let changed = sealed.set_quota(&view.set.did(), 1);
+        assert!(matches!(changed, Err(SealedError::Sponsored(by)) if by == did));
+        view.enrol_own(n as u8);
+    }
+    let mut dids: Vec<_> = views.iter().map(|v| v.set.did()).collect();
+    dids.sort();
+    let mut listed = sealed.views(&did).unwrap();
+    listed.sort();
+    assert_eq!(listed, dids);
+    assert_eq!(
+        sealed
+            .pods()
+            .unwrap()
+            .iter()
+            .filter(|u| u.sponsor == Some(did))
+            .count(),
+        3
+    );
+    let used = |sealed: &Sealed| -> u64 {
+        let all = sealed.pods().unwrap().into_iter();
+        all.map(|u| u.commit_bytes).sum()
+    };
+    // whichever of them brings it, and whoever has been let go of meanwhile: together they have one quota
+    let fill = |sealed: &Sealed, n: usize| -> (usize, usize) {
+        let view = &views[n];
+        let mut store = sealed.pod(&view.set.did()).unwrap().unwrap().store(0);
+        store.take_certificates(view.certificates()).unwrap();
+        let said = chain(&view.did(), n as u8, 60);
+        let fates = said
+            .iter()
+            .map(|s| store.take_commits(vec![s.commit()]).unwrap().remove(0));
+        let fates: Vec<Fate> = fates.collect();
+        let taken = |f: &&Fate| matches!(f, Fate::Taken { .. });
+        let refused = |f: &&Fate| {
+            matches!(
+                f,
+                Fate::Refused {
+                    why: rhizome_sync::Refusal::Quota,
+                    ..
+                }
+            )
+        };
+        (
+            fates.iter().filter(taken).count(),
+            fates.iter().filter(refused).count(),
+        )
+    };
+    let first = fill(&sealed, 0);
+    drop((sponsor, sealed));
+    let sealed = open();
+    let second = fill(&sealed, 1);
+    let third = fill(&sealed, 2);
+    assert!(
+        first.0 + second.0 + third.0 > 10,
+        "{first:?} {second:?} {third:?}"
+    );
+    assert!(
+        third.1 > 0 && used(&sealed) <= 60_000,
+        "{third:?} {}",
+        used(&sealed)
+    );
+    // room that one gives back is there for the others
+    assert!(sealed.remove(&views[0].set.did()).unwrap());
+    assert_eq!(sealed.views(&did).unwrap().len(), 2);
+    let fourth = fill(&sealed, 2);
+    assert!(
+        fourth.0 > 0 && used(&sealed) <= 60_000,
+        "{first:?} {second:?} {third:?} {fourth:?} {}",
+        used(&sealed)
+    );
+    sealed.set_quota(&did, 1 << 20).unwrap();
+    assert_eq!(fill(&sealed, 2).1, 0);
+
+    assert!(sealed.remove(&did).unwrap());
+    assert!(sealed.pods().unwrap().is_empty());
+    assert_eq!(rows(&*kv), empty);
+}

@@ -63,9 +63,14 @@ type PlainVersion1 = (
 
 impl Contents {
     pub fn new(random: Random<'_>) -> Self {
+        let device = Secret::random(random);
+        Self::of(device, Secret::random(random))
+    }
+
+    pub fn of(device: Secret, kem: Secret) -> Self {
         Self {
-            device: Secret::random(random),
-            kem: Secret::random(random),
+            device,
+            kem,
             genesis: None,
             epochs: Vec::new(),
             processes: BTreeMap::new(),

@@ -90,12 +90,42 @@ impl KeyStore {
         Self::make(Place::Disk(directory), passphrase, random)
     }
 
+    /// As [`Self::create`], with keys that are known already: of a device that several homes act as.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn create_with(
+        directory: &Path,
+        passphrase: &str,
+        device: Secret,
+        kem: Secret,
+        random: Random<'_>,
+    ) -> Result<Self, IdentityError> {
+        let directory = Directory::at(directory);
+        if directory.has_file() {
+            return Err(IdentityError::Exists(directory.path().into()));
+        }
+        directory.make()?;
+        let contents = Contents::of(device, kem);
+        Self::fill(Place::Disk(directory), passphrase, contents, random)
+    }
+
     fn make(place: Place, passphrase: &str, random: Random<'_>) -> Result<Self, IdentityError> {
+        let contents = Contents::new(random);
+        Self::fill(place, passphrase, contents, random)
+    }
+
+    fn fill(
+        place: Place,
+        passphrase: &str,
+        contents: Contents,
+        random: Random<'_>,
+    ) -> Result<Self, IdentityError> {
         let mut store = Self {
             place,
             version: Version::None,
             wrapping: Wrapping::new(passphrase, random)?,
-            contents: Contents::new(random),
+            contents,
         };
         store.save(random)?;
         Ok(store)

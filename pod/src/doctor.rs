@@ -92,7 +92,7 @@ impl Pod {
                 .map(|(cid, error)| format!("file {cid}: {error}")),
         );
         let mut absent = Vec::new();
-        for cid in self.named_files()? {
+        for cid in crate::files::named(self.replica())? {
             if !self.blobs().has(&cid)? {
                 absent.push(cid);
             }

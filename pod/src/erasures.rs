@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use rhizome_ipld::codec;
+use rhizome_ipld::{PublicKey, codec};
 use rhizome_network::{Link, MAX_MESSAGE};
 use rhizome_sealed::SealedPod;
 use serde::{Deserialize, Serialize};
@@ -77,14 +77,15 @@ pub(crate) fn count(bytes: &[u8]) -> Option<usize> {
     Some(leaves.values().map(BTreeSet::len).sum())
 }
 
-/// Hears a device of a pod, and does as it says when it is the pod's turn.
+/// Hears a device of a pod, or who acts as one, and does as it says when it is the pod's turn.
 pub(crate) async fn hear(
     link: &mut Link,
+    by: PublicKey,
     pod: &Arc<SealedPod>,
     turn: &Turn,
     now: u64,
 ) -> Result<(), PodError> {
-    let (by, mut last, mut less) = (link.peer(), None, 0);
+    let (mut last, mut less) = (None, 0);
     loop {
         let Some(bytes) = link.receive().await? else {
             return Ok(());

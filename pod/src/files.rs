@@ -3,17 +3,23 @@
 //! A device asks another for files by their hash. A sealed peer has ciphertext under blind names, which only who has the keys of the pod can
 //! tell, and gets nothing else.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use rhizome_blob::{
     Answer, BlobKeys, BlobStore, Fetch, Held, Holding, Limits, MAX_BLOB, MAX_NAMES, Push, PushStep,
-    Request, Sealed, SealedBlob, SealedStore, Served, Step, serve,
+    Refusal, Request, Sealed, SealedBlob, SealedStore, Served, Step, serve,
 };
 use rhizome_ipld::Cid;
+use rhizome_member::Member;
 use rhizome_network::Link;
+use rhizome_replica::{Replica, key, tag};
+use rhizome_tuple::Value;
 use tokio::task::block_in_place;
 
-use crate::{Pod, PodError, cloud::Turn};
+use crate::{PodError, cloud::Turn};
 
 /// Questions that may be on their way without an answer.
 const WINDOW: usize = 4;
@@ -45,6 +51,97 @@ const LIMITS: Limits = Limits {
     max_len: MAX_BLOB,
     may_put: true,
 };
+
+/// The files that current tuples name, each once.
+pub(crate) fn named(replica: &Replica) -> Result<Vec<Cid>, PodError> {
+    let now = replica.snapshot();
+    let mut out = BTreeSet::new();
+    for k in now.eav().range(0, u128::MAX) {
+        let fact = key::un_eav(k);
+        if fact.v.tag == tag::BLOB
+            && let Some(Value::Blob(cid)) = now.value(fact.v)
+        {
+            out.insert(cid);
+        }
+    }
+    now.fault()?;
+    Ok(out.into_iter().collect())
+}
+
+/// What seals files for peers without keys, and tells where they keep them: one for each epoch, the current one last.
+fn blob_keys(member: &Member) -> Vec<BlobKeys> {
+    let current = member.trust().set().current().map(|c| c.epoch.0);
+    let keys = member.keys();
+    let mut epochs: Vec<_> = keys.epochs().collect();
+    epochs.sort_by_key(|(name, _)| Some(*name) == current);
+    let each = epochs.into_iter();
+    each.map(|(_, secret)| BlobKeys::from_epoch(secret.expose()))
+        .collect()
+}
+
+/// As [`answer`], to somebody who may have what a view names and nothing else of the home.
+pub(crate) async fn answer_named(
+    link: &mut Link,
+    blobs: &BlobStore,
+    replica: &Replica,
+) -> Result<(), PodError> {
+    let mut named = (BTreeSet::new(), None);
+    while let Some(bytes) = link.receive().await? {
+        let request = Request::from_bytes(&bytes).map_err(|e| PodError::Peer(e.to_string()))?;
+        let commits = replica.snapshot().commit_count();
+        if named.1 != Some(commits) {
+            let files = block_in_place(|| self::named(replica))?;
+            let hashes = files
+                .iter()
+                .filter_map(|cid| cid.hash().digest().try_into().ok());
+            named = (hashes.collect(), Some(commits));
+        }
+        match of_named(request, &named.0) {
+            Ok((request, places)) => {
+                let mut served = block_in_place(|| serve(request, Holding::Plain(blobs), LIMITS));
+                if let (Answer::Held(held), Some(places)) = (&mut served.answer, places) {
+                    // the others are not here, whether they are or not
+                    let mut found = std::mem::take(held).into_iter();
+                    let each = places.into_iter();
+                    *held = each
+                        .map(|asked| {
+                            if asked {
+                                found.next().unwrap_or_default()
+                            } else {
+                                Vec::new()
+                            }
+                        })
+                        .collect();
+                }
+                say(link, &served).await?;
+            }
+            Err(no) => link.send(encode(&no)?).await?,
+        }
+    }
+    Ok(())
+}
+
+/// What of a question is about files that are named; which names of it those are, if it has several.
+#[expect(clippy::type_complexity, reason = "used once")]
+fn of_named(
+    request: Request,
+    named: &BTreeSet<[u8; 32]>,
+) -> Result<(Request, Option<Vec<bool>>), Answer> {
+    match request {
+        Request::Have { names } => {
+            let places: Vec<bool> = names.iter().map(|name| named.contains(name)).collect();
+            let names = names.into_iter().filter(|name| named.contains(name));
+            let names = names.collect();
+            Ok((Request::Have { names }, Some(places)))
+        }
+        Request::Get { root, .. } if !named.contains(&root) => Err(Answer::Missing),
+        Request::Put { root, .. } if !named.contains(&root) => {
+            Err(Answer::Refused(Refusal::NotAllowed))
+        }
+        Request::Get { .. } | Request::Put { .. } => Ok((request, None)),
+        _ => Err(Answer::Missing),
+    }
+}
 
 /// Answers a device's questions about files until it hangs up.
 pub(crate) async fn answer(link: &mut Link, blobs: &BlobStore) -> Result<(), PodError> {
@@ -104,26 +201,31 @@ async fn hear(link: &mut Link) -> Result<Answer, PodError> {
 }
 
 /// Fetches the files that are wanted here and are there, and gives those that are here and wanted there.
-pub(crate) async fn exchange(pod: &Pod, link: &mut Link, side: Side) -> Result<Carried, PodError> {
-    let named = block_in_place(|| pod.named_files())?;
+pub(crate) async fn exchange(
+    member: &Member,
+    blobs: &BlobStore,
+    link: &mut Link,
+    side: Side,
+) -> Result<Carried, PodError> {
+    let named = block_in_place(|| named(member.replica()))?;
     let keys = match side {
         Side::Device => Vec::new(),
-        Side::Sealed => pod.blob_keys(),
+        Side::Sealed => blob_keys(member),
     };
     let mut carried = Carried::default();
     let each = keys.len().max(1);
     for part in named.chunks((MAX_NAMES / each).max(1)) {
         let there = held(link, part, &keys, side).await?;
         for cid in part {
-            let (here, there) = (block_in_place(|| pod.blobs().has(cid))?, there.get(cid));
+            let (here, there) = (block_in_place(|| blobs.has(cid))?, there.get(cid));
             let done = match (here, there) {
                 (true, Some(_)) => continue,
                 (false, None) => {
                     carried.missing += 1;
                     continue;
                 }
-                (false, Some(places)) => fetch(pod.blobs(), link, cid, places, &keys, side).await,
-                (true, None) => push(pod, link, cid, &keys, side).await,
+                (false, Some(places)) => fetch(blobs, link, cid, places, &keys, side).await,
+                (true, None) => push(blobs, link, cid, &keys, side).await,
             };
             match (done, here) {
                 (Ok(()), false) => carried.fetched += 1,
@@ -245,14 +347,14 @@ async fn fetch(
 }
 
 async fn push(
-    pod: &Pod,
+    blobs: &BlobStore,
     link: &mut Link,
     cid: &Cid,
     keys: &[BlobKeys],
     side: Side,
 ) -> Result<(), PodError> {
     let mut push = block_in_place(|| -> Result<Push, PodError> {
-        let blob = pod.blobs().open(cid)?;
+        let blob = blobs.open(cid)?;
         Ok(match (side, keys.last()) {
             (Side::Sealed, Some(keys)) => {
                 Push::sealed(keys.name(cid)?, SealedBlob::new(blob, &keys.key(cid)?)?)

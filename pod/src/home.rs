@@ -27,6 +27,7 @@ use crate::{
 /// keys/          the key store (mode 0700)
 /// pod.redb       commits and indexes
 /// blobs/         files by hash
+/// views.redb     views, if there are any, and views/ with a key store each
 /// incoming/      uploads that are being looked at
 /// writer.lock    held by the one process that writes; says which
 /// running.json   how to reach `rhizome up`, while it runs (mode 0600)
@@ -101,7 +102,7 @@ impl PodHome {
             rhizome_member::found(&mut keys, &entropy()?)?;
         }
         let kv: Arc<dyn Kv> = Arc::new(RedbKv::open(self.tuples())?);
-        self.fresh(lock, Member::create(kv, keys, entropy()?))
+        self.fresh(opening, lock, Member::create(kv, keys, entropy()?))
     }
 
     /// Makes this device one of those of a pod, with the code that another device of it shows. What the pod holds is not here yet
@@ -177,7 +178,7 @@ impl PodHome {
         };
         let joined = joined.await;
         node.shutdown().await?;
-        self.take_part(lock, keys, &joined?)
+        self.take_part(opening, lock, keys, &joined?)
     }
 
     /// Takes a pod back on an empty machine, with its recovery words and a peer that keeps it. All other devices are out; what they wrote
@@ -228,7 +229,7 @@ impl PodHome {
         log.insert(proposal.complete()?)?;
         // they open what the pod holds, once it is here
         keys.keep_words(words);
-        self.take_part(lock, keys, &log)
+        self.take_part(opening, lock, keys, &log)
     }
 
     /// The keys of a device that has no pod yet.
@@ -240,14 +241,21 @@ impl PodHome {
     }
 
     /// Makes the pod of a device log that lists this device.
-    fn take_part(&self, lock: WriterLock, keys: KeyStore, log: &Log) -> Result<Pod, PodError> {
+    fn take_part(
+        &self,
+        opening: &Opening,
+        lock: WriterLock,
+        keys: KeyStore,
+        log: &Log,
+    ) -> Result<Pod, PodError> {
         let kv: Arc<dyn Kv> = Arc::new(RedbKv::open(self.tuples())?);
-        self.fresh(lock, Member::join(kv, keys, log, entropy()?))
+        self.fresh(opening, lock, Member::join(kv, keys, log, entropy()?))
     }
 
     /// A pod without tuples.
     fn fresh(
         &self,
+        opening: &Opening,
         lock: WriterLock,
         member: Result<Member, MemberError>,
     ) -> Result<Pod, PodError> {
@@ -259,7 +267,7 @@ impl PodHome {
             Err(error) => return Err(error.into()),
         };
         let blobs = BlobStore::in_directory(self.blobs())?;
-        Pod::new(self.clone(), lock, member, blobs)
+        Pod::new(self.clone(), lock, member, blobs, &opening.passphrase)
     }
 
     /// Opens the pod for reading and writing. One process at a time.
@@ -293,7 +301,7 @@ impl PodHome {
             Err(error) => return Err(error.into()),
         };
         let blobs = BlobStore::in_directory(self.blobs())?;
-        Pod::new(self.clone(), lock, member, blobs)
+        Pod::new(self.clone(), lock, member, blobs, &opening.passphrase)
     }
 
     fn lock(&self, opening: &Opening) -> Result<WriterLock, PodError> {

@@ -47,6 +47,7 @@ mod running;
 mod sync;
 mod touch;
 mod transact;
+mod views;
 
 #[cfg(fuzzing)]
 pub use http::fuzzing;
@@ -74,3 +75,4 @@ pub use rhizome_identity::Role as DeviceRole;
 pub use rhizome_network::{Mode, websocket::WebSocketConfig};
 pub use running::Running;
 pub use transact::Receipt;
+pub use views::{Seed, View, Views};

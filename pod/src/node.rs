@@ -9,6 +9,7 @@ use std::{
 
 use axum::routing::MethodRouter;
 use parking_lot::Mutex;
+use rhizome_identity::Did;
 use rhizome_ipld::PublicKey;
 use rhizome_member::{MemberStore, News};
 use rhizome_network::{
@@ -28,10 +29,11 @@ use crate::{
     reach::Reach,
     sync::{Exchanged, Until, Way, drive, hello},
     touch::DIAL_TIME,
+    views::Entered,
 };
 
 /// How long a peer that refuses may take to say why.
-const FAREWELL: Duration = Duration::from_secs(3);
+pub(crate) const FAREWELL: Duration = Duration::from_secs(3);
 /// Under which name devices look for each other on a local network.
 const LOCAL_SERVICE: &str = "rhizome";
 /// An open pod that can be reached, and reaches others. To be ended with [`PodNode::shutdown`].
@@ -43,7 +45,7 @@ pub struct PodNode {
 }
 
 pub(crate) struct Shared {
-    pod: Arc<Pod>,
+    pub(crate) pod: Arc<Pod>,
     pub(crate) invitations: Invitations,
     /// What is known of each peer.
     states: Mutex<BTreeMap<PublicKey, PeerState>>,
@@ -83,6 +85,8 @@ pub struct PeerState {
 /// What came of an exchange with one peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerReport {
+    /// The view that was exchanged; `None` for the pod itself.
+    pub pod: Option<Did>,
     /// Which.
     pub key: PublicKey,
     /// Where.
@@ -113,6 +117,7 @@ impl PeerReport {
     /// As commands and the API print it.
     pub fn to_json(&self) -> Json {
         json!({
+            "pod": self.pod.map(|did| did.to_string()),
             "key": self.key.to_did_key(),
             "address": self.address,
             "received": self.received,
@@ -340,7 +345,7 @@ impl PodNode {
     /// Fetches files that are wanted here and gives those that are wanted there.
     pub(crate) async fn carry_files(&self, address: &PeerAddress) -> Result<Carried, PodError> {
         let pod = &self.shared.pod;
-        if tokio::task::block_in_place(|| pod.named_files())?.is_empty() {
+        if tokio::task::block_in_place(|| files::named(pod.replica()))?.is_empty() {
             return Ok(Carried::default());
         }
         let mut link = self.dial(address, Protocol::Blob, None).await?;
@@ -349,7 +354,7 @@ impl PodNode {
         } else {
             Side::Sealed
         };
-        let carried = files::exchange(pod, &mut link, side).await;
+        let carried = files::exchange(pod.member(), pod.blobs(), &mut link, side).await;
         let _ = link.close().await;
         carried
     }
@@ -371,13 +376,16 @@ impl PodNode {
         Ok(less)
     }
 
-    /// Exchanges with every known peer once, and with the other devices that are there.
+    /// Exchanges with every known peer once, and with the other devices that are there: the pod first, then every view that something is
+    /// new of. Then the views that are kept elsewhere.
     ///
     /// # Errors
     /// Those of reading the pod; what goes wrong with a peer is in its report.
     pub async fn sync_all(&self) -> Result<Vec<PeerReport>, PodError> {
         let mut out = Vec::new();
+        let mut known = BTreeSet::new();
         for one in self.shared.pod.acquaintances()? {
+            known.insert(one.key);
             let Ok(address) = one.address.parse() else {
                 continue;
             };
@@ -398,12 +406,27 @@ impl PodNode {
                 Ok(link) => self.sync_on(link, &address, None).await,
                 Err(error) => Err(error),
             };
+            let failed = done.is_err();
             out.push(match done {
                 Ok(report) => report,
                 Err(error) => report(one.key, one.address, Err(error)),
             });
+            if !failed {
+                let views = tokio::task::block_in_place(|| self.views_at(&one.key))?;
+                out.extend(self.sync_views_with(&address, &views).await);
+            }
         }
+        out.extend(self.sync_other_places(&known).await?);
         Ok(out)
+    }
+
+    /// A link to somebody who does not know yet what for.
+    pub(crate) async fn link(
+        &self,
+        address: &PeerAddress,
+        protocol: Protocol,
+    ) -> Result<Link, PodError> {
+        Ok(self.node.dial(address, protocol).await?)
     }
 
     pub(crate) async fn dial(
@@ -447,12 +470,17 @@ impl PodNode {
     }
 }
 
-fn report(key: PublicKey, address: String, done: Result<Exchanged, PodError>) -> PeerReport {
+pub(crate) fn report(
+    key: PublicKey,
+    address: String,
+    done: Result<Exchanged, PodError>,
+) -> PeerReport {
     let (done, error) = match done {
         Ok(done) => (done, None),
         Err(error) => (Exchanged::default(), Some(error.to_string())),
     };
     PeerReport {
+        pod: None,
         key,
         address,
         received: done.commits,
@@ -466,6 +494,12 @@ fn report(key: PublicKey, address: String, done: Result<Exchanged, PodError>) ->
         away: false,
         error,
     }
+}
+
+/// What somebody is let in for.
+enum For {
+    Pod,
+    View(Entered),
 }
 
 /// A session, noted as open until dropped.
@@ -496,10 +530,32 @@ impl Shared {
     /// Somebody wants to exchange.
     async fn answer(&self, mut link: Link) {
         let key = link.peer();
-        match self.check(&mut link).await {
-            // how it ended is in the peer's state
-            Ok(true) => drop(self.exchange(link, Role::Responder, Until::Closed).await),
-            Ok(false) => drop(link.close().await),
+        let asked = match hello::asked(&mut link).await {
+            Ok(asked) => asked,
+            Err(error) => {
+                tracing::debug!(%key, %error, "a peer said nothing clear");
+                return;
+            }
+        };
+        let done = match asked {
+            hello::Asked::Watch(views, last) => self.tell_news(&mut link, (views, last)).await,
+            hello::Asked::Log(acting) => self.give_log(&mut link, &acting).await,
+            asked => match self.check(&mut link, asked).await {
+                Ok(Some(For::Pod)) => {
+                    // how it ended is in the peer's state
+                    drop(self.exchange(link, Role::Responder, Until::Closed).await);
+                    return;
+                }
+                Ok(Some(For::View(entered))) => {
+                    self.answer_view(&entered, link).await;
+                    return;
+                }
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            },
+        };
+        match done {
+            Ok(()) => drop(link.close().await),
             Err(error) => tracing::debug!(%key, %error, "a peer was not let in"),
         }
     }
@@ -507,9 +563,17 @@ impl Shared {
     /// Somebody wants files, or brings some.
     async fn answer_files(&self, mut link: Link) {
         let key = link.peer();
-        let done = match self.check(&mut link).await {
-            Ok(true) => files::answer(&mut link, self.pod.blobs()).await,
-            Ok(false) => Ok(()),
+        let let_in = match hello::asked(&mut link).await {
+            Ok(asked) => self.check(&mut link, asked).await,
+            Err(error) => Err(error),
+        };
+        let done = match let_in {
+            Ok(Some(For::Pod)) => files::answer(&mut link, self.pod.blobs()).await,
+            Ok(Some(For::View(entered))) => {
+                let replica = entered.member.replica();
+                files::answer_named(&mut link, self.pod.blobs(), replica).await
+            }
+            Ok(None) => Ok(()),
             Err(error) => Err(error),
         };
         match done {
@@ -518,10 +582,24 @@ impl Shared {
         }
     }
 
+    /// What somebody is let in for, if he is.
+    async fn check(&self, link: &mut Link, asked: hello::Asked) -> Result<Option<For>, PodError> {
+        match asked {
+            hello::Asked::Pod(did) => {
+                let is_device = self.check_device(link, did).await?;
+                Ok(is_device.then_some(For::Pod))
+            }
+            hello::Asked::View(acting, _) => {
+                let entered = self.enter_view(link, &acting).await?;
+                Ok(entered.map(For::View))
+            }
+            _ => Err(hello::unclear()),
+        }
+    }
+
     /// Whether it is a device of this pod. One that is not known may show the operation that added it.
-    async fn check(&self, link: &mut Link) -> Result<bool, PodError> {
+    async fn check_device(&self, link: &mut Link, did: Did) -> Result<bool, PodError> {
         let no = |why: &str| hello::Answer::No(why.into());
-        let did = hello::asked(link).await?;
         if did.to_string() != self.pod.did() {
             hello::reply(link, &no("this pod is not here")).await?;
             return Ok(false);

@@ -2,22 +2,23 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
-    sync::{Arc, atomic::AtomicBool},
+    collections::BTreeMap,
+    sync::{Arc, OnceLock, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
 use parking_lot::{Mutex, MutexGuard};
-use rhizome_blob::{BlobKeys, BlobStore, Cid};
+use rhizome_blob::BlobStore;
 use rhizome_identity::{Did, Log, RecoveryWords};
 use rhizome_ipld::{PublicKey, SigningKey};
 use rhizome_member::{Member, Trust};
-use rhizome_replica::{Author, Replica, key, tag};
+use rhizome_replica::{Author, Replica};
 use rhizome_share::{Added, Certificate, ShareError};
-use rhizome_tuple::{EntityId, Value};
+use rhizome_tuple::EntityId;
+use zeroize::Zeroizing;
 
 use crate::{
-    EntityDetail, PodError, PodHome, entity,
+    EntityDetail, PodError, PodHome, Views, entity,
     home::{now_ms, random_bytes},
     live::Hub,
     lock::WriterLock,
@@ -33,8 +34,12 @@ pub struct Pod {
     hub: Hub,
     importing: Mutex<()>,
     blob_figures: Mutex<Option<(BlobFigures, Instant)>>,
+    views: OnceLock<Views>,
+    /// Held while they are opened.
+    opening_views: Mutex<()>,
+    passphrase: Zeroizing<String>,
     // last: everything above is done before another process may write
-    _lock: WriterLock,
+    lock: Arc<WriterLock>,
 }
 
 /// In whose name something is written. Each has a key and a chain of commits of its own, so that provenance says which it was.
@@ -90,6 +95,7 @@ impl Pod {
         lock: WriterLock,
         member: Member,
         blobs: BlobStore,
+        passphrase: &str,
     ) -> Result<Self, PodError> {
         let replica = Arc::clone(member.replica());
         let hub = Hub::start(Arc::clone(&replica))?;
@@ -102,7 +108,10 @@ impl Pod {
             member: Arc::new(member),
             importing: Mutex::default(),
             blob_figures: Mutex::default(),
-            _lock: lock,
+            views: OnceLock::new(),
+            opening_views: Mutex::default(),
+            passphrase: Zeroizing::new(passphrase.to_owned()),
+            lock: Arc::new(lock),
         })
     }
 
@@ -268,31 +277,35 @@ impl Pod {
         Ok(())
     }
 
-    /// The files that current tuples name, each once.
-    pub(crate) fn named_files(&self) -> Result<Vec<Cid>, PodError> {
-        let now = self.replica.snapshot();
-        let mut out = BTreeSet::new();
-        for k in now.eav().range(0, u128::MAX) {
-            let fact = key::un_eav(k);
-            if fact.v.tag == tag::BLOB
-                && let Some(Value::Blob(cid)) = now.value(fact.v)
-            {
-                out.insert(cid);
-            }
+    /// The views that this home holds beside the pod. Opened when they are first asked for.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn views(&self) -> Result<&Views, PodError> {
+        let _alone = self.opening_views.lock();
+        if let Some(views) = self.views.get() {
+            return Ok(views);
         }
-        now.fault()?;
-        Ok(out.into_iter().collect())
+        let views = {
+            let keys = self.member.keys();
+            let secret = keys.kem();
+            Views::open(
+                self.home.directory(),
+                &self.passphrase,
+                secret.seed().expose(),
+                &self.lock,
+            )?
+        };
+        Ok(self.views.get_or_init(|| views))
     }
 
-    /// What seals files for peers without keys, and tells where they keep them: one for each epoch, the current one last.
-    pub(crate) fn blob_keys(&self) -> Vec<BlobKeys> {
-        let current = self.member.trust().set().current().map(|c| c.epoch.0);
-        let keys = self.member.keys();
-        let mut epochs: Vec<_> = keys.epochs().collect();
-        epochs.sort_by_key(|(name, _)| Some(*name) == current);
-        let each = epochs.into_iter();
-        each.map(|(_, secret)| BlobKeys::from_epoch(secret.expose()))
-            .collect()
+    /// As [`Self::views`], if there ever was one.
+    pub(crate) fn any_views(&self) -> Result<Option<&Views>, PodError> {
+        if self.views.get().is_some() || Views::exist(self.home.directory()) {
+            self.views().map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     /// Held while an import writes.

@@ -11,7 +11,7 @@ use tokio::{task::JoinHandle, time::Instant};
 use crate::{PeerState, Pod, PodError, PodNode, home::random_bytes, sync::Until};
 
 /// How often it is looked whether somebody is to be dialled: every look is a wake.
-const fn step(mode: Mode) -> Duration {
+pub(crate) const fn step(mode: Mode) -> Duration {
     match mode {
         Mode::Normal => Duration::from_millis(500),
         Mode::Metered => Duration::from_secs(2),
@@ -91,8 +91,12 @@ impl PodNode {
     }
 
     /// Keeps in touch with every known peer and device until dropped: dials again when a connection ends, after a wait that grows with
-    /// every failure. Tells the other devices where this one is.
+    /// every failure. The same for the views of the home, wherever they are kept. Tells the other devices where this one is.
     pub async fn keep_in_touch(&self, mode: Mode) {
+        tokio::join!(self.keep_pod_in_touch(mode), self.keep_views_in_touch(mode));
+    }
+
+    async fn keep_pod_in_touch(&self, mode: Mode) {
         let start = Instant::now();
         let now = || start.elapsed().as_millis() as u64;
         let mut contacts: BTreeMap<PublicKey, Contact> = BTreeMap::new();
@@ -219,7 +223,7 @@ impl PodNode {
 }
 
 /// Evenly distributed over all 64 bits.
-fn chance() -> u64 {
+pub(crate) fn chance() -> u64 {
     let mut bytes = [0; 8];
     if let Ok(mut random) = random_bytes() {
         random(&mut bytes);

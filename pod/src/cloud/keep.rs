@@ -92,6 +92,7 @@ impl Shared {
             open: super::Mutex::default(),
             turns: Arc::default(),
             pace: Pace::default(),
+            watchers: Arc::default(),
             strangers: Semaphore::new(STRANGERS),
             relay: OnceLock::new(),
         };

@@ -8,6 +8,7 @@ mod pace;
 mod relay;
 mod serve;
 mod turns;
+mod watchers;
 
 pub use control::CloudDesk;
 pub use invitations::{Invitation, Invite};
@@ -32,7 +33,7 @@ use rhizome_network::{
 use rhizome_sealed::Sealed;
 use tokio::{sync::Semaphore, task::block_in_place};
 
-use self::{invitations::Invitations, pace::Pace, turns::Turns};
+use self::{invitations::Invitations, pace::Pace, turns::Turns, watchers::Watchers};
 use crate::{
     Grant, Opening, PodError, PodHome,
     home::{make_private, now_ms},
@@ -112,6 +113,7 @@ struct Shared {
     open: Mutex<BTreeMap<Did, Weak<SealedStore>>>,
     turns: Arc<Turns>,
     pace: Pace,
+    watchers: Arc<Watchers>,
     /// Places for those who have not yet said what for they came.
     strangers: Semaphore,
     relay: OnceLock<Weak<Relay>>,

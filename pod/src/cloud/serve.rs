@@ -1,29 +1,36 @@
 //! What a cloud peer does for those who come.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use rhizome_identity::{Did, Log, SealedHead};
 use rhizome_ipld::PublicKey;
 use rhizome_network::Link;
 use rhizome_sealed::SealedPod;
-use rhizome_sync::{Limits, Role, Store};
+use rhizome_sync::{Limits, Output, Role, Store};
 use tokio::{
     sync::{Notify, mpsc},
     time::Instant,
 };
 
-use super::{HELLO_WAIT, Shared, found, now};
+use super::{HELLO_WAIT, Shared, Turn, found, now};
 use crate::{
     PodError, erasures, files,
     grant::{self, Asked},
     home::now_ms,
     sync::{Until, Way, drive, hello},
+    views::{Acting, Ends, Say, Watched, mark},
 };
 
 const UNINVITED: &str = "this pod is not kept here, and the invitation is missing, used up or over: add this peer with a whole address, \
                          as `rhizome cloud-peer invite` prints it there";
+const NOT_ITS_ADMIN: &str = "whoever has a view kept here must be its admin";
 /// A pod's device was here: that is noted as often as this.
 const SEEN: u64 = 60_000;
+
+/// What is said of a view to somebody who cannot show that he acts in it, whether it is kept here or not.
+const NOT_SHARED: &str = "this view is not kept here, or not for this key: ask whoever shared it";
+/// Things that happen together are told together.
+const TOGETHER: Duration = Duration::from_millis(100);
 
 /// What one session may use: less than between two devices of a person. A commit of an import has some 10 MiB.
 fn limits() -> Limits {
@@ -39,25 +46,54 @@ fn limits() -> Limits {
 /// Why somebody is not let in; with the device log that shows it, if he may see that.
 type Refused = (&'static str, Option<Log>);
 
+/// Somebody who was let in: to which pod, and the key that he acts by in it.
+struct Guest {
+    pod: Arc<SealedPod>,
+    key: PublicKey,
+}
+
+/// What somebody came for.
+enum Came {
+    In(Guest),
+    /// To be told what is new.
+    Watch(Vec<Acting>, bool),
+    /// He was told no, or has what he wanted.
+    Done,
+}
+
 impl Shared {
+    /// Whose turn it is to work for a pod: that of all views of one pod, and its own, is the same, so that together they take no more.
+    fn turn_of(&self, pod: &SealedPod) -> Turn {
+        self.turns.of(&pod.sponsor().unwrap_or_else(|| pod.did()))
+    }
+
     /// A device comes to exchange.
     pub(super) async fn answer(self: &Arc<Self>, mut link: Link) -> Result<(), PodError> {
-        let Some(pod) = self.check(&mut link).await? else {
-            let _ = link.close().await;
-            return Ok(());
+        let Guest { pod, key } = match self.check(&mut link).await? {
+            Came::In(guest) => guest,
+            Came::Watch(views, last) => {
+                self.tell_news(&mut link, views, last).await?;
+                let _ = link.close().await;
+                return Ok(());
+            }
+            Came::Done => {
+                let _ = link.close().await;
+                return Ok(());
+            }
         };
+        let device = link.peer();
         let store = pod.store(now());
         let (news, told) = mpsc::unbounded_channel();
         let out = Arc::new(Notify::new());
         let now_out = Arc::clone(&out);
-        let watching = self.watch(&pod, link.peer(), move || now_out.notify_one());
-        if !pod.admits(&link.peer()) {
+        let watching = self.watch(&pod, key, move || now_out.notify_one());
+        if !pod.admits(&key) {
             return Ok(()); // taken out just now
         }
         let listening = store.listen(move |new| {
             let _ = news.send(new);
         });
-        let turn = self.turns.of(&pod.did());
+        let turn = self.turn_of(&pod);
         if now().saturating_sub(pod.usage().last_activity) > SEEN {
             let pod = Arc::clone(&pod);
             turn.work(move || pod.touch(now())).await??;
@@ -66,7 +102,12 @@ impl Shared {
             limits: limits(),
             turn: Some(turn),
         };
-        let mut nothing = |_: &_| ();
+        let did = pod.did();
+        let mut nothing = |output: &Output| {
+            if matches!(output, Output::Learned(_)) {
+                self.watchers.stirred(&did, &device);
+            }
+        };
         let (role, until) = (Role::Responder, Until::Closed);
         let session = drive(link, role, store, told, until, &way, &mut nothing);
         let done = tokio::select! {
@@ -80,12 +121,18 @@ impl Shared {
 
     /// A device wants files, or brings some.
     pub(super) async fn answer_files(self: &Arc<Self>, mut link: Link) -> Result<(), PodError> {
-        if let Some(pod) = self.check(&mut link).await? {
-            let turn = self.turns.of(&pod.did());
+        if let Came::In(Guest { pod, key }) = self.check(&mut link).await? {
+            let turn = self.turn_of(&pod);
             let (shared, kept) = (Arc::clone(self), Arc::clone(&pod));
-            let store = move || shared.files(&kept.did(), kept.usage().quota);
+            // those of a view are among those of the pod that it is kept for
+            let store = move || match kept.sponsor() {
+                None => shared.files(&kept.did(), kept.usage().quota),
+                Some(sponsor) => match shared.sealed.pod(&sponsor)? {
+                    Some(pod) => shared.files(&sponsor, pod.usage().quota),
+                    None => Err(PodError::Refused("the pod was removed just now".into())),
+                },
+            };
             let store = turn.work(store).await??;
-            let key = link.peer();
             // it may be taken out, or the pod forgotten, while the link is open
             let admits = || pod.admits(&key);
             files::answer_sealed(&mut link, &store, &turn, &admits).await?;
@@ -96,39 +143,195 @@ impl Shared {
 
     /// A device says what is erased.
     pub(super) async fn answer_erasures(self: &Arc<Self>, mut link: Link) -> Result<(), PodError> {
-        if let Some(pod) = self.check(&mut link).await? {
-            let turn = self.turns.of(&pod.did());
-            erasures::hear(&mut link, &pod, &turn, now()).await?;
+        if let Came::In(Guest { pod, key }) = self.check(&mut link).await? {
+            let (turn, device) = (self.turn_of(&pod), link.peer());
+            erasures::hear(&mut link, key, &pod, &turn, now()).await?;
+            self.watchers.stirred(&pod.did(), &device);
         }
         let _ = link.close().await;
         Ok(())
     }
 
     /// Whether it is a device of a pod that is kept here, or may be from now on.
-    async fn check(self: &Arc<Self>, link: &mut Link) -> Result<Option<Arc<SealedPod>>, PodError> {
-        let pod = {
+    async fn check(self: &Arc<Self>, link: &mut Link) -> Result<Came, PodError> {
+        let came = {
             let Ok(_place) = self.strangers.try_acquire() else {
                 hello::reply(link, &hello::Answer::No("busy: try again later".into())).await?;
-                return Ok(None);
+                return Ok(Came::Done);
             };
             let asked = tokio::time::timeout(HELLO_WAIT, self.identify(link)).await;
             asked.unwrap_or_else(|_| Err(PodError::Peer("it said nothing".into())))?
         };
-        let Some(pod) = pod else { return Ok(None) };
+        let Came::In(guest) = came else {
+            return Ok(came);
+        };
         link.welcome();
         // whoever comes too often waits with one of his own places
-        tokio::time::sleep(self.pace.step(&pod.did(), Instant::now())).await;
+        tokio::time::sleep(self.pace.step(&guest.pod.did(), Instant::now())).await;
         hello::reply(link, &hello::Answer::Ready).await?;
-        Ok(Some(pod))
+        Ok(Came::In(guest))
     }
 
-    /// Of which pod it is a device; if of none, it has been told why not.
-    async fn identify(
+    fn own(&self) -> Result<PublicKey, PodError> {
+        let key = self.key.as_ref().ok_or_else(hello::unclear)?;
+        Ok(key.public())
+    }
+
+    /// What somebody wants, and whether he may.
+    async fn identify(self: &Arc<Self>, link: &mut Link) -> Result<Came, PodError> {
+        let asked = hello::asked(link).await?;
+        let ends = Ends::answered(link, self.own()?);
+        let no = hello::Answer::No(NOT_SHARED.into());
+        let pod = match asked {
+            hello::Asked::Pod(did) => {
+                let key = link.peer();
+                let pod = self.let_in(link, did, key, None).await?;
+                pod.map(|pod| Guest { pod, key })
+            }
+            hello::Asked::View(acting, sponsor) => match acting.verify(&ends, Say::Enter) {
+                Some(key) => {
+                    let pod = self.let_in(link, acting.did, key, sponsor).await?;
+                    pod.map(|pod| Guest { pod, key })
+                }
+                None => {
+                    hello::reply(link, &no).await?;
+                    None
+                }
+            },
+            hello::Asked::Log(acting) => {
+                let key = acting.verify(&ends, Say::ShowLog);
+                let shared = Arc::clone(self);
+                let find = move || shared.sealed.pod(&acting.did);
+                let found = self.turns.next(find).await??;
+                match (found, key) {
+                    (Some(pod), Some(key)) if pod.admits(&key) => {
+                        let read = move || pod.with_certificates(|set| set.log().clone());
+                        let log = self.turns.next(read).await??;
+                        link.welcome();
+                        hello::reply(link, &hello::Answer::Ready).await?;
+                        hello::show(link, &log, None).await?;
+                    }
+                    _ => hello::reply(link, &no).await?,
+                }
+                None
+            }
+            hello::Asked::Watch(views, last) => return Ok(Came::Watch(views, last)),
+        };
+        Ok(pod.map_or(Came::Done, Came::In))
+    }
+
+    /// Tells somebody what is new in the views that he acts in, until he hangs up.
+    async fn tell_news(
         self: &Arc<Self>,
         link: &mut Link,
+        mut asked: Vec<Acting>,
+        mut last: bool,
+    ) -> Result<(), PodError> {
+        let ends = Ends::answered(link, self.own()?);
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let mut watching = Vec::new();
+        let mut views: Vec<Option<(Did, PublicKey)>> = Vec::new();
+        {
+            let Ok(_place) = self.strangers.try_acquire() else {
+                let busy = hello::Answer::No("busy: try again later".into());
+                return hello::reply(link, &busy).await;
+            };
+            loop {
+                let first = views.len() as u32;
+                if views.len() + asked.len() > hello::MAX_WATCHED {
+                    return Err(hello::unclear());
+                }
+                let verify = move || -> Vec<Option<(Did, PublicKey)>> {
+                    let claims = asked.iter();
+                    let key = |acting: &Acting| acting.verify(&ends, Say::Watch);
+                    claims.map(|a| Some((a.did, key(a)?))).collect()
+                };
+                let claims = self.turns.for_stranger(verify).await?;
+                let places = (first..).zip(&claims);
+                let named = places.filter_map(|(place, c)| Some((place, (*c)?)));
+                let named: Vec<_> = named.collect();
+                // first this: what happens in between is told twice
+                let dids = named.iter().map(|(place, (did, _))| (*place, *did));
+                let dids: Vec<_> = dids.collect();
+                watching.push(self.watchers.watch(link.peer(), &dids, &tell));
+                let marks = self.marks(named).await?;
+                for (place, claim) in (first..).zip(claims) {
+                    let admits = marks.iter().any(|(there, _)| *there == place);
+                    views.push(claim.filter(|_| admits));
+                }
+                hello::tell(link, &marks).await?;
+                if last {
+                    break;
+                }
+                let more = tokio::time::timeout(HELLO_WAIT, hello::more_watched(link)).await;
+                (asked, last) = more.map_err(|_| hello::unclear())??;
+            }
+        }
+        if views.iter().all(Option::is_none) {
+            return Ok(());
+        }
+        link.welcome();
+        loop {
+            let first = tokio::select! {
+                place = told.recv() => place,
+                more = link.receive() => match more? {
+                    None => return Ok(()),
+                    Some(_) => return Err(hello::unclear()),
+                },
+            };
+            tokio::time::sleep(TOGETHER).await;
+            let mut places: BTreeSet<u32> = first.into_iter().collect();
+            while let Ok(place) = told.try_recv() {
+                places.insert(place);
+            }
+            let named = places.into_iter().filter_map(|place| {
+                let claim = views.get(place as usize)?.as_ref()?;
+                Some((place, *claim))
+            });
+            let marks = self.marks(named.collect()).await?;
+            for part in marks.chunks(hello::WATCHED) {
+                hello::tell(link, part).await?;
+            }
+        }
+    }
+
+    /// The marks of those of these views that are kept here for these keys.
+    async fn marks(
+        self: &Arc<Self>,
+        named: Vec<(u32, (Did, PublicKey))>,
+    ) -> Result<Vec<Watched>, PodError> {
+        let shared = Arc::clone(self);
+        let work = move || -> Result<Vec<Watched>, PodError> {
+            let mut out = Vec::new();
+            for (place, (did, key)) in named {
+                if let Some(pod) = shared.sealed.pod(&did)?
+                    && pod.admits(&key)
+                {
+                    let usage = pod.usage();
+                    let figures = [
+                        usage.since,
+                        usage.commits,
+                        usage.commit_bytes,
+                        usage.certificates,
+                        usage.certificate_bytes,
+                    ];
+                    out.push((place, mark(&did.to_string(), &figures)));
+                }
+            }
+            Ok(out)
+        };
+        self.turns.next(work).await?
+    }
+
+    /// The pod, if this key is one of its devices; if not, its owner has been told why not. `sponsor` is the pod whose view it is.
+    async fn let_in(
+        self: &Arc<Self>,
+        link: &mut Link,
+        did: Did,
+        key: PublicKey,
+        sponsor: Option<Did>,
     ) -> Result<Option<Arc<SealedPod>>, PodError> {
-        let did = hello::asked(link).await?;
-        let key = link.peer();
+        let device = link.peer();
         let shared = Arc::clone(self);
         let pod = self.turns.next(move || shared.sealed.pod(&did)).await??;
         let kept = pod.is_some();
@@ -138,16 +341,33 @@ impl Shared {
         hello::reply(link, &hello::Answer::ShowLog).await?;
         let mut shown = hello::Shown::begin(link).await?;
         let token = shown.token.take().unwrap_or_default();
-        let asked = self.judge(&key, &did, &token);
-        let invited = asked
-            .as_ref()
-            .is_some_and(|asked| self.invitations.is_good(&asked.root, now_ms()));
+        let asked = match sponsor {
+            None => self.judge(&key, &did, &token),
+            Some(_) => None,
+        };
+        let sponsor = match sponsor {
+            Some(sponsor) if !kept => {
+                let shared = Arc::clone(self);
+                let sponsor = self
+                    .turns
+                    .next(move || shared.sealed.pod(&sponsor))
+                    .await??;
+                sponsor.filter(|pod| pod.admits(&device))
+            }
+            _ => None,
+        };
+        let invited = sponsor.is_some()
+            || asked
+                .as_ref()
+                .is_some_and(|asked| self.invitations.is_good(&asked.root, now_ms()));
         let considered = if kept || invited {
             let _turn = self.turns.read_log().await?;
             let car = shown.rest(link).await?;
             let shared = Arc::clone(self);
-            let consider =
-                move || shared.consider(&did, &key, &Log::from_car(&car)?, asked.as_ref());
+            let consider = move || {
+                let log = Log::from_car(&car)?;
+                shared.consider(&did, &key, &log, asked.as_ref(), sponsor.as_deref())
+            };
             self.turns.for_stranger(consider).await??
         } else {
             Err((UNINVITED, None))
@@ -178,6 +398,7 @@ impl Shared {
         key: &PublicKey,
         log: &Log,
         asked: Option<&Asked>,
+        sponsor: Option<&SealedPod>,
     ) -> Result<Result<Arc<SealedPod>, Refused>, PodError> {
         if log.did() != *did {
             return Ok(Err(("that is the device log of another pod", None)));
@@ -189,6 +410,16 @@ impl Shared {
             }
             None if log.resolve().device(key).is_none() => {
                 return Ok(Err(("this device is none of the pod's", None)));
+            }
+            None if sponsor.is_some_and(|_| !log.resolve().is_admin(key)) => {
+                return Ok(Err((NOT_ITS_ADMIN, None)));
+            }
+            None if let Some(sponsor) = sponsor => {
+                self.sealed.host_view(log, sponsor, now())?;
+                match self.sealed.pod(did)? {
+                    Some(pod) => pod,
+                    None => return Ok(Err(("the view was removed just now", None))),
+                }
             }
             None => {
                 let taken = match asked {

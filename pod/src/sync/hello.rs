@@ -1,20 +1,26 @@
 //! The first words on a link between two replicas: of which pod, and may we.
 //!
 //! ```text
-//! dialler    [1, did]
-//! answer     [0]  go on      [1]  show me the device log      [2, why]  no
+//! dialler    [1, did]                                    a pod of this device
+//!            [3, did, key, signature, sponsor | null]    a view, in which one acts by this key
+//!            [4, did, key, signature]                    the device log of such a view: [0], and it follows in parts as below
+//!            [5, [[did, key, signature]…], last]…        tell me what is new in these views
+//! answer     [0]  go on      [1]  show me the device log      [2, why]  no      [6, key, signature]  go on, and I act in it too
 //! dialler    [2, bytes, last, token | null]…                  the log as a CAR file, in parts, the first with the token; then the same
 //!                                                             answer again
 //! ```
 
 use rhizome_identity::{Did, Log};
-use rhizome_ipld::codec;
+use rhizome_ipld::{PublicKey, SigningKey, codec};
 use rhizome_network::{Link, MAX_MESSAGE};
 use serde::{Deserialize, Serialize};
-use serde_bytes::ByteBuf;
+use serde_bytes::{ByteArray, ByteBuf};
 use tokio::task::block_in_place;
 
-use crate::PodError;
+use crate::{
+    PodError,
+    views::{Acting, Ends, Say, Watched},
+};
 
 /// Bytes of a device log that are read from somebody who is not known.
 const MAX_LOG: usize = 8 << 20;
@@ -25,11 +31,20 @@ const PART: usize = 256 << 10;
 /// Characters of a reason that are shown.
 const MAX_REASON: usize = 300;
 
+/// Views of one message of somebody who watches.
+pub(crate) const WATCHED: usize = 256;
+/// Bytes of the longest first words.
+const MAX_FIRST: usize = WATCHED * 256;
+/// Views that one watches on one link.
+pub(crate) const MAX_WATCHED: usize = 10_000;
+
 /// What an answer says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// Go on.
     Ready,
+    /// Go on; this side acts in the view as well.
+    Here(Acting),
     /// Show the device log.
     ShowLog,
     /// No.
@@ -47,11 +62,95 @@ pub(crate) fn unclear() -> PodError {
     PodError::Peer("the other side does not speak this protocol, or another version of it".into())
 }
 
+fn hung_up() -> PodError {
+    PodError::Peer("the other side hung up".into())
+}
+
 async fn next(link: &mut Link) -> Result<Vec<u8>, PodError> {
     match link.receive().await? {
         Some(bytes) => Ok(bytes.to_vec()),
-        None => Err(PodError::Peer("the other side hung up".into())),
+        None => Err(hung_up()),
     }
+}
+
+/// Says by which key one acts in a view; `sponsor` is the pod that it is kept for, if the other side does not keep it yet. Returns the proof
+/// that the other side acts in it too, to be verified.
+pub(crate) async fn enter(
+    link: &mut Link,
+    acting: Acting,
+    sponsor: Option<Did>,
+    log: &mut (dyn FnMut() -> Result<Log, PodError> + Send),
+) -> Result<Option<Acting>, PodError> {
+    let did = acting.did;
+    let (_, key, signature) = acting.parts();
+    link.send(encode(&(Say::Enter as u8, did, key, signature, sponsor))?)
+        .await?;
+    let mut answer = answer(link, Some(did)).await?;
+    if answer == Answer::ShowLog {
+        let log = block_in_place(log)?;
+        show(link, &log, None).await?;
+        answer = self::answer(link, Some(did)).await?;
+    }
+    match answer {
+        Answer::Ready => Ok(None),
+        Answer::Here(acting) => Ok(Some(acting)),
+        Answer::No(why) => Err(PodError::Refused(why)),
+        Answer::ShowLog => Err(unclear()),
+    }
+}
+
+/// Asks for the device log of a view, which is not verified to be of it.
+pub(crate) async fn ask_log(link: &mut Link, acting: Acting) -> Result<Log, PodError> {
+    let (did, key, signature) = acting.parts();
+    link.send(encode(&(Say::ShowLog as u8, did, key, signature))?)
+        .await?;
+    match answer(link, None).await? {
+        Answer::Ready => Ok(shown(link).await?.0),
+        Answer::No(why) => Err(PodError::Refused(why)),
+        _ => Err(unclear()),
+    }
+}
+
+/// Says which views one watches; returns the marks of those that the other side tells of.
+pub(crate) async fn watch(link: &mut Link, views: &[Acting]) -> Result<Vec<Watched>, PodError> {
+    let mut out = Vec::new();
+    let mut parts = views.chunks(WATCHED).peekable();
+    while let Some(part) = parts.next() {
+        let part: Vec<_> = part.iter().map(Acting::parts).collect();
+        let last = parts.peek().is_none();
+        link.send(encode(&(Say::Watch as u8, part, last))?).await?;
+        out.extend(watched(link).await?.ok_or_else(hung_up)?);
+    }
+    Ok(out)
+}
+
+/// Marks that the other side tells; `None` when it ends.
+pub(crate) async fn watched(link: &mut Link) -> Result<Option<Vec<Watched>>, PodError> {
+    match link.receive().await? {
+        Some(bytes) => marks(&bytes).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn marks(bytes: &[u8]) -> Result<Vec<Watched>, PodError> {
+    if let Ok((2u8, why)) = codec::decode::<(u8, String)>(bytes, MAX_REASON * 4 + 16) {
+        return Err(PodError::Refused(reason(&why)));
+    }
+    match codec::decode(bytes, MAX_FIRST) {
+        Ok((5u8, marks)) => {
+            let marks: Vec<Watched> = marks;
+            if marks.len() > WATCHED {
+                return Err(unclear());
+            }
+            Ok(marks)
+        }
+        _ => Err(unclear()),
+    }
+}
+
+/// Tells marks.
+pub(crate) async fn tell(link: &mut Link, marks: &[Watched]) -> Result<(), PodError> {
+    Ok(link.send(encode(&(Say::Watch as u8, marks))?).await?)
 }
 
 /// Asks for a pod. `log` is shown if the other side wants to see it, with `token`.
@@ -62,16 +161,17 @@ pub(crate) async fn ask(
     token: Option<&[u8]>,
 ) -> Result<(), PodError> {
     link.send(encode(&(1u8, did.to_string()))?).await?;
-    match answer(link).await? {
+    match answer(link, None).await? {
         Answer::Ready => return Ok(()),
         Answer::No(why) => return Err(PodError::Refused(why)),
         Answer::ShowLog => (),
+        Answer::Here(_) => return Err(unclear()),
     }
     show(link, log, token).await?;
-    match answer(link).await? {
+    match answer(link, None).await? {
         Answer::Ready => Ok(()),
         Answer::No(why) => Err(PodError::Refused(why)),
-        Answer::ShowLog => Err(unclear()),
+        Answer::ShowLog | Answer::Here(_) => Err(unclear()),
     }
 }
 
@@ -88,26 +188,43 @@ pub(crate) async fn show(link: &mut Link, log: &Log, token: Option<&[u8]>) -> Re
     Ok(())
 }
 
-async fn answer(link: &mut Link) -> Result<Answer, PodError> {
-    let bytes = next(link).await?;
-    if let Ok((0u8,)) = codec::decode(&bytes, 16) {
+/// The answer; in a view the other side may act too.
+async fn answer(link: &mut Link, view: Option<Did>) -> Result<Answer, PodError> {
+    read_answer(&next(link).await?, view)
+}
+
+fn read_answer(bytes: &[u8], view: Option<Did>) -> Result<Answer, PodError> {
+    if let Ok((0u8,)) = codec::decode(bytes, 16) {
         return Ok(Answer::Ready);
     }
-    if let Ok((1u8,)) = codec::decode(&bytes, 16) {
+    if let Ok((1u8,)) = codec::decode(bytes, 16) {
         return Ok(Answer::ShowLog);
     }
-    let (2u8, why): (u8, String) = codec::decode(&bytes, MAX_MESSAGE).map_err(|_| unclear())?
-    else {
+    if let Some(did) = view
+        && let Ok((6u8, key, signature)) =
+            codec::decode::<(u8, PublicKey, ByteArray<64>)>(bytes, 256)
+    {
+        return Ok(Answer::Here(Acting::of((did, key, signature))));
+    }
+    let (2u8, why): (u8, String) = codec::decode(bytes, MAX_MESSAGE).map_err(|_| unclear())? else {
         return Err(unclear());
     };
+    Ok(Answer::No(reason(&why)))
+}
+
+fn reason(why: &str) -> String {
     let shown = why.chars().filter(|c| !c.is_control()).take(MAX_REASON);
-    Ok(Answer::No(shown.collect()))
+    shown.collect()
 }
 
 /// Answers.
 pub(crate) async fn reply(link: &mut Link, answer: &Answer) -> Result<(), PodError> {
     let bytes = match answer {
         Answer::Ready => encode(&(0u8,))?,
+        Answer::Here(acting) => {
+            let (_, key, signature) = acting.parts();
+            encode(&(Say::Here as u8, key, signature))?
+        }
         Answer::ShowLog => encode(&(1u8,))?,
         Answer::No(why) => encode(&(2u8, why))?,
     };
@@ -115,13 +232,82 @@ pub(crate) async fn reply(link: &mut Link, answer: &Answer) -> Result<(), PodErr
     Ok(())
 }
 
-/// Which pod the dialler asks for.
-pub(crate) async fn asked(link: &mut Link) -> Result<Did, PodError> {
-    let bytes = next(link).await?;
-    match codec::decode(&bytes, 256) {
-        Ok((1u8, did)) => Ok(did),
+/// What the dialler wants.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// A pod, as a device of it.
+    Pod(Did),
+    /// A view, as one who acts in it; and the pod that it is to be kept for.
+    View(Acting, Option<Did>),
+    /// The device log of a view.
+    Log(Acting),
+    /// To be told what is new in views; whether that were all.
+    Watch(Vec<Acting>, bool),
+}
+
+/// What the dialler wants.
+pub(crate) async fn asked(link: &mut Link) -> Result<Asked, PodError> {
+    read_asked(&next(link).await?)
+}
+
+/// More views to watch, and whether those are all.
+pub(crate) async fn more_watched(link: &mut Link) -> Result<(Vec<Acting>, bool), PodError> {
+    match asked(link).await? {
+        Asked::Watch(views, last) => Ok((views, last)),
         _ => Err(unclear()),
     }
+}
+
+fn read_asked(bytes: &[u8]) -> Result<Asked, PodError> {
+    fn read<T: serde::de::DeserializeOwned>(bytes: &[u8], most: usize) -> Result<T, PodError> {
+        codec::decode(bytes, most).map_err(|_| unclear())
+    }
+    type One = (Did, PublicKey, ByteArray<64>);
+    // a list, and what kind of words
+    match bytes {
+        [0x82, 1, ..] => {
+            let (_, did): (u8, Did) = read(bytes, 256)?;
+            Ok(Asked::Pod(did))
+        }
+        [0x85, 3, ..] => {
+            let (_, did, key, signature, sponsor): (
+                u8,
+                Did,
+                PublicKey,
+                ByteArray<64>,
+                Option<Did>,
+            ) = read(bytes, 512)?;
+            Ok(Asked::View(Acting::of((did, key, signature)), sponsor))
+        }
+        [0x84, 4, ..] => {
+            let (_, did, key, signature): (u8, Did, PublicKey, ByteArray<64>) = read(bytes, 512)?;
+            Ok(Asked::Log(Acting::of((did, key, signature))))
+        }
+        [0x83, 5, ..] => {
+            let (_, views, last): (u8, Vec<One>, bool) = read(bytes, MAX_FIRST)?;
+            if views.len() > WATCHED {
+                return Err(unclear());
+            }
+            Ok(Asked::Watch(
+                views.into_iter().map(Acting::of).collect(),
+                last,
+            ))
+        }
+        _ => Err(unclear()),
+    }
+}
+
+/// Says that this side acts in a view too.
+pub(crate) fn here(ends: &Ends, did: Did, key: &SigningKey) -> Result<Answer, PodError> {
+    Ok(Answer::Here(Acting::sign(ends, did, key, Say::Here)?))
+}
+
+/// First words, answers and marks, read; whether these are any.
+#[cfg(fuzzing)]
+pub(crate) fn read_words(bytes: &[u8], view: Did) -> bool {
+    let asked = read_asked(bytes).is_ok();
+    let answer = read_answer(bytes, Some(view)).is_ok();
+    asked | answer | marks(bytes).is_ok()
 }
 
 /// What was asked for, as far as it has come.

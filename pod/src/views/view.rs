@@ -1,0 +1,293 @@
+//! One view.
+
+use std::sync::{
+    Arc, Weak,
+    atomic::{AtomicU64, Ordering},
+};
+
+use parking_lot::Mutex;
+use rhizome_identity::{Device, Did, Role};
+use rhizome_ipld::{PublicKey, SigningKey};
+use rhizome_member::Member;
+use rhizome_network::PeerAddress;
+use rhizome_replica::{Author, Replica};
+use tokio::sync::watch;
+
+use super::{
+    Seed,
+    marks::{Mark, Marks, mark},
+    row::Row,
+    store::Store,
+};
+use crate::{PodError, home::entropy};
+
+/// What those may do with whom a view is shared.
+const GUEST_ROLE: Role = Role::Member;
+
+/// A pod beside the one of the home. Opened when it is first needed; cheap until then.
+pub struct View {
+    store: Arc<Store>,
+    did: Did,
+    key: PublicKey,
+    own: bool,
+    number: u64,
+    seed: Seed,
+    row: Mutex<Row>,
+    open: Mutex<Open>,
+    changes: Arc<Changes>,
+    marks: Mutex<Marks>,
+}
+
+/// The device in it, as far as it is open.
+#[derive(Default)]
+struct Open {
+    member: Option<Arc<Member>>,
+    /// Also when it was closed while somebody holds it: there is never a second one.
+    last: Weak<Member>,
+    removed: bool,
+}
+
+/// How often something has happened to a view.
+struct Changes {
+    /// Since this process has it.
+    generation: AtomicU64,
+    /// Told whenever something happens to any view of the home.
+    any: watch::Sender<u64>,
+}
+
+impl Changes {
+    fn happened(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        self.any.send_modify(|n| *n = n.wrapping_add(1));
+    }
+}
+
+impl View {
+    pub(super) fn new(
+        store: &Arc<Store>,
+        did: Did,
+        row: Row,
+        any: &watch::Sender<u64>,
+    ) -> Result<Self, PodError> {
+        Ok(Self {
+            seed: row.seed(&did, &store.mask)?,
+            marks: Mutex::new(store.marks(&did)?),
+            store: Arc::clone(store),
+            did,
+            key: row.key,
+            own: row.own,
+            number: row.number,
+            row: Mutex::new(row),
+            open: Mutex::default(),
+            changes: Arc::new(Changes {
+                generation: AtomicU64::new(0),
+                any: any.clone(),
+            }),
+        })
+    }
+
+    /// Takes the device that was made with it.
+    pub(super) fn adopt(&self, member: Member) {
+        let mut open = self.open.lock();
+        self.install(&mut open, Arc::new(member));
+    }
+
+    fn install(&self, open: &mut Open, member: Arc<Member>) {
+        let changes = Arc::clone(&self.changes);
+        member.listen(move |_| changes.happened());
+        open.last = Arc::downgrade(&member);
+        open.member = Some(member);
+    }
+
+    /// Whose it is.
+    pub fn did(&self) -> Did {
+        self.did
+    }
+
+    /// The key by which this home acts in it.
+    pub fn key(&self) -> PublicKey {
+        self.key
+    }
+
+    /// What that key comes from: another home that has it acts as the same. To be kept where nobody else reads it.
+    pub fn seed(&self) -> &Seed {
+        &self.seed
+    }
+
+    /// Whether this home acts as its admin.
+    pub fn is_owner(&self) -> bool {
+        self.own
+    }
+
+    /// The device in it, opened if need be: that reads files.
+    ///
+    /// # Errors
+    /// Those of the store and of the key store; [`PodError::Request`] if the view was removed.
+    pub fn member(&self) -> Result<Arc<Member>, PodError> {
+        let mut open = self.open.lock();
+        if let Some(member) = &open.member {
+            return Ok(Arc::clone(member));
+        }
+        if open.removed {
+            return Err(PodError::Request(format!(
+                "the view {} was removed from this home",
+                self.did
+            )));
+        }
+        if let Some(member) = open.last.upgrade() {
+            open.member = Some(Arc::clone(&member));
+            return Ok(member);
+        }
+        self.store.forget_marks(&self.did)?;
+        let keys = self.store.open_keys(self.number)?;
+        let kv = self.store.tuples(self.number)?;
+        let member = Arc::new(Member::open(kv, keys, Replica::open, entropy()?)?);
+        self.install(&mut open, Arc::clone(&member));
+        Ok(member)
+    }
+
+    /// Whether it is open now.
+    pub fn is_open(&self) -> bool {
+        self.open.lock().member.is_some()
+    }
+
+    /// Closes it, until somebody needs it again. Whoever has its device goes on with that one.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn close(&self) -> Result<(), PodError> {
+        let mut open = self.open.lock();
+        let Some(member) = open.member.take() else {
+            return Ok(());
+        };
+        member.replica().flush()?;
+        match Arc::try_unwrap(member) {
+            Ok(member) => {
+                drop(member);
+                self.keep_marks()
+            }
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn keep_marks(&self) -> Result<(), PodError> {
+        let now = self.marks.lock().now(self.generation());
+        self.store.keep_marks(&self.did, &now)
+    }
+
+    /// Its tuples.
+    ///
+    /// # Errors
+    /// As [`Self::member`].
+    pub fn replica(&self) -> Result<Arc<Replica>, PodError> {
+        Ok(Arc::clone(self.member()?.replica()))
+    }
+
+    /// The key that writes under this name here, enrolled when it first writes. Every home has its own, whatever it acts as.
+    ///
+    /// # Errors
+    /// As [`Self::member`]; those of enrolling.
+    pub fn author(&self, name: &str) -> Result<Arc<Author>, PodError> {
+        Ok(self.member()?.author(name)?)
+    }
+
+    /// Lets somebody in who has this seed, or will be given it: to read all of it, and to write.
+    ///
+    /// # Errors
+    /// [`PodError::Share`] and [`PodError::Identity`] if this home may not, or the guest is there already.
+    pub fn add_guest(&self, seed: &Seed) -> Result<(), PodError> {
+        let member = self.member()?;
+        let own = member.signing_key();
+        let (_, log) = member.device_log();
+        let device = Device {
+            key: seed.public(),
+            kem: seed.kem().public(),
+            role: GUEST_ROLE,
+        };
+        let mut proposal = log.add_device(&own.public(), device)?;
+        proposal.sign(&own)?;
+        proposal.sign(&seed.signing_key())?;
+        Ok(member.take_operation(proposal.complete()?)?)
+    }
+
+    /// Takes a guest out. What he wrote and is here by now goes on counting; what he writes from now on does not, and what is written from
+    /// now on he cannot read. What he has read he has.
+    ///
+    /// # Errors
+    /// [`PodError::Identity`] if there is no such guest, or this home may not.
+    pub fn remove_guest(&self, key: &PublicKey) -> Result<(), PodError> {
+        Ok(self.member()?.remove_device(key)?)
+    }
+
+    /// Where it is kept besides: of a view of somebody else all places there are.
+    pub fn addresses(&self) -> Vec<PeerAddress> {
+        self.row.lock().addresses()
+    }
+
+    /// Sets where it is kept, on stable storage when it returns.
+    ///
+    /// # Errors
+    /// [`PodError::Request`] for more than 16; those of the store.
+    pub fn set_addresses(&self, addresses: &[PeerAddress]) -> Result<(), PodError> {
+        let mut row = self.row.lock();
+        let mut next = row.clone();
+        next.set_addresses(addresses)?;
+        self.store.put(&self.did, &next)?;
+        *row = next;
+        self.changes.any.send_modify(|n| *n = n.wrapping_add(1));
+        Ok(())
+    }
+
+    /// The key that signs for this home in it, whether it is open or not.
+    pub(crate) fn signing_key(&self) -> SigningKey {
+        self.seed.signing_key()
+    }
+
+    /// How often something has happened to it since this process has it.
+    pub(super) fn generation(&self) -> u64 {
+        self.changes.generation.load(Ordering::Acquire)
+    }
+
+    /// What this home tells of it to those who watch it. `process` is another number in every process.
+    pub(super) fn mark(&self, process: u64) -> Mark {
+        mark(&self.did.to_string(), &[process, self.generation()])
+    }
+
+    /// Whether a peer whose mark this is has the same as is here.
+    pub(super) fn is_same(&self, peer: &PublicKey, mark: &Mark) -> bool {
+        self.marks.lock().are(peer, mark, self.generation())
+    }
+
+    /// Notes that a peer whose mark this is has the same as was here when this was its generation.
+    pub(super) fn note_same(&self, peer: PublicKey, mark: Mark, generation: u64) {
+        self.marks.lock().note(peer, mark, generation);
+    }
+
+    /// Ends it: nobody opens it any more. Returns its number if nobody holds it either.
+    pub(super) fn end(&self) -> Option<u64> {
+        let mut open = self.open.lock();
+        open.removed = true;
+        open.member = None;
+        (open.last.strong_count() == 0).then_some(self.number)
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+}
+
+impl Drop for View {
+    fn drop(&mut self) {
+        let open = self.open.get_mut();
+        if open.removed {
+            return;
+        }
+        if let Some(member) = open.member.take().and_then(Arc::into_inner) {
+            // if it cannot be noted, it is compared next time
+            if member.replica().flush().is_ok() {
+                drop(member);
+                let _ = self.keep_marks();
+            }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! All views of a home.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use parking_lot::Mutex;
+use rhizome_identity::{Did, Log};
+use rhizome_member::{Entropy, Member};
+use tokio::sync::watch;
+use zeroize::Zeroizing;
+
+use super::{
+    Seed, View,
+    row::{Mask, Row},
+    store::Store,
+};
+use crate::{
+    PodError,
+    home::{entropy, random_bytes},
+    lock::WriterLock,
+};
+
+/// Views that one home holds at most.
+const MAX_VIEWS: usize = 10_000;
+
+/// The views that a home holds, in one store beside its pod: `views.redb`, and a key store each in `views/`. Every method may be called
+/// from any thread.
+pub struct Views {
+    store: Arc<Store>,
+    all: Mutex<BTreeMap<Did, Arc<View>>>,
+    /// One is made at a time, so that none is made twice.
+    making: Mutex<()>,
+    /// Counts what happens to any of them.
+    any: watch::Sender<u64>,
+    /// Another one in every process.
+    process: u64,
+}
+
+impl Views {
+    /// Whether a home ever had one.
+    pub(crate) fn exist(home: &Path) -> bool {
+        home.join("views.redb").exists()
+    }
+
+    /// Opens those of a home whose key store has this secret; none of them itself.
+    pub(crate) fn open(
+        home: &Path,
+        passphrase: &Zeroizing<String>,
+        secret: &[u8; 32],
+        lock: &Arc<WriterLock>,
+    ) -> Result<Self, PodError> {
+        let mask = Mask::new(secret);
+        let store = Store::open(home, passphrase.clone(), mask, Arc::clone(lock))?;
+        let store = Arc::new(store);
+        let any = watch::Sender::new(0);
+        let mut all = BTreeMap::new();
+        for (did, row) in store.rows()? {
+            all.insert(did, Arc::new(View::new(&store, did, row, &any)?));
+        }
+        let mut process = [0; 8];
+        random_bytes()?(&mut process);
+        Ok(Self {
+            store,
+            all: Mutex::new(all),
+            making: Mutex::default(),
+            any,
+            process: u64::from_be_bytes(process),
+        })
+    }
+
+    /// Makes a new one, whose admin acts by a new seed ([`View::seed`]).
+    ///
+    /// # Errors
+    /// Those of the stores.
+    pub fn create(&self) -> Result<Arc<View>, PodError> {
+        self.create_by(&Seed::generate()?)
+    }
+
+    /// As [`Self::create`], whose admin acts by a seed that is known already: noted before, say, where it cannot get lost.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn create_by(&self, seed: &Seed) -> Result<Arc<View>, PodError> {
+        self.make(seed, |number, random| {
+            let mut keys = self.store.make_keys(number, seed)?;
+            rhizome_member::found_within(&mut keys, &random)?;
+            let member = Member::create(self.store.tuples(number)?, keys, random)?;
+            Ok((member, true))
+        })
+    }
+
+    /// Takes part in one whose device log lists the key of a seed. What it holds is not here yet afterwards. If it is here already, that is
+    /// the one.
+    ///
+    /// # Errors
+    /// [`PodError::Identity`] if the log does not list the key; [`PodError::Request`] if this home acts in it by another one already.
+    pub fn join(&self, seed: &Seed, log: &Log) -> Result<Arc<View>, PodError> {
+        let did = log.did();
+        if let Some(view) = self.get(&did) {
+            return if view.key() == seed.public() {
+                Ok(view)
+            } else {
+                Err(PodError::Request(format!(
+                    "this home acts in the view {did} by another key already: remove it first"
+                )))
+            };
+        }
+        self.make(seed, |number, random| {
+            let keys = self.store.make_keys(number, seed)?;
+            let member = Member::join(self.store.tuples(number)?, keys, log, random)?;
+            let own = member.is_admin();
+            Ok((member, own))
+        })
+    }
+
+    fn make(
+        &self,
+        seed: &Seed,
+        make: impl FnOnce(u64, Entropy) -> Result<(Member, bool), PodError>,
+    ) -> Result<Arc<View>, PodError> {
+        let _alone = self.making.lock();
+        if self.all.lock().len() >= MAX_VIEWS {
+            return Err(PodError::Request(format!(
+                "this home holds {MAX_VIEWS} views: remove some that nobody needs"
+            )));
+        }
+        let number = self.store.number()?;
+        let (member, own) = match make(number, entropy()?) {
+            Ok(made) => made,
+            Err(error) => {
+                // if that fails too, the next opening sees to it
+                let _ = self.store.sweep(number);
+                return Err(error);
+            }
+        };
+        let (did, _) = member.device_log();
+        if let Some(view) = self.get(&did) {
+            // somebody joined it just now
+            drop(member);
+            self.store.sweep(number)?;
+            return Ok(view);
+        }
+        let row = Row::new(number, &did, seed, own, &self.store.mask);
+        // its first words are to be there if its row is
+        member.replica().flush()?;
+        self.store.put(&did, &row)?;
+        let view = Arc::new(View::new(&self.store, did, row, &self.any)?);
+        view.adopt(member);
+        self.all.lock().insert(did, Arc::clone(&view));
+        self.any.send_modify(|n| *n = n.wrapping_add(1));
+        Ok(view)
+    }
+
+    /// One of them.
+    pub fn get(&self, did: &Did) -> Option<Arc<View>> {
+        self.all.lock().get(did).cloned()
+    }
+
+    /// All of them, in order of their DIDs.
+    pub fn list(&self) -> Vec<Arc<View>> {
+        self.all.lock().values().cloned().collect()
+    }
+
+    /// Removes one from this home, and deletes its data here; files stay. Whether there was one. Whoever still has its device keeps that
+    /// from being deleted before the home is opened again.
+    ///
+    /// # Errors
+    /// Those of the stores.
+    pub fn remove(&self, did: &Did) -> Result<bool, PodError> {
+        let _alone = self.making.lock();
+        let Some(view) = self.get(did) else {
+            return Ok(false);
+        };
+        self.store.forget(did, view.number())?;
+        self.all.lock().remove(did);
+        self.any.send_modify(|n| *n = n.wrapping_add(1));
+        if let Some(number) = view.end() {
+            self.store.sweep(number)?;
+        }
+        Ok(true)
+    }
+
+    /// Told whenever something happens to any of them.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.any.subscribe()
+    }
+
+    pub(super) fn process(&self) -> u64 {
+        self.process
+    }
+}

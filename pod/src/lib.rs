@@ -53,7 +53,9 @@ mod views;
 pub use http::fuzzing;
 
 pub use client::Client;
-pub use cloud::{CloudDesk, CloudOptions, CloudPeer, DEFAULT_QUOTA, Invitation, Invite, Kept};
+pub use cloud::{
+    CloudDesk, CloudOptions, CloudPeer, DEFAULT_QUOTA, Invitation, Invite, Kept, KeptView,
+};
 pub use devices::{DeviceDetail, host_name};
 pub use directory::Peer;
 pub use doctor::{Diagnosis, DoctorProgress};

@@ -8,3 +8,4 @@ mod import;
 mod live;
 mod node;
 mod transact;
+mod views;

@@ -1,7 +1,7 @@
 //! What is kept, and how much of it there may be.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     fs,
     path::Path,
     sync::{Arc, OnceLock, Weak},
@@ -26,11 +26,13 @@ use crate::{
 };
 
 /// A pod that is kept, and what it takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
     /// Commits and certificates.
     pub usage: Usage,
-    /// Files.
+    /// The views that it sponsors, which count in its quota.
+    pub views: Vec<KeptView>,
+    /// Files, those of its views included.
     pub blobs: u64,
     /// What they take, by [`rhizome_blob::cost`].
     pub blob_bytes: u64,
@@ -39,7 +41,13 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// Bytes of all of it.
+    /// Bytes of all of it and of its views.
+    pub fn all_bytes(&self) -> u64 {
+        let views = self.views.iter().map(KeptView::bytes);
+        self.bytes() + views.sum::<u64>()
+    }
+
+    /// Bytes of all of it but its views.
     pub fn bytes(&self) -> u64 {
         self.usage.commit_bytes + self.usage.certificate_bytes + self.blob_bytes
     }
@@ -56,6 +64,38 @@ impl Kept {
             "certificate_bytes": self.usage.certificate_bytes,
             "blobs": self.blobs,
             "blob_bytes": self.blob_bytes,
+            "since_ms": self.usage.since,
+            "last_seen_ms": self.usage.last_activity,
+            "connections": self.connections,
+            "all_bytes": self.all_bytes(),
+            "views": self.views.iter().map(KeptView::to_json).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// A view that is kept for a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptView {
+    /// Commits and certificates.
+    pub usage: Usage,
+    /// Sessions that are open.
+    pub connections: usize,
+}
+
+impl KeptView {
+    /// Bytes of all of it; its files are among those of its sponsor.
+    pub fn bytes(&self) -> u64 {
+        self.usage.commit_bytes + self.usage.certificate_bytes
+    }
+
+    fn to_json(&self) -> Json {
+        json!({
+            "did": self.usage.did.to_string(),
+            "bytes": self.bytes(),
+            "commits": self.usage.commits,
+            "commit_bytes": self.usage.commit_bytes,
+            "certificates": self.usage.certificates,
+            "certificate_bytes": self.usage.certificate_bytes,
             "since_ms": self.usage.since,
             "last_seen_ms": self.usage.last_activity,
             "connections": self.connections,
@@ -126,9 +166,22 @@ impl Shared {
         Ok(is_good.then_some(grant))
     }
 
-    /// The pods that are kept.
+    /// The pods that are kept, each with its views.
     pub fn kept(&self) -> Result<Vec<Kept>, PodError> {
-        let each = self.sealed.pods()?.into_iter().map(|usage| {
+        let (views, pods): (Vec<Usage>, Vec<Usage>) = self
+            .sealed
+            .pods()?
+            .into_iter()
+            .partition(|usage| usage.sponsor.is_some());
+        let mut of: HashMap<Did, Vec<KeptView>> = HashMap::new();
+        for usage in views {
+            let connections = self.sealed.sessions(&usage.did);
+            let sponsor = usage.sponsor.unwrap_or(usage.did);
+            of.entry(sponsor)
+                .or_default()
+                .push(KeptView { usage, connections });
+        }
+        let each = pods.into_iter().map(|usage| {
             let (mut blobs, mut blob_bytes) = (0, 0);
             if self.blobs.join(directory_of(&usage.did)).exists() {
                 let store = self.files(&usage.did, usage.quota)?;
@@ -139,6 +192,7 @@ impl Shared {
                 }
             }
             Ok(Kept {
+                views: of.remove(&usage.did).unwrap_or_default(),
                 usage,
                 blobs,
                 blob_bytes,

@@ -12,7 +12,7 @@ mod watchers;
 
 pub use control::CloudDesk;
 pub use invitations::{Invitation, Invite};
-pub use keep::Kept;
+pub use keep::{Kept, KeptView};
 pub(crate) use turns::{AT_WORK, Turn};
 
 use std::{

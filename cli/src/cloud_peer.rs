@@ -68,10 +68,16 @@ pub fn manage(home: &Home, command: &CloudPeerCommand, output: &Output) -> Resul
         }),
         CloudPeerCommand::Pods => output.answer(&desk.pods()?, |all| {
             lines(&all["pods"], |pod| {
+                let views = pod["views"].as_array().map_or(0, Vec::len);
+                let views = match views {
+                    0 => String::new(),
+                    1 => ", 1 view".to_owned(),
+                    n => format!(", {n} views"),
+                };
                 format!(
-                    "{}\n  {} of {}, {} commits, {} files, {} connected",
+                    "{}\n  {} of {}, {} commits, {} files{views}, {} connected",
                     text(&pod["did"]),
-                    bytes(&pod["bytes"]),
+                    bytes(&pod["all_bytes"]),
                     bytes(&pod["quota"]),
                     pod["commits"],
                     pod["blobs"],

@@ -16,11 +16,15 @@ use crate::{
 };
 
 fn report_text(r: &Json) -> String {
+    let key = r["key"].as_str().unwrap_or_default();
+    let who = match r["pod"].as_str() {
+        Some(view) => format!("{key}, view {view}"),
+        None => key.to_owned(),
+    };
     match r["error"].as_str() {
-        Some(error) => format!("{}: {error}", r["key"].as_str().unwrap_or_default()),
+        Some(error) => format!("{who}: {error}"),
         None => format!(
-            "{}: {} new commits here, {} bytes out, {} in; {}",
-            r["key"].as_str().unwrap_or_default(),
+            "{who}: {} new commits here, {} bytes out, {} in; {}",
             r["received"],
             r["bytes_sent"],
             r["bytes_received"],

@@ -1,4 +1,5 @@
-//! What is said beside a session, and what people paste: invitations, pairing codes, requests for recovery, lists of what is erased.
+//! What is said beside a session, and what people paste: invitations, pairing codes, requests for recovery, lists of what is erased, the
+//! first words about pods and views.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -33,6 +34,7 @@ fuzz_target!(|data: &[u8]| {
         &POD,
         data
     ));
+    let _ = fuzzing::read_words(data, *POD);
     if let Some(leaves) = fuzzing::read_erasures(data) {
         assert!(leaves <= data.len());
     }

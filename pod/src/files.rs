@@ -122,7 +122,6 @@ pub(crate) async fn answer_named(
 }
 
 /// What of a question is about files that are named; which names of it those are, if it has several.
-#[expect(clippy::type_complexity, reason = "used once")]
 fn of_named(
     request: Request,
     named: &BTreeSet<[u8; 32]>,

@@ -413,7 +413,8 @@ impl PodNode {
             });
             if !failed {
                 let views = tokio::task::block_in_place(|| self.views_at(&one.key))?;
-                out.extend(self.sync_views_with(&address, &views).await);
+                let is_device = one.may_be_away;
+                out.extend(self.sync_views_with(&address, &views, is_device).await);
             }
         }
         out.extend(self.sync_other_places(&known).await?);
@@ -570,8 +571,11 @@ impl Shared {
         let done = match let_in {
             Ok(Some(For::Pod)) => files::answer(&mut link, self.pod.blobs()).await,
             Ok(Some(For::View(entered))) => {
-                let replica = entered.member.replica();
-                files::answer_named(&mut link, self.pod.blobs(), replica).await
+                let blobs = self.pod.blobs();
+                match entered.member() {
+                    Ok(member) => files::answer_named(&mut link, blobs, member.replica()).await,
+                    Err(error) => Err(error),
+                }
             }
             Ok(None) => Ok(()),
             Err(error) => Err(error),

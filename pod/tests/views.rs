@@ -271,7 +271,7 @@ async fn a_node_that_is_up_brings_what_is_new_at_once() {
         let text = format!("text {n}");
         write(from, n, "note/text", text.as_str().into());
         let cid = if n == 4 {
-            let cid = alice.blobs().put_bytes(&[9; 50_000]).unwrap();
+            let cid = alice.blobs().put_bytes(&vec![9; 50_000]).unwrap();
             write(from, n, "note/file", Value::Blob(cid));
             Some(cid)
         } else {

@@ -68,7 +68,7 @@ impl Kept {
             "last_seen_ms": self.usage.last_activity,
             "connections": self.connections,
             "all_bytes": self.all_bytes(),
-            "views": self.views.iter().map(KeptView::to_json).collect::<Vec<_>>(),
+            "views": self.views.iter().map(KeptView::json).collect::<Vec<_>>(),
         })
     }
 }
@@ -88,7 +88,7 @@ impl KeptView {
         self.usage.commit_bytes + self.usage.certificate_bytes
     }
 
-    fn to_json(&self) -> Json {
+    fn json(&self) -> Json {
         json!({
             "did": self.usage.did.to_string(),
             "bytes": self.bytes(),

@@ -188,16 +188,15 @@ impl Shared {
                 let pod = self.let_in(link, did, key, None).await?;
                 pod.map(|pod| Guest { pod, key })
             }
-            hello::Asked::View(acting, sponsor) => match acting.verify(&ends, Say::Enter) {
-                Some(key) => {
+            hello::Asked::View(acting, sponsor) => {
+                if let Some(key) = acting.verify(&ends, Say::Enter) {
                     let pod = self.let_in(link, acting.did, key, sponsor).await?;
                     pod.map(|pod| Guest { pod, key })
-                }
-                None => {
+                } else {
                     hello::reply(link, &no).await?;
                     None
                 }
-            },
+            }
             hello::Asked::Log(acting) => {
                 let key = acting.verify(&ends, Say::ShowLog);
                 let shared = Arc::clone(self);

@@ -59,6 +59,11 @@ pub fn judge_invitation(
     crate::grant::judge(peer, device, did, token, 1_800_000_000).is_some()
 }
 
+/// First words on a link, answers and marks: whether the bytes are any of them.
+pub fn read_words(bytes: &[u8], view: rhizome_identity::Did) -> bool {
+    crate::sync::hello::read_words(bytes, view)
+}
+
 /// What a device says is erased, read: how many leaves.
 pub fn read_erasures(bytes: &[u8]) -> Option<usize> {
     crate::erasures::count(bytes)

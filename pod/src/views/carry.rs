@@ -35,10 +35,38 @@ const OUT: &str = "this key is not, or no longer, one of the view's: ask whoever
 /// Things that happen together are told together.
 const TOGETHER: Duration = Duration::from_millis(100);
 
-/// A view that somebody came for.
+/// A view that somebody came for. Closed again afterwards, if it was.
 pub(crate) struct Entered {
-    pub view: Arc<View>,
-    pub member: Arc<Member>,
+    member: Option<Arc<Member>>,
+    view: Arc<View>,
+    was_open: bool,
+}
+
+impl Entered {
+    fn open(view: Arc<View>) -> Result<Self, PodError> {
+        let was_open = view.is_open();
+        let member = Some(block_in_place(|| view.member())?);
+        Ok(Self {
+            member,
+            view,
+            was_open,
+        })
+    }
+
+    pub fn member(&self) -> Result<&Arc<Member>, PodError> {
+        self.member.as_ref().ok_or_else(hello::unclear)
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        drop(self.member.take());
+        if !self.was_open
+            && let Err(error) = self.view.close()
+        {
+            tracing::warn!(view = %self.view.did(), %error, "a view was not closed");
+        }
+    }
 }
 
 /// One session, and whether both sides have the same since.
@@ -123,7 +151,8 @@ impl Shared {
             hello::reply(link, &hello::Answer::No(NOT_HERE.into())).await?;
             return Ok(None);
         };
-        let member = block_in_place(|| view.member())?;
+        let entered = Entered::open(view)?;
+        let member = entered.member()?;
         if !member.is_device(&key) {
             hello::reply(link, &hello::Answer::ShowLog).await?;
             let (log, _) = hello::shown(link).await?;
@@ -142,16 +171,20 @@ impl Shared {
             }
         }
         link.welcome();
-        let here = hello::here(&ends, acting.did, &view.signing_key())?;
+        let here = hello::here(&ends, acting.did, &entered.view.signing_key())?;
         hello::reply(link, &here).await?;
-        Ok(Some(Entered { view, member }))
+        Ok(Some(entered))
     }
 
     /// Somebody who acts in a view exchanges.
     pub(crate) async fn answer_view(&self, entered: &Entered, link: Link) {
-        let Entered { view, member } = entered;
+        let view = &entered.view;
         let (role, until) = (Role::Responder, Until::Closed);
-        if let Err(error) = exchange(view, member, link, role, until).await {
+        let done = match entered.member() {
+            Ok(member) => exchange(view, member, link, role, until).await.map(drop),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = done {
             tracing::debug!(view = %view.did(), %error, "a session of a view ended");
         }
     }
@@ -162,7 +195,8 @@ impl Shared {
         let key = acting.verify(&ends, Say::ShowLog);
         let view = block_in_place(|| self.view(&acting.did))?;
         if let (Some(key), Some(view)) = (key, view) {
-            let member = block_in_place(|| view.member())?;
+            let entered = Entered::open(view)?;
+            let member = entered.member()?;
             if member.is_device(&key) {
                 link.welcome();
                 hello::reply(link, &hello::Answer::Ready).await?;
@@ -195,7 +229,7 @@ impl Shared {
                 };
                 // what the home itself acts by needs no looking
                 let admits = key == view.key()
-                    || block_in_place(|| view.member()).is_ok_and(|m| m.is_device(&key));
+                    || Entered::open(Arc::clone(&view))?.member()?.is_device(&key);
                 if admits {
                     let mark = view.mark(views.process());
                     marks.push((place, mark));
@@ -240,6 +274,9 @@ impl Shared {
         }
     }
 }
+
+/// Where views are kept, and which.
+pub(crate) type Place = (PeerAddress, Vec<Arc<View>>);
 
 /// A link on which both sides may exchange a view.
 struct Let {
@@ -309,10 +346,8 @@ impl PodNode {
         let mut link = self.link(address, protocol).await?;
         let ends = Ends::dialled(&link, self.own_key());
         let acting = Acting::sign(&ends, view.did(), &view.signing_key(), Say::Enter)?;
-        let sponsor = match view.is_owner() {
-            true => self.pod().did().parse().ok(),
-            false => None,
-        };
+        let own_pod = self.pod().did().parse().ok();
+        let sponsor = own_pod.filter(|_| view.is_owner());
         let mut log = || Ok(member.device_log().1);
         let here = hello::enter(&mut link, acting, sponsor, &mut log).await;
         if let Err(PodError::Refused(_)) = &here {
@@ -333,7 +368,7 @@ impl PodNode {
     /// Those of the connection and of the other side.
     pub async fn sync_view(
         &self,
-        view: &View,
+        view: &Arc<View>,
         address: &PeerAddress,
     ) -> Result<PeerReport, PodError> {
         Ok(self.carry_view(view, address, None).await?.report)
@@ -342,18 +377,13 @@ impl PodNode {
     /// As [`Self::sync_view`], with a peer that had this mark before.
     pub(super) async fn carry_view(
         &self,
-        view: &View,
+        view: &Arc<View>,
         address: &PeerAddress,
         mark: Option<Mark>,
     ) -> Result<Carried, PodError> {
-        let was_open = view.is_open();
-        let member = block_in_place(|| view.member())?;
-        let carried = self.carry_member(view, &member, address, mark).await;
-        drop(member);
-        if !was_open {
-            block_in_place(|| view.close())?;
-        }
-        carried
+        let entered = Entered::open(Arc::clone(view))?;
+        self.carry_member(view, entered.member()?, address, mark)
+            .await
     }
 
     async fn carry_member(
@@ -430,11 +460,13 @@ impl PodNode {
         Ok((link, marks))
     }
 
-    /// Exchanges those views with one peer, one after the other, of which something is new here or there.
+    /// Exchanges those views with one peer, one after the other, of which something is new here or there. `is_device` says that it is
+    /// another device of the pod, which need not have all of them.
     pub(crate) async fn sync_views_with(
         &self,
         address: &PeerAddress,
         views: &[Arc<View>],
+        is_device: bool,
     ) -> Vec<PeerReport> {
         let mut out = Vec::new();
         if views.is_empty() {
@@ -454,6 +486,7 @@ impl PodNode {
             }
             out.push(match self.carry_view(view, address, mark).await {
                 Ok(carried) => carried.report,
+                Err(PodError::Refused(_)) if is_device => continue,
                 Err(error) => {
                     let mut report = report(address.key(), address.to_string(), Err(error));
                     report.pod = Some(view.did());
@@ -477,11 +510,8 @@ impl PodNode {
     }
 
     /// The places where views are kept that have nothing to do with the pod, and the views of each.
-    pub(crate) fn other_places(
-        &self,
-        known: &BTreeSet<PublicKey>,
-    ) -> Result<Vec<(PeerAddress, Vec<Arc<View>>)>, PodError> {
-        let mut places: BTreeMap<PublicKey, (PeerAddress, Vec<Arc<View>>)> = BTreeMap::new();
+    pub(crate) fn other_places(&self, known: &BTreeSet<PublicKey>) -> Result<Vec<Place>, PodError> {
+        let mut places: BTreeMap<PublicKey, Place> = BTreeMap::new();
         let own = self.own_key();
         for view in self
             .pod()
@@ -520,7 +550,7 @@ impl PodNode {
                 continue;
             };
             drop(link);
-            out.extend(self.sync_views_with(&address, &views).await);
+            out.extend(self.sync_views_with(&address, &views, false).await);
         }
         Ok(out)
     }

@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use super::{View, Views, carry::note};
+use super::{View, Views, carry::note, marks::Mark};
 use crate::{
     PodError, PodNode,
     sync::hello,
@@ -28,7 +28,8 @@ use crate::{
 
 /// Things that happen together are exchanged together.
 const TOGETHER: Duration = Duration::from_millis(100);
-/// Files that are on their way to a peer are looked for again after this, and then after twice as long each time.
+/// What did not come, files that are on their way to a peer for instance, is looked for again after this, and then after twice as long
+/// each time.
 const FIRST_AGAIN: Duration = Duration::from_secs(1);
 const LAST_AGAIN: Duration = Duration::from_mins(5);
 
@@ -46,8 +47,8 @@ struct Contact {
 #[derive(Default)]
 struct Tried {
     /// The mark there and the generation here when it was tried last.
-    state: Option<(Option<super::marks::Mark>, u64)>,
-    /// When to look again for files that were not there yet, and how long that was waited for.
+    state: Option<(Option<Mark>, u64)>,
+    /// When to look again for what did not come, and how long that is waited for.
     again: Option<(Instant, Duration)>,
 }
 
@@ -189,9 +190,9 @@ impl PodNode {
     async fn look(
         &self,
         all: &Views,
-        view: &View,
+        view: &Arc<View>,
         address: &PeerAddress,
-        mark: Option<super::marks::Mark>,
+        mark: Option<Mark>,
         tried: &mut Tried,
     ) -> Result<(), PodError> {
         let state = (mark, view.generation());
@@ -207,20 +208,26 @@ impl PodNode {
         let carried = self.carry_view(view, address, mark).await;
         let waited = tried.again.take().map(|(_, waited)| waited);
         tried.state = Some(state);
+        let later = |tried: &mut Tried| {
+            let wait = waited.map_or(FIRST_AGAIN, |waited| (waited * 2).min(LAST_AGAIN));
+            tried.again = Some((Instant::now() + wait, wait));
+        };
         match carried {
             Ok(carried) => {
                 if let Some(generation) = carried.settled {
                     tried.state = Some((mark, generation));
                 }
                 let files = carried.report.files;
-                if files.missing + files.failed > 0 {
-                    let wait = waited.map_or(FIRST_AGAIN, |waited| (waited * 2).min(LAST_AGAIN));
-                    tried.again = Some((Instant::now() + wait, wait));
+                if files.missing + files.failed > 0 || !carried.report.equal {
+                    later(tried);
                 }
                 Ok(())
             }
             Err(error @ PodError::Network(_)) => Err(error),
             Err(error) => {
+                if !matches!(error, PodError::Refused(_)) {
+                    later(tried);
+                }
                 tracing::debug!(view = %view.did(), %error, "a view was not exchanged");
                 Ok(())
             }

@@ -155,6 +155,10 @@ async fn a_view_goes_through_a_peer_without_keys_while_its_owner_is_off() {
     let refused = b.sync_view(&his, &address).await;
     assert!(matches!(refused, Err(PodError::Refused(_))), "{refused:?}");
     assert!(!texts(&his).iter().any(|t| t == "after Bob"));
+    let (of_alice, of_bob) = (view.member().unwrap(), his.member().unwrap());
+    let current = of_alice.trust().set().current().unwrap().epoch.0;
+    assert!(of_alice.keys().epochs().any(|(name, _)| name == current));
+    assert!(of_bob.keys().epochs().all(|(name, _)| name != current));
     sync(&a).await;
     assert_eq!(texts(&view), [MARKER, "after Bob", "by Bob"]);
     assert_eq!(

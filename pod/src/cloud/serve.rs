@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use rhizome_identity::{Did, Log, SealedHead};
+use rhizome_identity::{Did, Log, Role as DeviceRole, SealedHead};
 use rhizome_ipld::PublicKey;
 use rhizome_network::Link;
 use rhizome_sealed::SealedPod;
@@ -145,6 +145,20 @@ impl Shared {
     pub(super) async fn answer_erasures(self: &Arc<Self>, mut link: Link) -> Result<(), PodError> {
         if let Came::In(Guest { pod, key }) = self.check(&mut link).await? {
             let (turn, device) = (self.turn_of(&pod), link.peer());
+            let judged = Arc::clone(&pod);
+            let role = move || {
+                judged.with_certificates(|set| {
+                    let device = set.resolution().device(&key);
+                    device.map(|active| active.device.role)
+                })
+            };
+            // what those are to lose whose pod it is, guests do not say
+            if !matches!(
+                turn.work(role).await??,
+                Some(DeviceRole::Admin | DeviceRole::Member)
+            ) {
+                return Err(PodError::Peer("a guest says what is to be dropped".into()));
+            }
             erasures::hear(&mut link, key, &pod, &turn, now()).await?;
             self.watchers.stirred(&pod.did(), &device);
         }

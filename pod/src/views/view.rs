@@ -21,8 +21,8 @@ use super::{
 };
 use crate::{PodError, home::entropy};
 
-/// What those may do with whom a view is shared.
-const GUEST_ROLE: Role = Role::Member;
+/// What those may do with whom a view is shared to read and to write.
+const GUEST_ROLE: Role = Role::Guest;
 
 /// A pod beside the one of the home. Opened when it is first needed; cheap until then.
 pub struct View {
@@ -191,18 +191,30 @@ impl View {
         Ok(self.member()?.author(name)?)
     }
 
-    /// Lets somebody in who has this seed, or will be given it: to read all of it, and to write.
+    /// Lets somebody in who has this seed, or will be given it: to read all of it, and to write what is then weighed.
     ///
     /// # Errors
     /// [`PodError::Share`] and [`PodError::Identity`] if this home may not, or the guest is there already.
     pub fn add_guest(&self, seed: &Seed) -> Result<(), PodError> {
+        self.admit(seed, GUEST_ROLE)
+    }
+
+    /// As [`Self::add_guest`], to read all of it, and to leave notes.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn add_reader(&self, seed: &Seed) -> Result<(), PodError> {
+        self.admit(seed, Role::Reader)
+    }
+
+    fn admit(&self, seed: &Seed, role: Role) -> Result<(), PodError> {
         let member = self.member()?;
         let own = member.signing_key();
         let (_, log) = member.device_log();
         let device = Device {
             key: seed.public(),
             kem: seed.kem().public(),
-            role: GUEST_ROLE,
+            role,
         };
         let mut proposal = log.add_device(&own.public(), device)?;
         proposal.sign(&own)?;
@@ -210,7 +222,7 @@ impl View {
         Ok(member.take_operation(proposal.complete()?)?)
     }
 
-    /// Takes a guest out. What he wrote and is here by now goes on counting; what he writes from now on does not, and what is written from
+    /// Takes a guest or a reader out. What he wrote and is here by now goes on counting; what he writes from now on does not, and what is written from
     /// now on he cannot read. What he has read he has.
     ///
     /// # Errors

@@ -200,6 +200,22 @@ impl Snapshot {
         Ok(out)
     }
 
+    /// Commits that another one follows, or has seen, and that are not here: nothing else shows that somebody withholds them. Reads all headers.
+    ///
+    /// # Errors
+    /// Those of reading the log.
+    pub fn gaps(&self) -> Result<usize, ReplicaError> {
+        let mut missing = BTreeSet::new();
+        for number in 0..self.commit_count() {
+            let header = self.0.log.header_at(number)?;
+            let seen = header.frontier.iter().map(|head| head.2);
+            let named = header.prev.into_iter().chain(seen);
+            missing.extend(named.filter(|id| !self.holds(id)));
+        }
+        self.fault()?;
+        Ok(missing.len())
+    }
+
     /// Whether anything is erased, and a hash of what, as far as can be told without reading the log: another one whenever [`Self::erased`]
     /// is.
     pub fn erasures(&self) -> (bool, [u8; 32]) {

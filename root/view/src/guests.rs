@@ -1,0 +1,309 @@
+//! Who was given what, as the notes of a view say it.
+
+use rhizome_capability::{
+    Command, Context, Delegation, Policy, Principal, Proofs, Resolver, Signer, Wanted,
+};
+use rhizome_identity::Log;
+use rhizome_ipld::{Cid, PublicKey};
+use rhizome_replica::Snapshot;
+use rhizome_share::Predicate;
+use rhizome_tuple::CommitId;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+    sync::Arc,
+};
+
+use crate::{Note, ViewError, Why, Writer, note::Left, notes};
+
+/// What a grant allows. Each allows what is before it, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Power {
+    /// To read.
+    Read,
+    /// To propose changes.
+    Propose,
+    /// To write.
+    Write,
+}
+
+impl Power {
+    /// What is delegated.
+    pub fn command(self) -> &'static str {
+        match self {
+            Self::Read => "/pod/tuple/read",
+            Self::Propose => "/pod/tuple/propose",
+            Self::Write => "/pod/tuple",
+        }
+    }
+}
+
+impl fmt::Display for Power {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Read => "read",
+            Self::Propose => "propose",
+            Self::Write => "write",
+        })
+    }
+}
+
+impl FromStr for Power {
+    type Err = String;
+
+    /// Reads `read`, `propose`, `write`, or several with commas: the greatest.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let one = |word: &str| match word.trim() {
+            "read" => Ok(Self::Read),
+            "propose" => Ok(Self::Propose),
+            "write" => Ok(Self::Write),
+            other => Err(format!("`{other}` is none of read, propose, write")),
+        };
+        let all: Result<Vec<_>, _> = text.split(',').map(one).collect();
+        all?.into_iter().max().ok_or_else(|| "nothing".to_owned())
+    }
+}
+
+/// A delegation of the owner's.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// The delegation.
+    pub delegation: Arc<Delegation>,
+    /// Whether it counts no longer.
+    pub revoked: bool,
+}
+
+impl Grant {
+    /// Makes one: for `to`, about what matches `predicate` in the pod of `owner`, in this view.
+    ///
+    /// # Errors
+    /// [`ViewError::Capability`] for a predicate that no policy can hold.
+    pub fn sign(
+        owner: &dyn Signer,
+        to: Principal,
+        power: Power,
+        (view, predicate): (&str, &Predicate),
+        until: Option<u64>,
+        nonce: &[u8],
+    ) -> Result<Self, ViewError> {
+        if has_empty(predicate) {
+            return Err(ViewError::NotGranted("a predicate needs a condition"));
+        }
+        let issuer = owner.issuer();
+        let pod: Principal = issuer.did().parse()?;
+        let command: Command = power.command().parse()?;
+        let policy: Policy = predicate
+            .to_policy()
+            .map_err(rhizome_capability::CapabilityError::from)?;
+        let mut grant = Delegation::to(to, command)
+            .subject(pod)
+            .policy(policy)
+            .meta("view", view);
+        if let Some(until) = until {
+            grant = grant.expires(until);
+        }
+        Ok(Self {
+            delegation: Arc::new(grant.sign(owner, nonce)?),
+            revoked: false,
+        })
+    }
+
+    /// Its name.
+    pub fn id(&self) -> &Cid {
+        self.delegation.cid()
+    }
+
+    /// For whom.
+    pub fn to(&self) -> &str {
+        self.delegation.audience().did()
+    }
+
+    /// What it allows.
+    pub fn power(&self) -> Option<Power> {
+        let all = [Power::Read, Power::Propose, Power::Write];
+        let is = |power: &Power| power.command() == self.delegation.command().as_str();
+        all.into_iter().find(is)
+    }
+}
+
+/// Whether a list in it is empty. None that was read from text is; as a policy, "all of nothing" would be everything.
+fn has_empty(predicate: &Predicate) -> bool {
+    match predicate {
+        Predicate::Has(..) => false,
+        Predicate::All(parts) | Predicate::Any(parts) => {
+            parts.is_empty() || parts.iter().any(has_empty)
+        }
+    }
+}
+
+/// What a view says of itself and of those who may be there.
+#[derive(Debug, Clone, Default)]
+pub struct Guests {
+    /// The DID of the pod.
+    pub of: String,
+    /// What is shared.
+    pub predicate: Option<Predicate>,
+    /// The owner's grants, in the order in which they were given.
+    pub grants: Vec<Grant>,
+    /// What was refused.
+    pub refused: BTreeMap<CommitId, Why>,
+    /// The newest notes of keys.
+    pub keys: BTreeMap<String, Vec<(PublicKey, Vec<u8>)>>,
+    logs: BTreeMap<String, Log>,
+    /// Who said which keys write for him: by that key.
+    claims: BTreeMap<PublicKey, String>,
+    proofs: Proofs,
+}
+
+/// What somebody may do in a view.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rights {
+    /// The greatest power.
+    pub power: Option<Power>,
+}
+
+impl Guests {
+    /// Reads the notes of a view.
+    ///
+    /// # Errors
+    /// Those of reading the log.
+    pub fn read(view: &str, now: &Snapshot) -> Result<Self, ViewError> {
+        let mut out = Self::default();
+        let all = notes(view, now)?;
+        let revoked: BTreeSet<&Cid> = all
+            .iter()
+            .filter_map(|left| match &left.note {
+                Note::Revoked(cid) if left.by_owner => Some(cid),
+                _ => None,
+            })
+            .collect();
+        for left in &all {
+            out.take(left, &revoked);
+        }
+        Ok(out)
+    }
+
+    fn take(&mut self, left: &Left, revoked: &BTreeSet<&Cid>) {
+        match (&left.note, left.by_owner) {
+            (Note::Terms { of, predicate, log }, true) => {
+                self.of.clone_from(of);
+                self.predicate = predicate.parse().ok();
+                self.know(log);
+            }
+            (Note::Grant(bytes), true) => {
+                if let Ok(delegation) = Delegation::decode(bytes) {
+                    let delegation = Arc::new(delegation);
+                    let revoked = revoked.contains(delegation.cid());
+                    if !revoked {
+                        self.proofs.insert(Arc::clone(&delegation));
+                    }
+                    self.grants.push(Grant {
+                        delegation,
+                        revoked,
+                    });
+                }
+            }
+            (Note::Refused(commit, why), true) => {
+                self.refused.insert(*commit, *why);
+            }
+            (Note::Key { to, wraps }, true) => {
+                self.keys.insert(to.clone(), wraps.clone());
+            }
+            (Note::Claim { log, proofs }, false) => {
+                let Some(did) = self.know(log) else { return };
+                for bytes in proofs {
+                    let Ok(delegation) = Delegation::decode(bytes) else {
+                        continue;
+                    };
+                    let writes = delegation.audience().key().copied();
+                    if let Some(key) = writes.filter(|_| delegation.issuer().did() == did) {
+                        self.claims.insert(key, did.clone());
+                    }
+                    self.proofs.insert(delegation);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes a device log in, and says whose it is. Of several of one DID the operations are united.
+    fn know(&mut self, car: &[u8]) -> Option<String> {
+        let log = Log::from_car(car).ok()?;
+        let did = log.did().to_string();
+        match self.logs.get_mut(&did) {
+            None => {
+                self.logs.insert(did.clone(), log);
+            }
+            Some(known) => {
+                for operation in log.operations() {
+                    // one that does not fit changes nothing
+                    drop(known.insert(operation.clone()));
+                }
+            }
+        }
+        Some(did)
+    }
+
+    /// The device log of somebody who has shown it.
+    pub fn log(&self, did: &str) -> Option<&Log> {
+        self.logs.get(did)
+    }
+
+    /// Whose key this is, as far as somebody has claimed it.
+    pub fn claimed(&self, key: &PublicKey) -> Option<&str> {
+        self.claims.get(key).map(String::as_str)
+    }
+
+    /// All who have claimed a key.
+    pub fn claimants(&self) -> BTreeSet<&str> {
+        self.claims.values().map(String::as_str).collect()
+    }
+
+    /// What somebody was given that counts at `now`, in seconds since 1970.
+    pub fn rights(&self, did: &str, now: u64) -> Rights {
+        let good = self.grants.iter().filter(|grant| {
+            grant.to() == did && !grant.revoked && grant.delegation.check_time(now).is_ok()
+        });
+        Rights {
+            power: good.filter_map(Grant::power).max(),
+        }
+    }
+
+    /// Whether the key may write at `now`, in seconds since 1970, and for whom; `None` as long as nobody has said whose it is.
+    pub fn writer(&self, key: &PublicKey, now: u64) -> Option<Result<Writer, Why>> {
+        let did = self.claimed(key)?;
+        let allowed = || {
+            let subject: Principal = self.of.parse().ok()?;
+            let command: Command = "/pod/tuple/write".parse().ok()?;
+            let context = Context {
+                now,
+                resolver: self,
+                revocations: None,
+            };
+            let wanted = Wanted {
+                invoker: &Principal::of(key),
+                subject: &subject,
+                command: &command,
+                arguments: None,
+            };
+            let chain = self.proofs.search(&wanted, &context)?;
+            let root = chain.first()?;
+            self.grants
+                .iter()
+                .any(|grant| grant.id() == root.cid())
+                .then(|| Writer {
+                    did: did.to_owned(),
+                })
+        };
+        Some(allowed().ok_or(Why::NotAllowed))
+    }
+}
+
+impl Resolver for Guests {
+    fn key(&self, did: &str, fragment: &str) -> Option<PublicKey> {
+        let key: PublicKey = fragment.parse().ok()?;
+        let resolution = self.logs.get(did)?.resolve();
+        resolution.device(&key).map(|active| active.device.key)
+    }
+}

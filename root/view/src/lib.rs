@@ -1,0 +1,17 @@
+#![doc = include_str!("../README.md")]
+
+mod error;
+mod guests;
+mod matching;
+mod note;
+mod project;
+mod tend;
+mod weigh;
+
+pub use error::ViewError;
+pub use guests::{Grant, Guests, Power, Rights};
+pub use matching::{is_reserved, matches, matching, values};
+pub use note::{MAX_NOTE, Note, Why, notes, place, write_notes};
+pub use project::project;
+pub use tend::{Tended, Tending};
+pub use weigh::{Pending, Verdict, Writer, pending, weigh};

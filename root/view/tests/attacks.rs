@@ -1,0 +1,439 @@
+//! What somebody who was given a little might try in order to get more. Each of these fails if its guard is taken away.
+
+use crate::world::*;
+use rhizome_capability::{Command, Delegation, Device, Principal};
+use rhizome_identity::{Create, Genesis, KemSecret, Log, Secret};
+use rhizome_ipld::SigningKey;
+use rhizome_replica::{Edit, Replica};
+use rhizome_share::Predicate;
+use rhizome_tuple::{EntityId, Leaf, LeafId, Op, OpId, Value};
+use rhizome_view::{Grant, Guests, Note, Power, Why, write_notes};
+use std::collections::BTreeSet;
+
+const NOW: i64 = 1_700_000_000_000;
+
+fn shared_photo(pod: &Replica, n: u64) -> EntityId {
+    let e = entity(n);
+    let edits = vec![
+        Edit::Assert(e, attr("shared"), true.into()),
+        Edit::Assert(e, attr("title"), "photo".into()),
+    ];
+    write(pod, Who::Laptop, NOW, edits);
+    e
+}
+
+fn tended(pod: &Replica, view: &Replica) -> Vec<Why> {
+    let done = tend(pod, view, Who::Laptop, NOW, &|_| true, None);
+    done.refused.into_iter().map(|r| r.1).collect()
+}
+
+#[test]
+fn a_private_entity_is_not_tagged_into_a_share() {
+    let (pod, view) = (pod(), view());
+    shared_photo(&pod, 1);
+    let diary = entity(2);
+    let secret = vec![Edit::Assert(diary, attr("title"), "diary".into())];
+    write(&pod, Who::Laptop, NOW, secret);
+    tended(&pod, &view);
+    let tag = Leaf {
+        entity: diary,
+        ops: vec![Op::assert(attr("shared"), true.into())],
+    };
+    say(&view, Who::Eve, NOW, vec![tag.clone()]);
+    assert_eq!(tended(&pod, &view), [Why::NotShared]);
+    // nor with a nonce that is not its
+    let claim = Op::Create { nonce: vec![1] };
+    let ops = vec![claim, tag.ops[0].clone()];
+    say(&view, Who::Eve, NOW, vec![Leaf { entity: diary, ops }]);
+    assert_eq!(tended(&pod, &view), [Why::NotShared]);
+    assert_eq!(
+        authors_of(&pod.snapshot(), &diary),
+        [Who::Laptop.key()].into()
+    );
+    assert!(!tuples(&view.snapshot()).iter().any(|t| t.0 == diary));
+    // an entity that nobody knows yet might be the owner's on a device that has not come: it is not a guest's
+    let unknown = entity(77);
+    let ops = vec![Op::assert(attr("shared"), true.into())];
+    say(
+        &view,
+        Who::Eve,
+        NOW,
+        vec![Leaf {
+            entity: unknown,
+            ops,
+        }],
+    );
+    assert_eq!(tended(&pod, &view), [Why::NotNew]);
+}
+
+#[test]
+fn what_is_superseded_in_another_entity_stays() {
+    let (pod, view) = (pod(), view());
+    let a = shared_photo(&pod, 1);
+    let b = entity(2);
+    let secret = write(
+        &pod,
+        Who::Laptop,
+        NOW,
+        vec![Edit::Assert(b, attr("title"), "diary".into())],
+    );
+    tended(&pod, &view);
+    let over = Op::Assert {
+        attribute: attr("title"),
+        value: "mine".into(),
+        supersedes: vec![OpId(secret.unwrap(), 0, 0)],
+    };
+    let ops = vec![over];
+    say(&view, Who::Bob, NOW, vec![Leaf { entity: a, ops }]);
+    assert_eq!(tended(&pod, &view), []);
+    let now = tuples(&pod.snapshot());
+    let diary = format!("{:?}", Value::from("diary"));
+    assert!(now.contains(&(b, "title".into(), diary)));
+}
+
+#[test]
+fn what_decides_is_left_alone() {
+    let (pod, view) = (pod(), view());
+    let e = shared_photo(&pod, 1);
+    tended(&pod, &view);
+    write(
+        &view,
+        Who::Bob,
+        NOW,
+        vec![Edit::Assert(e, attr("shared"), false.into())],
+    );
+    assert_eq!(tended(&pod, &view), [Why::Decides]);
+    write(
+        &view,
+        Who::Bob,
+        NOW,
+        vec![Edit::Retract(e, attr("shared"), None)],
+    );
+    assert_eq!(tended(&pod, &view), [Why::Decides]);
+    assert_eq!(tuples(&view.snapshot()), shared(&pod.snapshot()));
+    assert_eq!(shared(&pod.snapshot()).len(), 2);
+}
+
+#[test]
+fn a_guest_withdraws_erases_and_quotes_nothing() {
+    let (pod, view) = (pod(), view());
+    let e = shared_photo(&pod, 1);
+    tended(&pod, &view);
+    let now = view.snapshot();
+    let leaves: Vec<LeafId> = now
+        .leaves(now.eid(&e).unwrap())
+        .unwrap()
+        .into_iter()
+        .map(|l| l.leaf)
+        .collect();
+    let before = tuples(&now);
+    for op in [
+        Op::Withdraw {
+            leaves: leaves.clone(),
+        },
+        Op::Erase { leaves },
+    ] {
+        say(
+            &view,
+            Who::Eve,
+            NOW,
+            vec![Leaf {
+                entity: e,
+                ops: vec![op],
+            }],
+        );
+        assert_eq!(tuples(&view.snapshot()), before);
+        assert_eq!(tended(&pod, &view), [Why::Reserved]);
+    }
+    assert_eq!(tuples(&view.snapshot()), before);
+}
+
+#[test]
+fn a_reader_says_nothing() {
+    let (pod, view) = (pod(), view());
+    let e = shared_photo(&pod, 1);
+    tended(&pod, &view);
+    let before = tuples(&view.snapshot());
+    write(
+        &view,
+        Who::Rita,
+        NOW,
+        vec![Edit::Assert(e, attr("title"), "hers".into())],
+    );
+    assert_eq!(tuples(&view.snapshot()), before);
+    tended(&pod, &view);
+    assert_eq!(shared(&pod.snapshot()), before);
+}
+
+#[test]
+fn after_a_revocation_nothing_counts_whatever_time_it_claims() {
+    let (pod, view) = (pod(), view());
+    let e = shared_photo(&pod, 1);
+    tended(&pod, &view);
+    write(
+        &view,
+        Who::Bob,
+        NOW,
+        vec![Edit::Assert(e, attr("caption"), "nice".into())],
+    );
+    assert_eq!(tended(&pod, &view), []);
+    let settled = tuples(&pod.snapshot());
+    for at in [0, NOW - 1_000_000, NOW + 1] {
+        write(
+            &view,
+            Who::Bob,
+            at,
+            vec![Edit::Assert(e, attr("caption"), at.into())],
+        );
+        let done = tend(&pod, &view, Who::Laptop, NOW, &|_| false, None);
+        assert_eq!(done.refused.len(), 1);
+        assert_eq!(done.refused[0].1, Why::NotAllowed);
+        assert_eq!(tuples(&pod.snapshot()), settled);
+        assert_eq!(tuples(&view.snapshot()), settled);
+    }
+    // what had been admitted stays, and counts once however often it comes
+    assert_eq!(tended(&pod, &view), []);
+    assert_eq!(tuples(&pod.snapshot()), settled);
+}
+
+#[test]
+fn what_a_relay_withholds_is_missed() {
+    let (pod, full, bob) = (pod(), view(), view());
+    for n in 0..3 {
+        shared_photo(&pod, n);
+        tended(&pod, &full);
+    }
+    let mut records = full.missing(&Default::default(), usize::MAX).unwrap();
+    assert_eq!(records.len(), 3);
+    records.remove(1);
+    bob.receive(records).unwrap();
+    let report = bob.snapshot().verify(&mut |_, _| ()).unwrap();
+    assert_eq!(report.findings, []);
+    assert_eq!(bob.snapshot().gaps().unwrap(), 1);
+    give(&full, &bob);
+    assert_eq!(bob.snapshot().gaps().unwrap(), 0);
+    assert_eq!(tuples(&bob.snapshot()), shared(&pod.snapshot()));
+}
+
+/// Somebody with a DID of one device.
+struct Person {
+    key: SigningKey,
+    log: Log,
+}
+
+impl Person {
+    fn new(n: u8) -> Self {
+        let key = SigningKey::from_seed([n; 32]);
+        let kem = KemSecret::from_seed(Secret::random(&mut |out: &mut [u8]| out.fill(n)));
+        let mut random = |out: &mut [u8]| out.fill(n);
+        let create = Create::one_device(key.public(), kem.public(), vec![], vec![], &mut random);
+        let log = Log::new(Genesis::create(create, &[&key]).unwrap()).unwrap();
+        Self { key, log }
+    }
+
+    fn did(&self) -> Principal {
+        self.log.did().to_string().parse().unwrap()
+    }
+
+    fn device(&self) -> Device<'_> {
+        Device::new(&self.did(), &self.key).unwrap()
+    }
+
+    fn claim(&self, writes: &SigningKey, of: &Principal) -> Note {
+        let command: Command = "/pod/tuple/write".parse().unwrap();
+        let to = Delegation::to(Principal::of(&writes.public()), command);
+        let proof = to
+            .subject(of.clone())
+            .sign(&self.device(), b"bob's process")
+            .unwrap();
+        Note::Claim {
+            log: self.log.to_car().unwrap(),
+            proofs: vec![proof.bytes().to_vec()],
+        }
+    }
+}
+
+/// A view in which Alice gave Bob something, and Bob said who he is.
+fn granted(alice: &Person, bob: &Person, power: Power, until: Option<u64>) -> (Replica, Grant) {
+    let view = view();
+    let grant = Grant::sign(
+        &alice.device(),
+        bob.did(),
+        power,
+        (VIEW, &predicate()),
+        until,
+        b"grant",
+    )
+    .unwrap();
+    let terms = Note::Terms {
+        of: alice.did().to_string(),
+        predicate: predicate().to_string(),
+        log: alice.log.to_car().unwrap(),
+    };
+    let notes = [terms, Note::Grant(grant.delegation.bytes().to_vec())];
+    say(
+        &view,
+        Who::Laptop,
+        NOW,
+        vec![write_notes(VIEW, &notes).unwrap()],
+    );
+    let claim = bob.claim(&Who::Bob.author().key, &alice.did());
+    say(
+        &view,
+        Who::Bob,
+        NOW,
+        vec![write_notes(VIEW, &[claim]).unwrap()],
+    );
+    (view, grant)
+}
+
+const SECOND: u64 = 1_700_000_000;
+
+#[test]
+fn a_key_writes_by_a_chain_that_begins_with_the_owner() {
+    let (alice, bob, eve) = (Person::new(31), Person::new(32), Person::new(33));
+    let guests = |view: &Replica| Guests::read(VIEW, &view.snapshot()).unwrap();
+    let (view, grant) = granted(&alice, &bob, Power::Write, Some(SECOND + 10));
+    let now = guests(&view);
+    assert_eq!(now.predicate, Some(predicate()));
+    assert_eq!(
+        now.writer(&Who::Bob.key(), SECOND).unwrap().unwrap().did,
+        bob.did().to_string()
+    );
+    assert_eq!(
+        now.rights(bob.did().did(), SECOND).power,
+        Some(Power::Write)
+    );
+    // expired
+    assert_eq!(
+        now.writer(&Who::Bob.key(), SECOND + 11),
+        Some(Err(Why::NotAllowed))
+    );
+    // nobody has said whose key this is
+    assert_eq!(now.writer(&Who::Carol.key(), SECOND), None);
+    // somebody else claims to be Bob: her device is none of his
+    let mut forged = bob.claim(&Who::Eve.author().key, &alice.did());
+    if let (Note::Claim { proofs, .. }, Note::Claim { proofs: hers, .. }) =
+        (&mut forged, eve.claim(&Who::Eve.author().key, &alice.did()))
+    {
+        *proofs = hers;
+    }
+    say(
+        &view,
+        Who::Eve,
+        NOW,
+        vec![write_notes(VIEW, &[forged]).unwrap()],
+    );
+    assert_eq!(guests(&view).writer(&Who::Eve.key(), SECOND), None);
+    // and as herself she was given nothing
+    let own = eve.claim(&Who::Eve.author().key, &alice.did());
+    say(
+        &view,
+        Who::Eve,
+        NOW,
+        vec![write_notes(VIEW, &[own]).unwrap()],
+    );
+    assert_eq!(
+        guests(&view).writer(&Who::Eve.key(), SECOND),
+        Some(Err(Why::NotAllowed))
+    );
+    // a guest's note does not revoke, or grant
+    let hers = Grant::sign(
+        &eve.device(),
+        eve.did(),
+        Power::Write,
+        (VIEW, &predicate()),
+        None,
+        b"hers",
+    )
+    .unwrap();
+    let notes = [
+        Note::Revoked(*grant.id()),
+        Note::Grant(hers.delegation.bytes().to_vec()),
+    ];
+    say(
+        &view,
+        Who::Eve,
+        NOW,
+        vec![write_notes(VIEW, &notes).unwrap()],
+    );
+    let now = guests(&view);
+    assert_eq!(
+        now.writer(&Who::Eve.key(), SECOND),
+        Some(Err(Why::NotAllowed))
+    );
+    assert!(now.writer(&Who::Bob.key(), SECOND).unwrap().is_ok());
+    // the owner's does
+    let note = Note::Revoked(*grant.id());
+    say(
+        &view,
+        Who::Phone,
+        NOW,
+        vec![write_notes(VIEW, &[note]).unwrap()],
+    );
+    let now = guests(&view);
+    assert_eq!(
+        now.writer(&Who::Bob.key(), SECOND),
+        Some(Err(Why::NotAllowed))
+    );
+    assert_eq!(now.rights(bob.did().did(), SECOND).power, None);
+}
+
+#[test]
+fn who_may_read_may_not_write() {
+    let (alice, bob) = (Person::new(31), Person::new(32));
+    for power in [Power::Read, Power::Propose] {
+        let (view, _) = granted(&alice, &bob, power, None);
+        let now = Guests::read(VIEW, &view.snapshot()).unwrap();
+        assert_eq!(
+            now.writer(&Who::Bob.key(), SECOND),
+            Some(Err(Why::NotAllowed))
+        );
+    }
+}
+
+#[test]
+fn a_predicate_with_an_empty_list_grants_nothing() {
+    let (alice, bob) = (Person::new(31), Person::new(32));
+    let has = || "shared: true".parse::<Predicate>().unwrap();
+    for empty in [
+        Predicate::All(vec![]),
+        Predicate::Any(vec![]),
+        Predicate::Any(vec![has(), Predicate::All(vec![])]),
+        Predicate::All(vec![has(), Predicate::Any(vec![])]),
+    ] {
+        let signed = Grant::sign(
+            &alice.device(),
+            bob.did(),
+            Power::Write,
+            (VIEW, &empty),
+            None,
+            b"grant",
+        );
+        assert!(signed.is_err(), "{empty:?}");
+    }
+}
+
+#[test]
+fn what_one_device_does_not_know_it_does_not_take_back() {
+    let (laptop, phone) = (pod(), pod());
+    let (one, two) = (view(), view());
+    let e = shared_photo(&laptop, 1);
+    give(&laptop, &phone);
+    tended(&laptop, &one);
+    give(&one, &two);
+    write(
+        &laptop,
+        Who::Laptop,
+        NOW + 1,
+        vec![Edit::Assert(e, attr("title"), "new".into())],
+    );
+    tend(&laptop, &one, Who::Laptop, NOW, &|_| true, None);
+    give(&one, &two);
+    // the phone has the view of now and the pod of before
+    tend(&phone, &two, Who::Phone, NOW, &|_| true, None);
+    assert_eq!(tuples(&two.snapshot()), shared(&laptop.snapshot()));
+    let some: BTreeSet<_> = [e].into();
+    let again = tend(&laptop, &one, Who::Laptop, NOW, &|_| true, Some(&some));
+    assert_eq!(again.changed, 0);
+}

@@ -1,0 +1,5 @@
+//! Tests of views.
+
+mod attacks;
+mod histories;
+mod world;

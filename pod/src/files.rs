@@ -391,3 +391,61 @@ async fn push(
     }
     result
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_view_asks_for_what_it_names_and_nothing_else_of_the_home() {
+        let dir = tempfile::tempdir().unwrap();
+        let blobs = BlobStore::in_directory(dir.path().join("blobs")).unwrap();
+        let hash = |bytes: &[u8]| -> [u8; 32] {
+            let cid = blobs.put_bytes(bytes).unwrap();
+            cid.hash().digest().try_into().unwrap()
+        };
+        let (shared, secret) = (hash(b"shared"), hash(b"secret"));
+        let named = BTreeSet::from([shared]);
+        let names = vec![secret, shared, [7; 32], secret];
+        let (request, places) = of_named(Request::Have { names }, &named).unwrap();
+        assert_eq!(
+            request,
+            Request::Have {
+                names: vec![shared]
+            }
+        );
+        assert_eq!(places.unwrap(), [false, true, false, false]);
+        let get = |root| Request::Get {
+            root,
+            offset: 0,
+            len: 6,
+        };
+        assert!(of_named(get(shared), &named).is_ok());
+        assert_eq!(of_named(get(secret), &named), Err(Answer::Missing));
+        let put = |root| Request::Put {
+            name: root,
+            root,
+            len: 6,
+            offset: 0,
+            slice: rhizome_blob::Slice(b"secret".to_vec()),
+        };
+        assert!(of_named(put(shared), &named).is_ok());
+        let no = Err(Answer::Refused(Refusal::NotAllowed));
+        assert_eq!(of_named(put(secret), &named), no);
+        // a name is a claim: what counts is the hash
+        let Request::Put {
+            len, offset, slice, ..
+        } = put(secret)
+        else {
+            unreachable!()
+        };
+        let disguised = Request::Put {
+            name: shared,
+            root: secret,
+            len,
+            offset,
+            slice,
+        };
+        assert_eq!(of_named(disguised, &named), no);
+    }
+}

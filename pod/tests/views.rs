@@ -586,3 +586,112 @@ fn views_are_there_after_opening_and_gone_after_removal() {
     assert!(pod.views().unwrap().list().is_empty());
     assert_eq!(keys(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_views_only_those_are_opened_of_which_something_is_new() {
+    const MANY: u8 = 70;
+    let dir = tempfile::tempdir().unwrap();
+    let (peer, address, token) = cloud(dir.path()).await;
+    let opening = Opening::by("test");
+    let at = PodHome::at(dir.path().join("alice"));
+    let guest = Seed::generate().unwrap();
+    let mut dids = Vec::new();
+    {
+        let alice = Arc::new(at.init(&opening).unwrap());
+        let a = start(&alice).await;
+        a.add_peer(&address, token.as_ref()).await.unwrap();
+        for n in 0..MANY {
+            let view = alice.views().unwrap().create().unwrap();
+            write(&view, n, "note/text", format!("text {n}").as_str().into());
+            if n == 40 {
+                view.add_guest(&guest).unwrap();
+            }
+            dids.push(view.did());
+        }
+        let reports = sync(&a).await;
+        assert_eq!(reports.len(), usize::from(MANY) + 1);
+        // what was given to the peer changed its marks: each is looked at once more, and that is all
+        sync(&a).await;
+        assert_eq!(sync(&a).await.len(), 1);
+        a.shutdown().await.unwrap();
+    }
+    let alice = Arc::new(at.open(&opening).unwrap());
+    let a = start(&alice).await;
+    let views = alice.views().unwrap();
+    let open = || views.list().iter().filter(|view| view.is_open()).count();
+    assert_eq!(sync(&a).await.len(), 1);
+    assert_eq!((views.list().len(), open()), (usize::from(MANY), 0));
+    // somebody else writes in one of them
+    let bob = home(dir.path(), "bob");
+    let b = start(&bob).await;
+    let his = b.join_view(&dids[40], &guest, &address).await.unwrap();
+    sync(&b).await;
+    write(&his, 200, "note/text", "by Bob".into());
+    sync(&b).await;
+    let reports = sync(&a).await;
+    assert_eq!(reports.len(), 2);
+    assert_eq!((reports[1].pod, reports[1].received), (Some(dids[40]), 1));
+    assert_eq!(open(), 1);
+    // and in one of them here
+    let view = views.get(&dids[3]).unwrap();
+    write(&view, 201, "note/text", "by Alice".into());
+    let reports = sync(&a).await;
+    assert_eq!((reports.len(), reports[1].pod), (2, Some(dids[3])));
+    assert_eq!(open(), 2);
+    for node in [a, b] {
+        node.shutdown().await.unwrap();
+    }
+    peer.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_guest_goes_straight_to_the_owner_and_away_is_no_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let (alice, bob) = (home(dir.path(), "alice"), home(dir.path(), "bob"));
+    let (a, b) = (start(&alice).await, start(&bob).await);
+    let view = alice.views().unwrap().create().unwrap();
+    let guest = Seed::generate().unwrap();
+    view.add_guest(&guest).unwrap();
+    write(&view, 1, "note/text", MARKER.into());
+    let cid = alice.blobs().put_bytes(&vec![3; 40_000]).unwrap();
+    write(&view, 1, "note/file", Value::Blob(cid));
+    let at = a.address().unwrap();
+    let his = b.join_view(&view.did(), &guest, &at).await.unwrap();
+    let report = b.sync_view(&his, &at).await.unwrap();
+    assert!(report.equal && report.files.fetched == 1, "{report:?}");
+    write(&his, 2, "note/text", "by Bob".into());
+    let file = bob.blobs().put_bytes(&vec![4; 40_000]).unwrap();
+    write(&his, 2, "note/file", Value::Blob(file));
+    let report = b.sync_view(&his, &at).await.unwrap();
+    assert!(report.equal && report.files.pushed == 1, "{report:?}");
+    assert!(alice.blobs().has(&file).unwrap());
+    assert_eq!(texts(&view), [MARKER, "by Bob"]);
+    // a reader has all of it
+    let reader = Seed::generate().unwrap();
+    view.add_reader(&reader).unwrap();
+    let carol = home(dir.path(), "carol");
+    let c = start(&carol).await;
+    let hers = c.join_view(&view.did(), &reader, &at).await.unwrap();
+    c.sync_view(&hers, &at).await.unwrap();
+    assert_eq!(texts(&hers), [MARKER, "by Bob"]);
+    // he has them still when the owner is off
+    a.shutdown().await.unwrap();
+    let reports = b.sync_all().await.unwrap();
+    assert!(
+        reports
+            .iter()
+            .all(|r| r.away && r.error.is_none() && r.pod == Some(view.did()))
+    );
+    assert_eq!(reports.len(), 1);
+    // taken out while he was away: he hears it from whom he asks
+    view.remove_guest(&guest.public()).unwrap();
+    let a = PodNode::start(Arc::clone(&alice), at.sockets().to_vec())
+        .await
+        .unwrap();
+    let refused = b.sync_view(&his, &at).await;
+    assert!(matches!(refused, Err(PodError::Refused(_))), "{refused:?}");
+    assert!(!his.member().unwrap().is_device(&guest.public()));
+    for node in [a, b, c] {
+        node.shutdown().await.unwrap();
+    }
+}

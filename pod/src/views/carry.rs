@@ -18,7 +18,7 @@ use rhizome_sync::{Output, Role};
 use tokio::{sync::mpsc, task::block_in_place};
 
 use super::{
-    Acting, Ends, Say, Seed, View,
+    Acting, Ends, Say, Seed, View, Views,
     marks::{Mark, Watched},
 };
 use crate::{
@@ -35,7 +35,7 @@ const OUT: &str = "this key is not, or no longer, one of the view's: ask whoever
 /// Things that happen together are told together.
 const TOGETHER: Duration = Duration::from_millis(100);
 
-/// A view that somebody came for. Closed again afterwards, if it was.
+/// A view that is open for a moment. Closed again some time afterwards, if it was.
 pub(crate) struct Entered {
     member: Option<Arc<Member>>,
     view: Arc<View>,
@@ -62,7 +62,7 @@ impl Drop for Entered {
     fn drop(&mut self) {
         drop(self.member.take());
         if !self.was_open
-            && let Err(error) = self.view.close()
+            && let Err(error) = self.view.rest()
         {
             tracing::warn!(view = %self.view.did(), %error, "a view was not closed");
         }
@@ -221,24 +221,16 @@ impl Shared {
         let mut all: BTreeMap<u32, (Arc<View>, Mark)> = BTreeMap::new();
         let mut count = 0usize;
         loop {
-            let mut marks: Vec<Watched> = Vec::new();
-            for (place, acting) in (count as u32..).zip(&asked) {
-                let key = acting.verify(&ends, Say::Watch);
-                let (Some(key), Some(view)) = (key, views.get(&acting.did)) else {
-                    continue;
-                };
-                // what the home itself acts by needs no looking
-                let admits = key == view.key()
-                    || Entered::open(Arc::clone(&view))?.member()?.is_device(&key);
-                if admits {
-                    let mark = view.mark(views.process());
-                    marks.push((place, mark));
-                    all.insert(place, (view, mark));
-                }
-            }
+            let first = count as u32;
             count += asked.len();
             if count > hello::MAX_WATCHED {
                 return Err(hello::unclear());
+            }
+            let mut marks: Vec<Watched> = Vec::new();
+            for (place, view) in block_in_place(|| admitted(views, &ends, first, &asked))? {
+                let mark = view.mark(views.process());
+                marks.push((place, mark));
+                all.insert(place, (view, mark));
             }
             hello::tell(link, &marks).await?;
             if last {
@@ -273,6 +265,28 @@ impl Shared {
             }
         }
     }
+}
+
+/// Those of the views on a list, the first of which has this place, in which whoever claims it acts.
+fn admitted(
+    views: &Views,
+    ends: &Ends,
+    first: u32,
+    asked: &[Acting],
+) -> Result<Vec<(u32, Arc<View>)>, PodError> {
+    let mut out = Vec::new();
+    for (place, acting) in (first..).zip(asked) {
+        let key = acting.verify(ends, Say::Watch);
+        let (Some(key), Some(view)) = (key, views.get(&acting.did)) else {
+            continue;
+        };
+        // what the home itself acts by needs no looking
+        let is_own = key == view.key();
+        if is_own || Entered::open(Arc::clone(&view))?.member()?.is_device(&key) {
+            out.push((place, view));
+        }
+    }
+    Ok(out)
 }
 
 /// Where views are kept, and which.
@@ -453,7 +467,7 @@ impl PodNode {
         let acting = views
             .iter()
             .map(|view| Acting::sign(&ends, view.did(), &view.signing_key(), Say::Watch));
-        let acting: Vec<Acting> = acting.collect::<Result<_, _>>()?;
+        let acting: Vec<Acting> = block_in_place(|| acting.collect::<Result<_, _>>())?;
         let found = hello::watch(&mut link, &acting).await?;
         let mut marks = vec![None; views.len()];
         note(&mut marks, found)?;
@@ -503,9 +517,7 @@ impl PodNode {
             return Ok(Vec::new());
         };
         let mut all = views.list();
-        all.retain(|view| {
-            view.is_owner() || view.addresses().iter().any(|address| address.key() == *key)
-        });
+        all.retain(|view| view.is_owner() || view.is_at(key));
         Ok(all)
     }
 
@@ -513,12 +525,7 @@ impl PodNode {
     pub(crate) fn other_places(&self, known: &BTreeSet<PublicKey>) -> Result<Vec<Place>, PodError> {
         let mut places: BTreeMap<PublicKey, Place> = BTreeMap::new();
         let own = self.own_key();
-        for view in self
-            .pod()
-            .any_views()?
-            .map(super::Views::list)
-            .unwrap_or_default()
-        {
+        for view in self.pod().any_views()?.map(Views::list).unwrap_or_default() {
             for address in view.addresses() {
                 let key = address.key();
                 if key != own && !known.contains(&key) {

@@ -10,11 +10,11 @@
 //! ```
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashSet, VecDeque},
     fs,
     ops::ControlFlow,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Weak},
 };
 
 use parking_lot::Mutex;
@@ -26,7 +26,7 @@ use rhizome_storage::{
 use zeroize::Zeroizing;
 
 use super::{
-    Seed,
+    Seed, View,
     marks::{Mark, Marks},
     row::{Mask, Row},
 };
@@ -41,6 +41,8 @@ const MARKS: u8 = 1;
 const GONE: u8 = 2;
 const HEAD: u8 = 3;
 const NEXT: &[u8] = b"next";
+/// Views that stay open although nobody needs them at the moment: opening one takes time.
+const RESTING: usize = 32;
 /// Memory for pages of the store.
 const CACHE: usize = 16 << 20;
 /// Rows and bytes deleted in one batch.
@@ -57,6 +59,8 @@ pub(super) struct Store {
     pub mask: Mask,
     /// Whoever gives out a number.
     numbers: Mutex<()>,
+    /// Views that were opened for a moment, the last one at the end.
+    resting: Mutex<VecDeque<Weak<View>>>,
     // last: everything above is done before another process may write
     _lock: Arc<WriterLock>,
 }
@@ -86,6 +90,7 @@ impl Store {
             passphrase,
             mask,
             numbers: Mutex::default(),
+            resting: Mutex::default(),
             _lock: lock,
         };
         store.tidy()?;
@@ -218,6 +223,21 @@ impl Store {
             &self.key_directory(number),
             &self.passphrase,
         )?)
+    }
+
+    /// Closes a view some time later, when enough others were opened for a moment.
+    pub fn rest(&self, view: &Arc<View>) -> Result<(), PodError> {
+        let due = {
+            let mut resting = self.resting.lock();
+            let this = Arc::downgrade(view);
+            resting.retain(|other| !other.ptr_eq(&this));
+            resting.push_back(this);
+            (resting.len() > RESTING).then(|| resting.pop_front())
+        };
+        match due.flatten().and_then(|view| view.upgrade()) {
+            Some(view) => view.close(),
+            None => Ok(()),
+        }
     }
 
     /// What was known of a view's peers when it was closed.

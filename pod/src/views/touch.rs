@@ -80,23 +80,40 @@ impl PodNode {
         Ok(plan)
     }
 
+    /// What the plan depends on; `None` if it does not say.
+    fn plan_version(&self) -> Option<(u64, u32)> {
+        let views = self.pod().any_views().ok()?;
+        let happened = views.map_or(0, |views| *views.changes().borrow());
+        let commits = self.pod().replica().snapshot().commit_count();
+        Some((happened, commits))
+    }
+
     /// Keeps in touch with every place where views are kept, until dropped.
     pub(crate) async fn keep_views_in_touch(&self, mode: Mode) {
         let start = Instant::now();
         let now = || start.elapsed().as_millis() as u64;
         let mut contacts: BTreeMap<PublicKey, Contact> = BTreeMap::new();
         let mut visits = FuturesUnordered::new();
+        let mut plan = Plan::new();
+        let mut planned = None;
         loop {
-            let plan = block_in_place(|| self.plan()).unwrap_or_default();
+            let version = block_in_place(|| self.plan_version());
+            if planned != version {
+                match block_in_place(|| self.plan()) {
+                    Ok(new) => (plan, planned) = (new, version),
+                    Err(error) => tracing::warn!(%error, "views are not looked for"),
+                }
+            }
             contacts.retain(|key, _| plan.contains_key(key));
-            for (key, (address, dids)) in plan {
+            for (key, (address, dids)) in &plan {
+                let key = *key;
                 let contact = contacts.entry(key).or_insert_with(|| Contact {
                     reconnect: Reconnect::new(mode, now()),
                     visit: None,
                     reached: Arc::default(),
                 });
                 match &contact.visit {
-                    Some((visited, _)) if *visited == dids => continue,
+                    Some((visited, _)) if visited == dids => continue,
                     // another one follows with what there is now
                     Some(_) => {
                         contact.visit = None;
@@ -113,6 +130,7 @@ impl PodNode {
                 contact.visit = Some((dids.clone(), stop));
                 let reached = Arc::new(AtomicBool::new(false));
                 contact.reached = Arc::clone(&reached);
+                let (address, dids) = (address.clone(), dids.clone());
                 visits.push(async move {
                     let done = tokio::select! {
                         done = self.visit(&address, &dids, &reached) => Some(done),

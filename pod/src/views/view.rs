@@ -33,6 +33,7 @@ pub struct View {
     number: u64,
     seed: Seed,
     row: Mutex<Row>,
+    addresses: Mutex<Vec<PeerAddress>>,
     open: Mutex<Open>,
     changes: Arc<Changes>,
     marks: Mutex<Marks>,
@@ -76,6 +77,7 @@ impl View {
             did,
             key: row.key,
             own: row.own,
+            addresses: Mutex::new(row.addresses()),
             number: row.number,
             row: Mutex::new(row),
             open: Mutex::default(),
@@ -151,7 +153,12 @@ impl View {
         self.open.lock().member.is_some()
     }
 
-    /// Closes it, until somebody needs it again. Whoever has its device goes on with that one.
+    /// Closes it later, if nobody needs it.
+    pub(super) fn rest(self: &Arc<Self>) -> Result<(), PodError> {
+        self.store.rest(self)
+    }
+
+    /// Closes it, until somebody needs it again. Whoever has its device goes on with that one. So whoever listens to it holds it.
     ///
     /// # Errors
     /// Those of the store.
@@ -233,7 +240,13 @@ impl View {
 
     /// Where it is kept besides: of a view of somebody else all places there are.
     pub fn addresses(&self) -> Vec<PeerAddress> {
-        self.row.lock().addresses()
+        self.addresses.lock().clone()
+    }
+
+    /// Whether it is kept there.
+    pub(crate) fn is_at(&self, key: &PublicKey) -> bool {
+        let addresses = self.addresses.lock();
+        addresses.iter().any(|address| address.key() == *key)
     }
 
     /// Sets where it is kept, on stable storage when it returns.
@@ -246,6 +259,7 @@ impl View {
         next.set_addresses(addresses)?;
         self.store.put(&self.did, &next)?;
         *row = next;
+        *self.addresses.lock() = row.addresses();
         self.changes.any.send_modify(|n| *n = n.wrapping_add(1));
         Ok(())
     }

@@ -365,3 +365,77 @@ pub(crate) async fn shown(link: &mut Link) -> Result<(Log, Option<Vec<u8>>), Pod
     let car = shown.rest(link).await?;
     Ok((block_in_place(|| Log::from_car(&car))?, token))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(n: u8) -> (Did, PublicKey, ByteArray<64>) {
+        let key = SigningKey::from_seed([n; 32]).public();
+        (Did::from_key(key), key, ByteArray::new([n; 64]))
+    }
+
+    #[test]
+    fn first_words_are_read_as_they_are_written() {
+        let (did, key, signature) = one(1);
+        let acting = || Acting::of((did, key, signature));
+        let asked = |bytes: Result<Vec<u8>, PodError>| read_asked(&bytes.unwrap()).unwrap();
+        assert_eq!(asked(encode(&(1u8, did))), Asked::Pod(did));
+        for sponsor in [None, Some(one(2).0)] {
+            let words = encode(&(3u8, did, key, signature, sponsor));
+            assert_eq!(asked(words), Asked::View(acting(), sponsor));
+        }
+        let words = encode(&(4u8, did, key, signature));
+        assert_eq!(asked(words), Asked::Log(acting()));
+        let words = encode(&(5u8, [(did, key, signature)], true));
+        assert_eq!(asked(words), Asked::Watch(vec![acting()], true));
+        let most: Vec<_> = (0..WATCHED).map(|n| one(n as u8)).collect();
+        let words = asked(encode(&(5u8, &most, false)));
+        assert!(matches!(words, Asked::Watch(all, false) if all.len() == WATCHED));
+    }
+
+    #[test]
+    fn other_first_words_are_refused() {
+        let (did, key, signature) = one(1);
+        let many: Vec<_> = (0..=WATCHED).map(|n| one(n as u8)).collect();
+        let long = "x".repeat(MAX_FIRST);
+        for bad in [
+            encode(&(2u8, did)),
+            encode(&(3u8, did)),
+            encode(&(3u8, did, key, signature)),
+            encode(&(3u8, did, key, ByteArray::new([0u8; 63]), None::<Did>)),
+            encode(&(4u8, did, key, signature, None::<Did>)),
+            encode(&(5u8, many, true)),
+            encode(&(5u8, [(did, key)], true)),
+            encode(&(1u8, &long)),
+            encode(&(4u8, did, key, &long)),
+            Ok(vec![]),
+            Ok(vec![0x83, 5]),
+        ] {
+            assert!(read_asked(&bad.unwrap()).is_err());
+        }
+    }
+
+    #[test]
+    fn answers_and_marks_have_bounds() {
+        let (did, key, signature) = one(1);
+        let here = encode(&(6u8, key, signature)).unwrap();
+        let acting = Acting::of((did, key, signature));
+        assert_eq!(read_answer(&here, Some(did)).unwrap(), Answer::Here(acting));
+        // to a device of a pod nobody says that he acts in it
+        assert!(read_answer(&here, None).is_err());
+        let why = encode(&(2u8, "no\u{7} ".repeat(400))).unwrap();
+        let Answer::No(why) = read_answer(&why, None).unwrap() else {
+            panic!("it says no")
+        };
+        assert!(why.chars().count() == MAX_REASON && !why.contains('\u{7}'));
+        let mark = |n: usize| -> Vec<Watched> { vec![(7, ByteArray::new([1; 16])); n] };
+        assert_eq!(
+            marks(&encode(&(5u8, mark(WATCHED))).unwrap()).unwrap(),
+            mark(WATCHED)
+        );
+        assert!(marks(&encode(&(5u8, mark(WATCHED + 1))).unwrap()).is_err());
+        let no = marks(&encode(&(2u8, "not here")).unwrap());
+        assert!(matches!(no, Err(PodError::Refused(why)) if why == "not here"));
+    }
+}

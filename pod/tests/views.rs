@@ -207,9 +207,11 @@ async fn two_homes_act_by_one_seed_each_with_a_chain_of_its_own() {
 
     let view = laptop.views().unwrap().create().unwrap();
     write(&view, 1, "note/text", "by the laptop".into());
-    // the phone learns the seed and the log of the owner; how is not carried here
-    let log = view.member().unwrap().device_log().1;
-    let same = phone.views().unwrap().join(view.seed(), &log).unwrap();
+    // the phone learns the DID and the seed from the pod, say, and the rest where the pod is kept
+    let nobody = Seed::generate().unwrap();
+    let refused = b.join_own_view(&view.did(), &nobody).await;
+    assert!(matches!(refused, Err(PodError::Refused(_))));
+    let same = b.join_own_view(&view.did(), view.seed()).await.unwrap();
     assert!(same.is_owner() && same.key() == view.key());
     // straight between the two: with the first exchange come the keys
     let direct = b.sync_view(&same, &a.address().unwrap()).await.unwrap();
@@ -694,4 +696,66 @@ async fn a_guest_goes_straight_to_the_owner_and_away_is_no_error() {
     for node in [a, b, c] {
         node.shutdown().await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_is_erased_in_a_view_is_dropped_by_a_peer_and_guests_do_not_say_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let (peer, address, token) = cloud(dir.path()).await;
+    let alice = home(dir.path(), "alice");
+    let a = start(&alice).await;
+    a.add_peer(&address, token.as_ref()).await.unwrap();
+    let view = alice.views().unwrap().create().unwrap();
+    let guest = Seed::generate().unwrap();
+    view.add_guest(&guest).unwrap();
+    write(&view, 1, "note/text", MARKER.repeat(50).as_str().into());
+    sync(&a).await;
+    let (replica, author) = (view.replica().unwrap(), view.author("notes").unwrap());
+    let edits = vec![Edit::Erase(EntityId::derive(replica.pod(), &[1; 4]))];
+    replica
+        .write(
+            &author,
+            edits,
+            1_800_000_000_000,
+            [2; 16],
+            Durability::Durable,
+        )
+        .unwrap();
+    let reports = sync(&a).await;
+    let report = reports.iter().find(|r| r.pod == Some(view.did())).unwrap();
+    assert!(report.erased > 2000, "{report:?}");
+
+    // the same words by the owner and by a guest: nothing is erased, says the one, and is heard; the other is not
+    let device = SigningKey::from_seed([78; 32]);
+    let from = device.public();
+    let nothing = |_, _: &PublicKey| Admission::Reject("nothing".into());
+    let services = Services::builder(Arc::new(device), nothing).build();
+    let config = NodeConfig {
+        bind: anywhere(),
+        ..NodeConfig::default()
+    };
+    let somebody = Node::start(services, config).await.unwrap();
+    for (seed, is_heard) in [(view.seed(), true), (&guest, false)] {
+        let mut link = somebody.dial(&address, Protocol::Erase).await.unwrap();
+        let act = Act {
+            link: ByteArray::new(link.keying()),
+            pod: view.did(),
+            key: seed.public(),
+            from,
+            to: address.key(),
+            say: 3,
+        };
+        let signed = Verified::sign(act, &seed.signing_key()).unwrap();
+        let signature = ByteArray::new(*signed.signature().1);
+        let words = codec::encode(&(3u8, view.did(), seed.public(), signature, None::<Did>));
+        link.send(words.unwrap()).await.unwrap();
+        assert_eq!(&link.receive().await.unwrap().unwrap()[..], [0x81, 0]);
+        let all = codec::encode(&(0u8, Vec::<(ByteArray<32>, Vec<u32>)>::new(), true));
+        let _ = link.send(all.unwrap()).await;
+        let answer = link.receive().await.ok().flatten();
+        assert_eq!(answer.is_some(), is_heard, "{answer:?}");
+    }
+    somebody.shutdown().await.unwrap();
+    a.shutdown().await.unwrap();
+    peer.shutdown().await.unwrap();
 }

@@ -322,6 +322,29 @@ impl PodNode {
         })
     }
 
+    /// As [`Self::join_view`], for a view of this home's own person that another device has made: it is looked for with the peers of the pod
+    /// and on the other devices.
+    ///
+    /// # Errors
+    /// What went wrong where it was looked for last; [`PodError::Request`] if there is nowhere to look.
+    pub async fn join_own_view(&self, did: &Did, seed: &Seed) -> Result<Arc<View>, PodError> {
+        let mut why = PodError::Request(
+            "there is no peer and no other device to ask: `rhizome peers add ADDRESS`".into(),
+        );
+        for one in block_in_place(|| self.pod().acquaintances())? {
+            let Ok(address) = one.address.parse() else {
+                continue;
+            };
+            let asked = tokio::time::timeout(DIAL_TIME, self.view_log(did, seed, &address)).await;
+            match asked {
+                Ok(Ok(log)) => return block_in_place(|| self.pod().views()?.join(seed, &log)),
+                Ok(Err(error)) => why = error,
+                Err(_) => why = PodError::Peer("nobody answers there".into()),
+            }
+        }
+        Err(why)
+    }
+
     /// The device log of a view, from a place where it is kept.
     ///
     /// # Errors

@@ -548,11 +548,15 @@ fn views_are_there_after_opening_and_gone_after_removal() {
     one.close().unwrap();
     assert!(!one.is_open() && before.upgrade().is_none());
     assert_eq!(texts(&one), ["one"]);
-    // closed while somebody holds it: there is one all the same
+    // while somebody holds it, or its tuples, it is not closed: there is one and not two
     let held = one.member().unwrap();
     one.close().unwrap();
-    assert!(Arc::ptr_eq(&held, &one.member().unwrap()));
-    drop((held, one, two));
+    assert!(one.is_open() && Arc::ptr_eq(&held, &one.member().unwrap()));
+    let tuples = Arc::clone(held.replica());
+    drop(held);
+    one.close().unwrap();
+    assert!(one.is_open() && Arc::ptr_eq(&tuples, &one.replica().unwrap()));
+    drop((tuples, one, two));
     drop(pod);
 
     let pod = at.open(&opening).unwrap();

@@ -234,10 +234,14 @@ impl Store {
             resting.push_back(this);
             (resting.len() > RESTING).then(|| resting.pop_front())
         };
-        match due.flatten().and_then(|view| view.upgrade()) {
-            Some(view) => view.close(),
-            None => Ok(()),
+        if let Some(view) = due.flatten().and_then(|view| view.upgrade()) {
+            view.close()?;
+            if view.is_open() {
+                // somebody has it: another time
+                self.resting.lock().push_back(Arc::downgrade(&view));
+            }
         }
+        Ok(())
     }
 
     /// What was known of a view's peers when it was closed.

@@ -1,7 +1,7 @@
 //! One view.
 
 use std::sync::{
-    Arc, Weak,
+    Arc,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -43,8 +43,6 @@ pub struct View {
 #[derive(Default)]
 struct Open {
     member: Option<Arc<Member>>,
-    /// Also when it was closed while somebody holds it: there is never a second one.
-    last: Weak<Member>,
     removed: bool,
 }
 
@@ -97,7 +95,6 @@ impl View {
     fn install(&self, open: &mut Open, member: Arc<Member>) {
         let changes = Arc::clone(&self.changes);
         member.listen(move |_| changes.happened());
-        open.last = Arc::downgrade(&member);
         open.member = Some(member);
     }
 
@@ -136,10 +133,6 @@ impl View {
                 self.did
             )));
         }
-        if let Some(member) = open.last.upgrade() {
-            open.member = Some(Arc::clone(&member));
-            return Ok(member);
-        }
         self.store.forget_marks(&self.did)?;
         let keys = self.store.open_keys(self.number)?;
         let kv = self.store.tuples(self.number)?;
@@ -158,7 +151,8 @@ impl View {
         self.store.rest(self)
     }
 
-    /// Closes it, until somebody needs it again. Whoever has its device goes on with that one. So whoever listens to it holds it.
+    /// Closes it, until somebody needs it again. If anybody has its device or its tuples it stays open: there must never be two of them. So
+    /// whoever listens to it holds it.
     ///
     /// # Errors
     /// Those of the store.
@@ -167,14 +161,23 @@ impl View {
         let Some(member) = open.member.take() else {
             return Ok(());
         };
-        member.replica().flush()?;
-        match Arc::try_unwrap(member) {
-            Ok(member) => {
+        let flushed = member.replica().flush();
+        let closed = match (&flushed, alone(member)) {
+            (Ok(()), Ok(member)) => {
                 drop(member);
-                self.keep_marks()
+                true
             }
-            Err(_) => Ok(()),
-        }
+            (_, Ok(member)) => {
+                open.member = Some(Arc::new(member));
+                false
+            }
+            (_, Err(member)) => {
+                open.member = Some(member);
+                false
+            }
+        };
+        flushed?;
+        if closed { self.keep_marks() } else { Ok(()) }
     }
 
     fn keep_marks(&self) -> Result<(), PodError> {
@@ -293,13 +296,24 @@ impl View {
     pub(super) fn end(&self) -> Option<u64> {
         let mut open = self.open.lock();
         open.removed = true;
-        open.member = None;
-        (open.last.strong_count() == 0).then_some(self.number)
+        let is_free = open
+            .member
+            .take()
+            .is_none_or(|member| alone(member).is_ok());
+        is_free.then_some(self.number)
     }
 
     pub(super) fn number(&self) -> u64 {
         self.number
     }
+}
+
+/// The device, if nobody else has it or its tuples.
+fn alone(member: Arc<Member>) -> Result<Member, Arc<Member>> {
+    if Arc::strong_count(member.replica()) > 1 {
+        return Err(member);
+    }
+    Arc::try_unwrap(member)
 }
 
 impl Drop for View {
@@ -308,12 +322,12 @@ impl Drop for View {
         if open.removed {
             return;
         }
-        if let Some(member) = open.member.take().and_then(Arc::into_inner) {
+        if let Some(Ok(member)) = open.member.take().map(alone)
+            && member.replica().flush().is_ok()
+        {
+            drop(member);
             // if it cannot be noted, it is compared next time
-            if member.replica().flush().is_ok() {
-                drop(member);
-                let _ = self.keep_marks();
-            }
+            let _ = self.keep_marks();
         }
     }
 }

@@ -146,6 +146,7 @@ impl Views {
         let view = Arc::new(View::new(&self.store, did, row, &self.any)?);
         view.adopt(member);
         self.all.lock().insert(did, Arc::clone(&view));
+        view.rest()?;
         self.any.send_modify(|n| *n = n.wrapping_add(1));
         Ok(view)
     }

@@ -79,15 +79,19 @@ fn blob_keys(member: &Member) -> Vec<BlobKeys> {
         .collect()
 }
 
-/// As [`answer`], to somebody who may have what a view names and nothing else of the home.
+/// As [`answer`], to somebody who may have what a view names and nothing else of the home, as long as `admits` says that he may.
 pub(crate) async fn answer_named(
     link: &mut Link,
     blobs: &BlobStore,
     replica: &Replica,
+    admits: &(dyn Fn() -> bool + Send + Sync),
 ) -> Result<(), PodError> {
     let mut named = (BTreeSet::new(), None);
     while let Some(bytes) = link.receive().await? {
         let request = Request::from_bytes(&bytes).map_err(|e| PodError::Peer(e.to_string()))?;
+        if !admits() {
+            break;
+        }
         let commits = replica.snapshot().commit_count();
         if named.1 != Some(commits) {
             let files = block_in_place(|| self::named(replica))?;

@@ -573,7 +573,11 @@ impl Shared {
             Ok(Some(For::View(entered))) => {
                 let blobs = self.pod.blobs();
                 match entered.member() {
-                    Ok(member) => files::answer_named(&mut link, blobs, member.replica()).await,
+                    Ok(member) => {
+                        // he may be taken out while the link is open
+                        let admits = || entered.admits();
+                        files::answer_named(&mut link, blobs, member.replica(), &admits).await
+                    }
                     Err(error) => Err(error),
                 }
             }

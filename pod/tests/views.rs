@@ -9,7 +9,7 @@ use std::{
 
 use rhizome_identity::Did;
 use rhizome_ipld::{HashKind, Payload, PublicKey, SigningKey, Verified, codec};
-use rhizome_network::{Admission, Mode, Node, NodeConfig, PeerAddress, Protocol, Services};
+use rhizome_network::{Admission, Link, Mode, Node, NodeConfig, PeerAddress, Protocol, Services};
 use rhizome_pod::{
     CloudDesk, CloudOptions, CloudPeer, DeviceRole, Grant, Opening, PeerReport, Pod, PodError,
     PodHome, PodNode, Seed, View, parse_peer,
@@ -325,6 +325,41 @@ impl Payload for Act {
     }
 }
 
+/// A device of nobody here.
+async fn stranger(n: u8) -> Node {
+    let nothing = |_, _: &PublicKey| Admission::Reject("nothing".into());
+    let services = Services::builder(Arc::new(SigningKey::from_seed([n; 32])), nothing).build();
+    let config = NodeConfig {
+        bind: anywhere(),
+        ..NodeConfig::default()
+    };
+    Node::start(services, config).await.unwrap()
+}
+
+/// Dials, and says that it acts in a view.
+async fn enter(
+    node: &Node,
+    address: &PeerAddress,
+    protocol: Protocol,
+    did: Did,
+    seed: &Seed,
+) -> Link {
+    let mut link = node.dial(address, protocol).await.unwrap();
+    let act = Act {
+        link: ByteArray::new(link.keying()),
+        pod: did,
+        key: seed.public(),
+        from: node.key(),
+        to: address.key(),
+        say: 3,
+    };
+    let signed = Verified::sign(act, &seed.signing_key()).unwrap();
+    let signature = ByteArray::new(*signed.signature().1);
+    let words = codec::encode(&(3u8, did, seed.public(), signature, None::<Did>));
+    link.send(words.unwrap()).await.unwrap();
+    link
+}
+
 /// Dials, says some words made for the link, and returns the first answer.
 async fn say(
     node: &Node,
@@ -354,15 +389,8 @@ async fn a_stranger_gets_nothing_and_a_recorded_signature_is_of_no_use() {
     write(&view, 1, "note/text", MARKER.into());
     sync(&a).await;
 
-    let device = SigningKey::from_seed([77; 32]);
-    let from = device.public();
-    let nothing = |_, _: &PublicKey| Admission::Reject("nothing".into());
-    let services = Services::builder(Arc::new(device), nothing).build();
-    let config = NodeConfig {
-        bind: anywhere(),
-        ..NodeConfig::default()
-    };
-    let stranger = Node::start(services, config).await.unwrap();
+    let stranger = stranger(77).await;
+    let from = stranger.key();
     let did = view.did();
     let sign = |key: &SigningKey, link: [u8; 32], to: PublicKey, number: u8| {
         let act = Act {
@@ -680,6 +708,24 @@ async fn a_guest_goes_straight_to_the_owner_and_away_is_no_error() {
     let hers = c.join_view(&view.did(), &reader, &at).await.unwrap();
     c.sync_view(&hers, &at).await.unwrap();
     assert_eq!(texts(&hers), [MARKER, "by Bob"]);
+    // somebody who knows the hash of another file of the home, and is taken out while the link is open
+    let secret = alice.blobs().put_bytes(b"not shared").unwrap();
+    let hash = |cid: &rhizome_ipld::Cid| -> ByteArray<32> {
+        ByteArray::new(cid.hash().digest().try_into().unwrap())
+    };
+    let question = codec::encode(&(0u8, [hash(&secret), hash(&cid), hash(&secret)])).unwrap();
+    let somebody = stranger(79).await;
+    let mut link = enter(&somebody, &at, Protocol::Blob, view.did(), &reader).await;
+    let answer = link.receive().await.unwrap().unwrap();
+    assert!(matches!(&answer[..], [0x83, 6, ..]));
+    link.send(question.clone()).await.unwrap();
+    let answer = link.receive().await.unwrap().unwrap();
+    let (_, held): (u8, Vec<Vec<(ByteArray<32>, u64)>>) = codec::decode(&answer, 1 << 20).unwrap();
+    assert_eq!(held, [vec![], vec![(hash(&cid), 40_000)], vec![]]);
+    view.remove_guest(&reader.public()).unwrap();
+    let _ = link.send(question).await;
+    assert!(!matches!(link.receive().await, Ok(Some(_))));
+    somebody.shutdown().await.unwrap();
     // he has them still when the owner is off
     a.shutdown().await.unwrap();
     let reports = b.sync_all().await.unwrap();
@@ -730,29 +776,9 @@ async fn what_is_erased_in_a_view_is_dropped_by_a_peer_and_guests_do_not_say_so(
     assert!(report.erased > 2000, "{report:?}");
 
     // the same words by the owner and by a guest: nothing is erased, says the one, and is heard; the other is not
-    let device = SigningKey::from_seed([78; 32]);
-    let from = device.public();
-    let nothing = |_, _: &PublicKey| Admission::Reject("nothing".into());
-    let services = Services::builder(Arc::new(device), nothing).build();
-    let config = NodeConfig {
-        bind: anywhere(),
-        ..NodeConfig::default()
-    };
-    let somebody = Node::start(services, config).await.unwrap();
+    let somebody = stranger(78).await;
     for (seed, is_heard) in [(view.seed(), true), (&guest, false)] {
-        let mut link = somebody.dial(&address, Protocol::Erase).await.unwrap();
-        let act = Act {
-            link: ByteArray::new(link.keying()),
-            pod: view.did(),
-            key: seed.public(),
-            from,
-            to: address.key(),
-            say: 3,
-        };
-        let signed = Verified::sign(act, &seed.signing_key()).unwrap();
-        let signature = ByteArray::new(*signed.signature().1);
-        let words = codec::encode(&(3u8, view.did(), seed.public(), signature, None::<Did>));
-        link.send(words.unwrap()).await.unwrap();
+        let mut link = enter(&somebody, &address, Protocol::Erase, view.did(), seed).await;
         assert_eq!(&link.receive().await.unwrap().unwrap()[..], [0x81, 0]);
         let all = codec::encode(&(0u8, Vec::<(ByteArray<32>, Vec<u32>)>::new(), true));
         let _ = link.send(all.unwrap()).await;

@@ -11,11 +11,14 @@ use std::{
 
 use rhizome_identity::{Did, Log};
 use rhizome_ipld::PublicKey;
-use rhizome_member::{Member, MemberStore};
+use rhizome_member::{Member, MemberStore, News};
 use rhizome_network::{Link, PeerAddress, Protocol};
 use rhizome_share::Certificate;
 use rhizome_sync::{Output, Role};
-use tokio::{sync::mpsc, task::block_in_place};
+use tokio::{
+    sync::{Notify, mpsc},
+    task::block_in_place,
+};
 
 use super::{
     Acting, Ends, Say, Seed, View, Views,
@@ -40,17 +43,26 @@ pub(crate) struct Entered {
     member: Option<Arc<Member>>,
     view: Arc<View>,
     was_open: bool,
+    /// By what somebody acts in it.
+    key: PublicKey,
 }
 
 impl Entered {
-    fn open(view: Arc<View>) -> Result<Self, PodError> {
+    fn open(view: Arc<View>, key: PublicKey) -> Result<Self, PodError> {
         let was_open = view.is_open();
         let member = Some(block_in_place(|| view.member())?);
         Ok(Self {
             member,
             view,
             was_open,
+            key,
         })
+    }
+
+    /// Whether he may still.
+    pub fn admits(&self) -> bool {
+        let member = self.member.as_ref();
+        member.is_some_and(|member| member.is_device(&self.key))
     }
 
     pub fn member(&self) -> Result<&Arc<Member>, PodError> {
@@ -151,7 +163,7 @@ impl Shared {
             hello::reply(link, &hello::Answer::No(NOT_HERE.into())).await?;
             return Ok(None);
         };
-        let entered = Entered::open(view)?;
+        let entered = Entered::open(view, key)?;
         let member = entered.member()?;
         if !member.is_device(&key) {
             hello::reply(link, &hello::Answer::ShowLog).await?;
@@ -181,7 +193,26 @@ impl Shared {
         let view = &entered.view;
         let (role, until) = (Role::Responder, Until::Closed);
         let done = match entered.member() {
-            Ok(member) => exchange(view, member, link, role, until).await.map(drop),
+            Ok(member) => {
+                let changed = Arc::new(Notify::new());
+                let told = Arc::clone(&changed);
+                let number = member.listen(move |news| {
+                    if matches!(news, News::Certificate(_)) {
+                        told.notify_one();
+                    }
+                });
+                let _listening = Listening { member, number };
+                let out = async {
+                    while entered.admits() {
+                        changed.notified().await;
+                    }
+                };
+                tokio::select! {
+                    done = exchange(view, member, link, role, until) => done.map(drop),
+                    // he was taken out meanwhile
+                    () = out => Ok(()),
+                }
+            }
             Err(error) => Err(error),
         };
         if let Err(error) = done {
@@ -195,7 +226,7 @@ impl Shared {
         let key = acting.verify(&ends, Say::ShowLog);
         let view = block_in_place(|| self.view(&acting.did))?;
         if let (Some(key), Some(view)) = (key, view) {
-            let entered = Entered::open(view)?;
+            let entered = Entered::open(view, key)?;
             let member = entered.member()?;
             if member.is_device(&key) {
                 link.welcome();
@@ -218,7 +249,7 @@ impl Shared {
             return hello::reply(link, &hello::Answer::No(NOT_HERE.into())).await;
         };
         let mut changes = views.changes();
-        let mut all: BTreeMap<u32, (Arc<View>, Mark)> = BTreeMap::new();
+        let mut all: BTreeMap<u32, (Arc<View>, PublicKey, Mark)> = BTreeMap::new();
         let mut count = 0usize;
         loop {
             let first = count as u32;
@@ -227,10 +258,10 @@ impl Shared {
                 return Err(hello::unclear());
             }
             let mut marks: Vec<Watched> = Vec::new();
-            for (place, view) in block_in_place(|| admitted(views, &ends, first, &asked))? {
+            for (place, view, key) in block_in_place(|| admitted(views, &ends, first, &asked))? {
                 let mark = view.mark(views.process());
                 marks.push((place, mark));
-                all.insert(place, (view, mark));
+                all.insert(place, (view, key, mark));
             }
             hello::tell(link, &marks).await?;
             if last {
@@ -253,12 +284,21 @@ impl Shared {
             tokio::time::sleep(TOGETHER).await;
             changes.mark_unchanged();
             let mut marks: Vec<Watched> = Vec::new();
-            for (place, (view, before)) in &mut all {
+            let mut out = Vec::new();
+            for (place, (view, key, before)) in &mut all {
                 let mark = view.mark(views.process());
-                if mark != *before {
-                    *before = mark;
-                    marks.push((*place, mark));
+                if mark == *before {
+                    continue;
                 }
+                *before = mark;
+                if block_in_place(|| admits(view, key)).unwrap_or(false) {
+                    marks.push((*place, mark));
+                } else {
+                    out.push(*place);
+                }
+            }
+            for place in out {
+                all.remove(&place);
             }
             for part in marks.chunks(hello::WATCHED) {
                 hello::tell(link, part).await?;
@@ -267,23 +307,26 @@ impl Shared {
     }
 }
 
+/// Whether somebody acts in a view by this key. What the home itself acts by needs no looking.
+fn admits(view: &Arc<View>, key: &PublicKey) -> Result<bool, PodError> {
+    Ok(*key == view.key() || Entered::open(Arc::clone(view), *key)?.admits())
+}
+
 /// Those of the views on a list, the first of which has this place, in which whoever claims it acts.
 fn admitted(
     views: &Views,
     ends: &Ends,
     first: u32,
     asked: &[Acting],
-) -> Result<Vec<(u32, Arc<View>)>, PodError> {
+) -> Result<Vec<(u32, Arc<View>, PublicKey)>, PodError> {
     let mut out = Vec::new();
     for (place, acting) in (first..).zip(asked) {
         let key = acting.verify(ends, Say::Watch);
         let (Some(key), Some(view)) = (key, views.get(&acting.did)) else {
             continue;
         };
-        // what the home itself acts by needs no looking
-        let is_own = key == view.key();
-        if is_own || Entered::open(Arc::clone(&view))?.member()?.is_device(&key) {
-            out.push((place, view));
+        if admits(&view, &key)? {
+            out.push((place, view, key));
         }
     }
     Ok(out)
@@ -418,7 +461,7 @@ impl PodNode {
         address: &PeerAddress,
         mark: Option<Mark>,
     ) -> Result<Carried, PodError> {
-        let entered = Entered::open(Arc::clone(view))?;
+        let entered = Entered::open(Arc::clone(view), view.key())?;
         self.carry_member(view, entered.member()?, address, mark)
             .await
     }

@@ -79,7 +79,7 @@ impl Tending<'_> {
                 done.next = from;
                 continue;
             };
-            match self.decide(&one, writer)? {
+            match self.decide(&one, &writer)? {
                 None => {
                     todo.extend(one.leaves.iter().map(|leaf| leaf.1));
                     done.admitted.push(one.commit);
@@ -108,7 +108,11 @@ impl Tending<'_> {
     }
 
     /// Decides while nobody else writes to the pod. `None`: it is admitted.
-    fn decide(&self, one: &Pending, writer: Result<Writer, Why>) -> Result<Option<Why>, ViewError> {
+    fn decide(
+        &self,
+        one: &Pending,
+        writer: &Result<Writer, Why>,
+    ) -> Result<Option<Why>, ViewError> {
         let mut refused = None;
         let writer = writer.as_ref().map_err(|why| *why);
         let nonce = self.nonce();

@@ -4,7 +4,7 @@ use rhizome_ipld::PublicKey;
 use rhizome_replica::{LeafBytes, Snapshot, Voice};
 use rhizome_share::Predicate;
 use rhizome_tuple::{Attribute, CommitId, EntityId, Hlc, Leaf, LeafId, Op, Quote, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::{ViewError, Why, is_reserved, matching::holds, project::quoted, values};
 
@@ -124,10 +124,10 @@ pub fn weigh(
         Err(why) => return refuse(why),
     };
     let decides: BTreeSet<&Attribute> = predicate.conditions().iter().map(|(a, _)| *a).collect();
-    let mut seen = BTreeMap::new();
+    let mut seen = BTreeSet::new();
     for (place, entity, ops) in &pending.leaves {
         // an author who keeps to no rule may speak of an entity in two leaves
-        if seen.insert(*entity, ()).is_some() {
+        if !seen.insert(*entity) {
             return refuse(Why::Reserved);
         }
         let plain = |op: &Op| {

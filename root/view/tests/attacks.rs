@@ -8,7 +8,7 @@ use rhizome_replica::{Edit, Replica};
 use rhizome_share::Predicate;
 use rhizome_tuple::{EntityId, Leaf, LeafId, Op, OpId, Value};
 use rhizome_view::{Grant, Guests, Note, Power, Why, write_notes};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const NOW: i64 = 1_700_000_000_000;
 
@@ -203,7 +203,7 @@ fn what_a_relay_withholds_is_missed() {
         shared_photo(&pod, n);
         tended(&pod, &full);
     }
-    let mut records = full.missing(&Default::default(), usize::MAX).unwrap();
+    let mut records = full.missing(&BTreeMap::new(), usize::MAX).unwrap();
     assert_eq!(records.len(), 3);
     records.remove(1);
     bob.receive(records).unwrap();

@@ -160,10 +160,7 @@ pub fn tend(
     let writer = |key: &PublicKey| {
         let who = GUESTS.into_iter().find(|who| who.key() == *key)?;
         let did = who.did().to_owned();
-        Some(match may(who) {
-            true => Ok(Writer { did }),
-            false => Err(Why::NotAllowed),
-        })
+        Some(may(who).then_some(Writer { did }).ok_or(Why::NotAllowed))
     };
     let tending = Tending {
         pod,

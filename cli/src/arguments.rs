@@ -63,6 +63,9 @@ pub enum Command {
         /// Values for `:in`, each as JSON, in order
         #[arg(long, short, value_name = "JSON")]
         input: Vec<String>,
+        /// Ask what somebody shares with you instead, or `all`: yours and everybody's
+        #[arg(long, value_name = "DID")]
+        pod: Option<String>,
     },
     /// Queries and transactions line by line
     Repl,
@@ -71,6 +74,69 @@ pub enum Command {
         /// The file; `-` reads standard input
         #[arg(value_name = "FILE")]
         file: PathBuf,
+        /// In what somebody shares with you; it counts once a device of theirs has admitted it
+        #[arg(long, value_name = "DID")]
+        pod: Option<String>,
+    },
+    /// Share what matches with somebody, now and later: prints an invitation for them alone
+    Grant {
+        /// Which entities: `is-photo: true && photo-album: "garibaldi"`
+        #[arg(long = "where", value_name = "PREDICATE")]
+        predicate: String,
+        /// What they may do: read, propose, write; several with commas
+        #[arg(long, value_name = "POWERS", default_value = "read")]
+        can: String,
+        /// To whom: the DID that `rhizome digest` prints there
+        #[arg(long, value_name = "DID")]
+        to: String,
+        /// For how long, if not until you take it back
+        #[arg(long, value_name = "DAYS")]
+        days: Option<u32>,
+        /// The address to use on this side
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+    },
+    /// Take what somebody shares with you
+    Accept {
+        /// The invitation that they gave you
+        #[arg(value_name = "INVITE")]
+        invite: String,
+        /// The address to use on this side
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+    },
+    /// List what you have given
+    Grants,
+    /// Take a grant back
+    Revoke {
+        /// Its name, as `rhizome grants` lists it
+        #[arg(value_name = "GRANT")]
+        grant: String,
+        /// The address to use on this side
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+    },
+    /// List what others share with you, and what became of what you wrote there
+    Shared {
+        #[command(subcommand)]
+        command: Option<SharedCommand>,
+    },
+    /// Propose changes to somebody who shares something with you: nothing happens until they adopt them
+    Propose {
+        /// To whom
+        #[arg(long, value_name = "DID")]
+        to: String,
+        /// The changes, as for `rhizome tx`; `-` reads standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// What you say about it
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        comment: String,
+    },
+    /// List what others propose to you, and what they wrote that did not count; adopt it or decline it
+    Proposals {
+        #[command(subcommand)]
+        command: Option<ProposalsCommand>,
     },
     /// Show a code for a new device of yours, and wait for it
     Pair {
@@ -241,6 +307,35 @@ pub enum CloudPeerCommand {
         /// Whose
         #[arg(value_name = "DID")]
         did: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum SharedCommand {
+    /// Forget something that somebody shares, with what is here of it
+    Forget {
+        /// The view, as `rhizome shared --json` lists it
+        #[arg(value_name = "VIEW")]
+        view: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum ProposalsCommand {
+    /// Make the changes, in your own name
+    Adopt {
+        /// Its name
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Those of this entity alone
+        #[arg(long, value_name = "ENTITY")]
+        entity: Option<String>,
+    },
+    /// Leave it be
+    Decline {
+        /// Its name
+        #[arg(value_name = "ID")]
+        id: String,
     },
 }
 

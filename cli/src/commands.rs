@@ -266,7 +266,7 @@ fn report_text(path: &Path, r: &Json) -> String {
     out
 }
 
-fn read_text(path: &Path) -> Result<String, Failure> {
+pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
     let wrong =
         |e: std::io::Error| Failure::new(1, "file", format!("cannot read {}: {e}", path.display()));
     let mut text = String::new();
@@ -291,7 +291,13 @@ fn read_text(path: &Path) -> Result<String, Failure> {
     Ok(text)
 }
 
-pub fn query(home: &Home, query: &str, inputs: &[String], output: &Output) -> Result<(), Failure> {
+pub fn query(
+    home: &Home,
+    query: &str,
+    inputs: &[String],
+    pod: Option<&str>,
+    output: &Output,
+) -> Result<(), Failure> {
     let text = if query == "-" {
         read_text(Path::new("-"))?
     } else {
@@ -308,7 +314,11 @@ pub fn query(home: &Home, query: &str, inputs: &[String], output: &Output) -> Re
                 format!("an --input is not JSON: {e} (text needs quotes: --input '\"Ada\"')"),
             )
         })?;
-    let answer = ask(&home.open("query")?, &text, &inputs)?;
+    let opened = home.open("query")?;
+    let answer = match pod {
+        Some(pod) => crate::sharing::ask(&opened, pod, &text, &inputs)?,
+        None => ask(&opened, &text, &inputs)?,
+    };
     output.answer(&answer, table)
 }
 
@@ -333,7 +343,7 @@ pub fn change(opened: &Opened, changes: &Json) -> Result<Json, Failure> {
     })
 }
 
-pub fn tx(home: &Home, file: &Path, output: &Output) -> Result<(), Failure> {
+pub fn tx(home: &Home, file: &Path, pod: Option<&str>, output: &Output) -> Result<(), Failure> {
     let text = read_text(file)?;
     let changes: Json = serde_json::from_str(&text).map_err(|e| {
         Failure::new(
@@ -342,7 +352,11 @@ pub fn tx(home: &Home, file: &Path, output: &Output) -> Result<(), Failure> {
             format!("{} is not JSON: {e}", file.display()),
         )
     })?;
-    let receipt = change(&home.open("tx")?, &changes)?;
+    let opened = home.open("tx")?;
+    let receipt = match pod {
+        Some(pod) => crate::sharing::change(&opened, pod, &changes)?,
+        None => change(&opened, &changes)?,
+    };
     output.answer(&receipt, receipt_text)
 }
 

@@ -13,8 +13,12 @@ mod open;
 mod output;
 mod recovery;
 mod repl;
+mod sharing;
 
-use arguments::{Arguments, Command, DevicesCommand, PeersCommand, RecoveryCommand};
+use arguments::{
+    Arguments, Command, DevicesCommand, PeersCommand, ProposalsCommand, RecoveryCommand,
+    SharedCommand,
+};
 use clap::Parser;
 use output::{Failure, Output};
 use rhizome_pod::{CloudOptions, WebSocketConfig};
@@ -77,9 +81,45 @@ fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
             importer.as_deref(),
             output,
         ),
-        Command::Query { query, input } => commands::query(&home, query, input, output),
+        Command::Query { query, input, pod } => {
+            commands::query(&home, query, input, pod.as_deref(), output)
+        }
         Command::Repl => repl::run(&home, output),
-        Command::Tx { file } => commands::tx(&home, file, output),
+        Command::Tx { file, pod } => commands::tx(&home, file, pod.as_deref(), output),
+        Command::Grant {
+            predicate,
+            can,
+            to,
+            days,
+            listen,
+        } => {
+            let wanted = sharing::Wanted {
+                predicate,
+                can,
+                to,
+                days: *days,
+            };
+            sharing::grant(&home, &wanted, *listen, output)
+        }
+        Command::Accept { invite, listen } => sharing::accept(&home, invite, *listen, output),
+        Command::Grants => sharing::grants(&home, output),
+        Command::Revoke { grant, listen } => sharing::revoke(&home, grant, *listen, output),
+        Command::Shared { command: None } => sharing::shared(&home, output),
+        Command::Shared {
+            command: Some(SharedCommand::Forget { view }),
+        } => sharing::forget(&home, view, output),
+        Command::Propose { to, file, comment } => {
+            sharing::propose(&home, to, file, comment, output)
+        }
+        Command::Proposals { command } => match command {
+            None => sharing::proposals(&home, output),
+            Some(ProposalsCommand::Adopt { id, entity }) => {
+                sharing::decide(&home, id, true, entity.as_deref(), output)
+            }
+            Some(ProposalsCommand::Decline { id }) => {
+                sharing::decide(&home, id, false, None, output)
+            }
+        },
         Command::Pair {
             listen,
             member,

@@ -38,7 +38,7 @@ fn report_text(r: &Json) -> String {
 }
 
 /// A code as a QR code of half blocks.
-fn qr(text: &str) -> Option<String> {
+pub(crate) fn qr(text: &str) -> Option<String> {
     let code = qrcode::QrCode::new(text.as_bytes()).ok()?;
     let mut image = code.render::<qrcode::render::unicode::Dense1x2>();
     Some(image.quiet_zone(true).build())

@@ -62,7 +62,16 @@ impl Client {
 
     /// A query: its text, or IQL as an object. The answer is that of [`crate::Pod::query`].
     pub fn query(&self, q: &Json, inputs: &[Json]) -> Result<Json, PodError> {
-        let mut answer = self.post("/query", &json!({ "q": q, "inputs": inputs }))?;
+        self.ask(&json!({ "q": q, "inputs": inputs }))
+    }
+
+    /// As [`Self::query`], of what somebody shares: a DID, or `all`.
+    pub fn query_shared(&self, pod: &str, q: &Json, inputs: &[Json]) -> Result<Json, PodError> {
+        self.ask(&json!({ "q": q, "inputs": inputs, "pod": pod }))
+    }
+
+    fn ask(&self, body: &Json) -> Result<Json, PodError> {
+        let mut answer = self.post("/query", body)?;
         if let Some(members) = answer.as_object_mut() {
             members.shift_remove("took_us");
             if let Some(nested) = members.shift_remove("result") {
@@ -75,6 +84,58 @@ impl Client {
     /// A transaction: `{"commit", "entities", "added", "removed"}`.
     pub fn transact(&self, changes: &Json) -> Result<Json, PodError> {
         self.post("/tx", changes)
+    }
+
+    /// As [`Self::transact`], in what somebody shares.
+    pub fn transact_shared(&self, pod: &str, changes: &Json) -> Result<Json, PodError> {
+        self.post(&format!("/tx?pod={pod}"), changes)
+    }
+
+    /// Shares something: see `docs/api.md`.
+    pub fn grant(&self, terms: &Json) -> Result<Json, PodError> {
+        self.post("/grants", terms)
+    }
+
+    /// What was given.
+    pub fn grants(&self) -> Result<Json, PodError> {
+        self.get("/grants")
+    }
+
+    /// Takes a grant back.
+    pub fn revoke(&self, grant: &str) -> Result<Json, PodError> {
+        self.post("/grants/revoke", &json!({ "grant": grant }))
+    }
+
+    /// Takes what somebody shares.
+    pub fn accept(&self, invite: &str) -> Result<Json, PodError> {
+        self.post("/accept", &json!({ "invite": invite }))
+    }
+
+    /// What others share.
+    pub fn shared(&self) -> Result<Json, PodError> {
+        self.get("/shared")
+    }
+
+    /// Forgets something that somebody shares.
+    pub fn forget_shared(&self, view: &str) -> Result<Json, PodError> {
+        self.post("/shared/forget", &json!({ "view": view }))
+    }
+
+    /// What others would like to be changed.
+    pub fn proposals(&self) -> Result<Json, PodError> {
+        self.get("/proposals")
+    }
+
+    /// Adopts a proposal, or one entity of it, or declines it.
+    pub fn decide(&self, id: &str, adopt: bool, entity: Option<&str>) -> Result<Json, PodError> {
+        let body = json!({ "id": id, "adopt": adopt, "entity": entity });
+        self.post("/proposals", &body)
+    }
+
+    /// Proposes changes to somebody.
+    pub fn propose(&self, to: &str, changes: &Json, comment: &str) -> Result<Json, PodError> {
+        let body = json!({ "to": to, "changes": changes, "comment": comment });
+        self.post("/propose", &body)
     }
 
     /// All about one entity.
@@ -225,7 +286,7 @@ impl Client {
 
     fn post(&self, path: &str, body: &Json) -> Result<Json, PodError> {
         let text = body.to_string();
-        let most = if path == "/tx" {
+        let most = if path.starts_with("/tx") {
             MAX_TX_BODY
         } else {
             MAX_QUERY_BODY

@@ -204,7 +204,7 @@ impl Pod {
         self.write_own(edits)
     }
 
-    fn write_own(&self, edits: Vec<Edit>) -> Result<(), PodError> {
+    pub(crate) fn write_own(&self, edits: Vec<Edit>) -> Result<(), PodError> {
         let mut nonce = [0; 16];
         random_bytes()?(&mut nonce);
         let author = self.author(App::Devices)?;

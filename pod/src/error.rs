@@ -17,6 +17,7 @@ use rhizome_sealed::SealedError;
 use rhizome_share::ShareError;
 use rhizome_storage::StorageError;
 use rhizome_sync::SyncError;
+use rhizome_view::ViewError;
 
 use crate::{
     json::{ChangeError, ValueError},
@@ -80,6 +81,9 @@ pub enum PodError {
     /// A certificate was refused, or could not be made.
     #[error(transparent)]
     Share(#[from] ShareError),
+    /// A view could not be read or kept.
+    #[error(transparent)]
+    View(ViewError),
     /// The tuples could not be read or written.
     #[error(transparent)]
     Replica(#[from] ReplicaError),
@@ -133,6 +137,15 @@ pub enum PodError {
     },
 }
 
+impl From<ViewError> for PodError {
+    fn from(error: ViewError) -> Self {
+        match error {
+            ViewError::Replica(error) => Self::Replica(error),
+            error => Self::View(error),
+        }
+    }
+}
+
 impl From<MemberError> for PodError {
     fn from(error: MemberError) -> Self {
         match error {
@@ -170,6 +183,7 @@ impl PodError {
             Self::Identity(_) => "identity",
             Self::Share(ShareError::NotAnAdmin) => "not-an-admin",
             Self::Share(_) => "certificate",
+            Self::View(_) => "view",
             Self::Storage(StorageError::Full(_)) | Self::Blob(BlobError::Full(_)) => "disk-full",
             Self::Replica(e) => replica_code(e),
             Self::Storage(_) => "storage",

@@ -7,8 +7,9 @@ use rhizome_network::PeerAddress;
 use tokio::{runtime::Runtime, sync::oneshot, time::Instant};
 
 use crate::{
-    COMPARED, CloudOptions, CloudPeer, Emoji, Grant, Joined, Opening, PairingCode, PeerReport, Pod,
-    PodError, PodHome, PodNode, cloud::AT_WORK, invitation::invited_role,
+    Accepted, COMPARED, CloudOptions, CloudPeer, Emoji, Given, Grant, GrantTerms, Joined, Opening,
+    PairingCode, PeerReport, Pod, PodError, PodHome, PodNode, ShareInvite, cloud::AT_WORK,
+    invitation::invited_role,
 };
 
 /// How long the device that showed the code stays for the new one to get what the pod holds.
@@ -244,4 +245,62 @@ pub fn add_peer(
         node.shutdown().await?;
         added
     })
+}
+
+/// Shares something, and sends it to where the pod is kept. Says whether it is there now: otherwise with the next exchange.
+///
+/// # Errors
+/// As [`Pod::grant`].
+pub fn grant(
+    pod: &Arc<Pod>,
+    listen: Vec<SocketAddr>,
+    terms: &GrantTerms,
+) -> Result<(Given, ShareInvite, bool), PodError> {
+    let (given, invite) = pod.grant(terms)?;
+    let sent = send(pod, listen)?;
+    Ok((given, invite, sent))
+}
+
+/// Takes a grant back, and tells those who keep the pod. Says whether they know now.
+///
+/// # Errors
+/// As [`Pod::revoke`].
+pub fn revoke(
+    pod: &Arc<Pod>,
+    listen: Vec<SocketAddr>,
+    id: &str,
+) -> Result<(Given, bool), PodError> {
+    let given = pod.revoke(id)?;
+    let sent = send(pod, listen)?;
+    Ok((given, sent))
+}
+
+/// Takes what somebody shares.
+///
+/// # Errors
+/// As [`PodNode::accept`].
+pub fn accept(
+    pod: &Arc<Pod>,
+    listen: Vec<SocketAddr>,
+    invite: &ShareInvite,
+) -> Result<Accepted, PodError> {
+    runtime()?.block_on(async {
+        let node = PodNode::start(Arc::clone(pod), listen).await?;
+        let accepted = node.accept(invite).await;
+        node.shutdown().await?;
+        accepted
+    })
+}
+
+/// One exchange with those who keep the pod, if there are any. Whether all of them have it.
+fn send(pod: &Arc<Pod>, listen: Vec<SocketAddr>) -> Result<bool, PodError> {
+    if pod.peers()?.is_empty() {
+        return Ok(false);
+    }
+    Ok(sync_once(pod, listen)?.iter().all(delivered))
+}
+
+/// Whether a peer has all that is here.
+pub(crate) fn delivered(report: &PeerReport) -> bool {
+    report.away || (report.error.is_none() && report.equal)
 }

@@ -114,6 +114,21 @@ pub struct PeerReport {
 }
 
 impl PeerReport {
+    /// Another exchange with the same peer, after this one.
+    fn add(&mut self, next: Self) {
+        let before = std::mem::replace(self, next);
+        self.received += before.received;
+        self.certificates += before.certificates;
+        self.bytes_sent += before.bytes_sent;
+        self.bytes_received += before.bytes_received;
+        if let (Some(last), Some(first)) = (&mut self.datagrams, before.datagrams) {
+            *last = (last.0 + first.0, last.1 + first.1);
+        }
+        self.files.fetched += before.files.fetched;
+        self.files.pushed += before.files.pushed;
+        self.erased += before.erased;
+    }
+
     /// As commands and the API print it.
     pub fn to_json(&self) -> Json {
         json!({
@@ -296,17 +311,9 @@ impl PodNode {
         let first = self.sync_with(address, grant).await?;
         tokio::task::block_in_place(|| self.shared.pod.remember_peer(address))?;
         self.use_relays().await?;
-        let mut last = self.sync_with(address, None).await?;
-        last.received += first.received;
-        last.certificates += first.certificates;
-        last.bytes_sent += first.bytes_sent;
-        last.bytes_received += first.bytes_received;
-        if let (Some(last), Some(first)) = (&mut last.datagrams, first.datagrams) {
-            *last = (last.0 + first.0, last.1 + first.1);
-        }
-        last.files.fetched += first.files.fetched;
-        last.files.pushed += first.files.pushed;
-        Ok(last)
+        let mut both = first;
+        both.add(self.sync_with(address, None).await?);
+        Ok(both)
     }
 
     /// Exchanges with one peer until both have the same.
@@ -382,6 +389,26 @@ impl PodNode {
     /// # Errors
     /// Those of reading the pod; what goes wrong with a peer is in its report.
     pub async fn sync_all(&self) -> Result<Vec<PeerReport>, PodError> {
+        let pod = Arc::clone(&self.shared.pod);
+        tokio::task::block_in_place(|| pod.tend_views(None))?;
+        let mut out = self.sync_round().await?;
+        let found = self.find_views().await?;
+        let tended = tokio::task::block_in_place(|| pod.tend_views(None))?;
+        if found > 0 || !tended.is_empty() {
+            // what guests said was decided about: both the pod and its views say something new
+            for report in self.sync_round().await? {
+                let said = |r: &&mut PeerReport| (r.key, r.pod) == (report.key, report.pod);
+                match out.iter_mut().find(said) {
+                    Some(before) => before.add(report),
+                    None => out.push(report),
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// One exchange with everybody.
+    async fn sync_round(&self) -> Result<Vec<PeerReport>, PodError> {
         let mut out = Vec::new();
         let mut known = BTreeSet::new();
         for one in self.shared.pod.acquaintances()? {

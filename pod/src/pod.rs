@@ -37,6 +37,10 @@ pub struct Pod {
     views: OnceLock<Views>,
     /// Held while they are opened.
     opening_views: Mutex<()>,
+    /// Held while a view of the person's own is tended.
+    tending: Mutex<()>,
+    /// Up to which commit of each view guests' words were looked at.
+    tended: Mutex<BTreeMap<Did, u32>>,
     passphrase: Zeroizing<String>,
     // last: everything above is done before another process may write
     lock: Arc<WriterLock>,
@@ -51,6 +55,8 @@ pub enum App {
     CommandLine,
     /// What the pod says of its own devices and peers.
     Devices,
+    /// What guests said and was admitted, and proposals that were adopted.
+    Sharing,
     /// An importer, by its name.
     Importer(&'static str),
 }
@@ -62,6 +68,7 @@ impl App {
             Self::Console => "console".into(),
             Self::CommandLine => "command line".into(),
             Self::Devices => "devices".into(),
+            Self::Sharing => "sharing".into(),
             Self::Importer(name) => format!("{name} import").into(),
         }
     }
@@ -110,6 +117,8 @@ impl Pod {
             blob_figures: Mutex::default(),
             views: OnceLock::new(),
             opening_views: Mutex::default(),
+            tending: Mutex::default(),
+            tended: Mutex::default(),
             passphrase: Zeroizing::new(passphrase.to_owned()),
             lock: Arc::new(lock),
         })
@@ -306,6 +315,14 @@ impl Pod {
         } else {
             Ok(None)
         }
+    }
+
+    pub(crate) fn tending(&self) -> &Mutex<()> {
+        &self.tending
+    }
+
+    pub(crate) fn tended(&self) -> &Mutex<BTreeMap<Did, u32>> {
+        &self.tended
     }
 
     /// Held while an import writes.

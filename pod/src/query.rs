@@ -24,9 +24,18 @@ impl Pod {
     /// `{"columns": […], "rows": [[…]]}`, IQL an object with an array of objects for each namespace asked for. `stop` is looked at every
     /// few thousand steps.
     pub fn query(&self, q: &Json, inputs: &[Json], stop: &Stop) -> Result<Json, PodError> {
-        let now = self.replica().snapshot();
-        Compiled::new(q, inputs)?.json(&now, &|| !stop.load(Ordering::Relaxed))
+        query_in(&self.replica().snapshot(), q, inputs, stop)
     }
+}
+
+/// As [`Pod::query`], of another moment or another pod.
+pub(crate) fn query_in(
+    now: &Snapshot,
+    q: &Json,
+    inputs: &[Json],
+    stop: &Stop,
+) -> Result<Json, PodError> {
+    Compiled::new(q, inputs)?.json(now, &|| !stop.load(Ordering::Relaxed))
 }
 
 /// A query that was read, with its inputs.

@@ -93,7 +93,11 @@ impl PodNode {
     /// Keeps in touch with every known peer and device until dropped: dials again when a connection ends, after a wait that grows with
     /// every failure. The same for the views of the home, wherever they are kept. Tells the other devices where this one is.
     pub async fn keep_in_touch(&self, mode: Mode) {
-        tokio::join!(self.keep_pod_in_touch(mode), self.keep_views_in_touch(mode));
+        tokio::join!(
+            self.keep_pod_in_touch(mode),
+            self.keep_views_in_touch(mode),
+            self.keep_shares(),
+        );
     }
 
     async fn keep_pod_in_touch(&self, mode: Mode) {

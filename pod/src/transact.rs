@@ -48,28 +48,41 @@ impl Pod {
     /// Writes a transaction: all of it or nothing. When this returns it is on stable storage and visible to every reader.
     pub fn transact(&self, app: App, changes: &[Change]) -> Result<Receipt, PodError> {
         let mut random = random_bytes()?;
-        let mut plan = Plan {
-            did: self.did(),
-            made: Vec::new(),
-            by_name: HashMap::new(),
-            edits: Vec::with_capacity(changes.len()),
-        };
-        for change in changes {
-            plan.change(change, &mut random)?;
-        }
+        let (edits, made) = plan(self.did(), changes, &mut random)?;
         let mut nonce = [0; 16];
         random(&mut nonce);
         let author = self.author(app)?;
-        let written =
-            self.replica()
-                .write(&author, plan.edits, now_ms(), nonce, Durability::Durable)?;
+        let written = self
+            .replica()
+            .write(&author, edits, now_ms(), nonce, Durability::Durable)?;
         Ok(Receipt {
             commit: written.commits.first().copied(),
-            entities: plan.made,
+            entities: made,
             added: written.added,
             removed: written.removed,
         })
     }
+}
+
+/// Entities that a transaction made, by their names in it.
+type Made = Vec<(String, EntityId)>;
+
+/// The edits that changes come to, and the entities that they make in the name of `did`.
+pub(crate) fn plan(
+    did: &str,
+    changes: &[Change],
+    random: &mut dyn FnMut(&mut [u8]),
+) -> Result<(Vec<Edit>, Made), PodError> {
+    let mut plan = Plan {
+        did,
+        made: Vec::new(),
+        by_name: HashMap::new(),
+        edits: Vec::with_capacity(changes.len()),
+    };
+    for change in changes {
+        plan.change(change, random)?;
+    }
+    Ok((plan.edits, plan.made))
 }
 
 struct Plan<'p> {

@@ -7,7 +7,13 @@ use std::{
     time::Instant,
 };
 
-use axum::{Json as JsonBody, body::Bytes, extract::State, http::HeaderMap};
+use axum::{
+    Json as JsonBody,
+    body::Bytes,
+    extract::{Query, State},
+    http::HeaderMap,
+};
+use rhizome_identity::Did;
 use rhizome_tuple::EntityId;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
@@ -53,6 +59,9 @@ struct QueryBody {
     q: Json,
     #[serde(default)]
     inputs: Vec<Json>,
+    /// Whose tuples: a DID, or `all`.
+    #[serde(default)]
+    pod: Option<String>,
 }
 
 /// Sets the flag when the caller goes away, so that nobody computes for no one.
@@ -66,12 +75,16 @@ impl Drop for StopOnDrop {
 
 /// One query, once.
 pub(super) async fn query(State(app): State<App>, Payload(body): Payload) -> Answer {
-    let QueryBody { q, inputs } = read(&body)?;
+    let QueryBody { q, inputs, pod } = read(&body)?;
+    let whose: Option<crate::Whose> = pod.map(|pod| pod.parse()).transpose()?;
     let stop = Arc::new(Stop::new(false));
     let guard = StopOnDrop(Arc::clone(&stop));
     let answer = blocking(move || {
         let started = Instant::now();
-        let answer = app.pod.query(&q, &inputs, &stop)?;
+        let answer = match whose {
+            Some(whose) => app.pod.query_shared(whose, &q, &inputs, &stop)?,
+            None => app.pod.query(&q, &inputs, &stop)?,
+        };
         let took = json!(started.elapsed().as_micros() as u64);
         Ok(match answer {
             Json::Object(mut members) if members.contains_key("columns") && is_datalog(&q) => {
@@ -91,9 +104,17 @@ fn is_datalog(q: &Json) -> bool {
     q.as_str().is_some_and(|text| !is_iql(text))
 }
 
+/// Whose pod.
+#[derive(Deserialize)]
+pub(super) struct OfPod {
+    #[serde(default)]
+    pod: Option<String>,
+}
+
 /// One transaction: all of it, durably, or nothing.
 pub(super) async fn transact(
     State(app): State<App>,
+    Query(whose): Query<OfPod>,
     headers: HeaderMap,
     Payload(body): Payload,
 ) -> Answer {
@@ -101,10 +122,18 @@ pub(super) async fn transact(
         Some("console") => crate::App::Console,
         _ => crate::App::CommandLine,
     };
+    let of: Option<Did> = match whose.pod {
+        Some(text) => Some(text.parse().map_err(PodError::from)?),
+        None => None,
+    };
     blocking(move || {
         let json: Json =
             serde_json::from_slice(&body).map_err(|e| ChangeError::Json(e.to_string()))?;
-        let receipt = app.pod.transact(who, &parse_changes(&json)?)?;
+        let changes = parse_changes(&json)?;
+        let receipt = match of.filter(|of| of.to_string() != app.pod.did()) {
+            Some(of) => app.pod.transact_shared(&of, &changes)?,
+            None => app.pod.transact(who, &changes)?,
+        };
         Ok(receipt.to_json())
     })
     .await

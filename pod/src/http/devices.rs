@@ -17,7 +17,7 @@ use super::{
 use crate::{DeviceDetail, PodError, PodNode, invitation::invited_role, parse_peer};
 
 /// The network side of a running pod.
-fn node(app: &App) -> Result<Arc<PodNode>, Refusal> {
+pub(super) fn node(app: &App) -> Result<Arc<PodNode>, Refusal> {
     app.node.clone().ok_or_else(|| {
         Refusal::new(
             StatusCode::SERVICE_UNAVAILABLE,

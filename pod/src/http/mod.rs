@@ -12,6 +12,7 @@ mod range;
 mod reply;
 mod resolution;
 mod serve;
+mod sharing;
 mod sniff;
 mod websocket;
 
@@ -90,6 +91,13 @@ fn router(app: App) -> Router {
         )
         .route("/pair/confirm", post(devices::confirm))
         .route("/digest", get(devices::digest))
+        .route("/grants", get(sharing::grants).post(sharing::grant))
+        .route("/grants/revoke", post(sharing::revoke))
+        .route("/accept", post(sharing::accept))
+        .route("/shared", get(sharing::shared))
+        .route("/shared/forget", post(sharing::forget))
+        .route("/proposals", get(sharing::proposals).post(sharing::decide))
+        .route("/propose", post(sharing::propose))
         .route(
             "/import",
             post(import::receive).layer(DefaultBodyLimit::disable()),

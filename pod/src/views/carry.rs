@@ -432,6 +432,10 @@ impl PodNode {
         let here = hello::enter(&mut link, acting, sponsor, &mut log).await;
         if let Err(PodError::Refused(_)) = &here {
             hear_farewell(&mut link, member).await?;
+            if !view.is_owner() && !member.is_device(&view.key()) {
+                // it was taken back: nobody is asked for it any more
+                block_in_place(|| view.set_addresses(&[]))?;
+            }
         }
         // whoever cannot prove that he acts in it gets what somebody without keys gets
         let has_keys = here?.is_some_and(|acting| {

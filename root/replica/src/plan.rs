@@ -389,6 +389,11 @@ impl<'s> Plan<'s> {
                 kept.extend(said);
             } else {
                 leaves.push(LeafId(id, index));
+                // and what it quotes, wherever else that is quoted
+                leaves.extend(ops.iter().filter_map(|op| match op {
+                    Op::Quote(quote) => Some(quote.leaf),
+                    _ => None,
+                }));
             }
         }
         // A leaf that erases is not erased itself. What else it says is taken back, in a leaf that stays as well.

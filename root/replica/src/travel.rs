@@ -8,7 +8,7 @@ use crate::{
     write::CHECKPOINT,
 };
 use rhizome_ipld::{PublicKey, Signed};
-use rhizome_tuple::{Commit, CommitId};
+use rhizome_tuple::{Commit, CommitId, EntityId, LeafId};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -91,6 +91,12 @@ impl Snapshot {
         let device = self.state().meta(number)?.device;
         let author = *self.state().devices.get(device as usize)?;
         Some((number, author, !self.state().void.contains(&number)))
+    }
+
+    /// Whether something that counts erases a leaf of an entity, which may never have been here.
+    pub fn forgets(&self, entity: &EntityId, leaf: &LeafId) -> bool {
+        let key = State::leaf_key(entity, &leaf.0, leaf.1);
+        self.state().erased.contains(key)
     }
 
     /// Who may write here, or might once.

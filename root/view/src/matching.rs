@@ -17,6 +17,11 @@ pub fn is_reserved(attribute: &str) -> bool {
     RESERVED.iter().any(|prefix| attribute.starts_with(prefix))
 }
 
+/// Whether an attribute is how the entity came into the pod: it stays there when the entity is shared, and no guest may set it.
+pub fn is_private(attribute: &str) -> bool {
+    attribute.starts_with("import/")
+}
+
 /// The current values of an entity.
 pub fn values(now: &Snapshot, e: Eid) -> Vec<(Attribute, Value)> {
     let (lo, hi) = key::eav_e(e);

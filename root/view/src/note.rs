@@ -73,6 +73,13 @@ pub enum Note {
         /// The delegations.
         proofs: Vec<Vec<u8>>,
     },
+    /// By anybody: changes that he would like, and what he says about them.
+    Proposal {
+        /// The changes, as JSON.
+        changes: String,
+        /// The words.
+        comment: String,
+    },
     /// By the owner: another key for a guest, wrapped for each of his devices.
     Key {
         /// The guest's DID.
@@ -111,6 +118,7 @@ impl Note {
                 let wraps: Vec<_> = wraps.iter().map(|(key, w)| (key, buf(w))).collect();
                 codec::encode(&Two(5, to, wraps))?
             }
+            Self::Proposal { changes, comment } => codec::encode(&Two(6, changes, comment))?,
         };
         if bytes.len() > MAX_NOTE {
             return Err(ViewError::TooLong(bytes.len()));
@@ -154,6 +162,10 @@ impl Note {
                 let wraps = wraps.into_iter().map(|(key, w)| (key, vec(w)));
                 let wraps = wraps.collect();
                 Self::Key { to, wraps }
+            }
+            6 => {
+                let Two(_, changes, comment) = codec::decode(bytes, MAX_NOTE).ok()?;
+                Self::Proposal { changes, comment }
             }
             _ => return None,
         })

@@ -5,7 +5,7 @@ use rhizome_share::Predicate;
 use rhizome_tuple::{EntityId, Leaf, LeafId, MAX_SUPERSEDES, Op, OpId, Quote, flat};
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{ViewError, matches};
+use crate::{ViewError, is_private, matches};
 
 /// What is to be written to the view so that it says of `entity` what the pod says: everything behind its current tuples if it matches, nothing otherwise.
 /// `None` if it does already. What guests said there and the pod has by now is withdrawn, as it is quoted. What another of the owner's devices quoted of commits that
@@ -21,7 +21,11 @@ pub fn project(
 ) -> Result<Option<Leaf>, ViewError> {
     let own = pod.eid(entity);
     let wanted: Vec<SaidOp> = match own {
-        Some(e) if matches(pod, predicate, entity) => pod.live(e)?,
+        Some(e) if matches(pod, predicate, entity) => {
+            let mut live = pod.live(e)?;
+            live.retain(|said| !said.op.attribute().is_some_and(|a| is_private(a.as_str())));
+            live
+        }
         _ => Vec::new(),
     };
     let ids: BTreeSet<OpId> = wanted.iter().map(|said| said.id).collect();
@@ -43,7 +47,9 @@ pub fn project(
             })
             .collect();
         let over = said.iter().any(|id| {
-            let known = pod.holds(&id.0) || quoted_here.contains(&LeafId(id.0, id.1));
+            let leaf = LeafId(id.0, id.1);
+            let known =
+                pod.holds(&id.0) || quoted_here.contains(&leaf) || pod.forgets(entity, &leaf);
             known && !ids.contains(id)
         });
         if over {

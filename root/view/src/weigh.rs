@@ -6,7 +6,7 @@ use rhizome_share::Predicate;
 use rhizome_tuple::{Attribute, CommitId, EntityId, Hlc, Leaf, LeafId, Op, Quote, Value};
 use std::collections::BTreeSet;
 
-use crate::{ViewError, Why, is_reserved, matching::holds, project::quoted, values};
+use crate::{ViewError, Why, is_private, is_reserved, matching::holds, project::quoted, values};
 
 /// A commit of a guest that nobody has decided about.
 #[derive(Debug, Clone, PartialEq)]
@@ -134,7 +134,9 @@ pub fn weigh(
             !matches!(
                 op,
                 Op::Erase { .. } | Op::Quote(_) | Op::Withdraw { .. } | Op::Text { .. }
-            ) && op.attribute().is_none_or(|a| !is_reserved(a.as_str()))
+            ) && op
+                .attribute()
+                .is_none_or(|a| !is_reserved(a.as_str()) && !is_private(a.as_str()))
         };
         if !ops.iter().all(plain) {
             return refuse(Why::Reserved);

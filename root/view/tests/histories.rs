@@ -95,6 +95,7 @@ impl World {
             }
             4 => vec![Edit::Erase(e)],
             5 if self.r.one_in(3) => vec![Edit::Assert(e, attr("peer/address"), "x".into())],
+            6 => vec![Edit::Assert(e, attr("import/key"), "k".into())],
             _ => self.statements(e),
         };
         write(&self.pods[device], VIEWS[device], self.at, edits);
@@ -170,6 +171,7 @@ impl World {
                 hlc: Hlc(u64::MAX >> 1),
                 ops: vec![(0, Op::assert(attr("title"), v.clone()))],
             }),
+            6 if self.r.one_in(2) => Op::assert(attr("import/key"), v.clone()),
             6 => Op::assert(attr("peer/address"), v.clone()),
             7 => Op::Create {
                 nonce: 0u64.to_be_bytes().to_vec(),

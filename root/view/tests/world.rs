@@ -207,6 +207,7 @@ pub fn shared(now: &Snapshot) -> BTreeSet<(EntityId, String, String)> {
         .collect();
     all.into_iter()
         .filter(|t| matching.contains(&t.0) && !hidden.contains(&t.0))
+        .filter(|t| !t.1.starts_with("import/"))
         .collect()
 }
 

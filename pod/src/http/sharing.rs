@@ -1,0 +1,197 @@
+//! What is shared: grants, invitations, what others share, proposals.
+
+use std::{str::FromStr, time::Duration};
+
+use axum::{Json as JsonBody, extract::State};
+use rhizome_identity::Did;
+use rhizome_tuple::EntityId;
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+
+use super::{
+    App,
+    api::read,
+    blocking,
+    devices::node,
+    reply::{Answer, Payload, Refusal},
+};
+use crate::{Accepted, Given, GrantTerms, Power, Proposal, ShareInvite, network::delivered};
+
+/// How long is waited for those who keep the pod to have what is new.
+const SENDING: Duration = Duration::from_secs(20);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GrantBody {
+    #[serde(rename = "where")]
+    predicate: String,
+    can: String,
+    to: String,
+    #[serde(default)]
+    until_ms: Option<u64>,
+}
+
+fn did(text: &str) -> Result<Did, Refusal> {
+    let did = Did::from_str(text.trim());
+    did.map_err(|_| Refusal::request("`to` is to be a DID: did:rhizome:…"))
+}
+
+/// Whether all who keep the pod have all of it.
+async fn sent(app: &App) -> bool {
+    let Some(node) = &app.node else { return false };
+    let sync = tokio::time::timeout(SENDING, node.sync_all()).await;
+    matches!(sync, Ok(Ok(all)) if all.iter().all(delivered))
+}
+
+/// Shares what matches with somebody.
+pub(super) async fn grant(State(app): State<App>, Payload(body): Payload) -> Answer {
+    let body: GrantBody = read(&body)?;
+    let predicate = body.predicate.parse();
+    let terms = GrantTerms {
+        predicate: predicate
+            .map_err(|e: rhizome_share::PredicateError| Refusal::request(&e.to_string()))?,
+        power: Power::from_str(&body.can).map_err(|e| Refusal::request(&e))?,
+        to: did(&body.to)?,
+        until: body.until_ms.map(|ms| ms / 1000),
+    };
+    let pod = app.pod.clone();
+    let (given, invite) = blocking(move || pod.grant(&terms)).await?;
+    let sent = sent(&app).await;
+    let mut answer = given.to_json();
+    answer["invite"] = invite.to_string().into();
+    answer["sent"] = sent.into();
+    Ok(JsonBody(answer))
+}
+
+/// What was given.
+pub(super) async fn grants(State(app): State<App>) -> Answer {
+    blocking(move || {
+        let all: Vec<Json> = app.pod.grants()?.iter().map(Given::to_json).collect();
+        Ok(json!({ "grants": all }))
+    })
+    .await
+    .map(JsonBody)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RevokeBody {
+    grant: String,
+}
+
+/// Takes a grant back.
+pub(super) async fn revoke(State(app): State<App>, Payload(body): Payload) -> Answer {
+    let RevokeBody { grant } = read(&body)?;
+    let pod = app.pod.clone();
+    let given = blocking(move || pod.revoke(&grant)).await?;
+    let sent = sent(&app).await;
+    let mut answer = given.to_json();
+    answer["sent"] = sent.into();
+    Ok(JsonBody(answer))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AcceptBody {
+    invite: String,
+}
+
+/// Takes what somebody shares.
+pub(super) async fn accept(State(app): State<App>, Payload(body): Payload) -> Answer {
+    let AcceptBody { invite } = read(&body)?;
+    let invite: ShareInvite = invite.parse()?;
+    Ok(JsonBody(node(&app)?.accept(&invite).await?.to_json()))
+}
+
+/// What others share.
+pub(super) async fn shared(State(app): State<App>) -> Answer {
+    blocking(move || {
+        let all: Vec<Json> = app.pod.accepted()?.iter().map(Accepted::to_json).collect();
+        Ok(json!({ "shared": all }))
+    })
+    .await
+    .map(JsonBody)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ForgetBody {
+    view: String,
+}
+
+/// Forgets something that somebody shares.
+pub(super) async fn forget(State(app): State<App>, Payload(body): Payload) -> Answer {
+    let ForgetBody { view } = read(&body)?;
+    blocking(move || {
+        app.pod.forget_shared(&view)?;
+        Ok(json!({ "forgotten": view }))
+    })
+    .await
+    .map(JsonBody)
+}
+
+/// What others would like to be changed.
+pub(super) async fn proposals(State(app): State<App>) -> Answer {
+    blocking(move || {
+        let all: Vec<Json> = app.pod.proposals()?.iter().map(Proposal::to_json).collect();
+        Ok(json!({ "proposals": all }))
+    })
+    .await
+    .map(JsonBody)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DecideBody {
+    id: String,
+    adopt: bool,
+    #[serde(default)]
+    entity: Option<String>,
+}
+
+/// Adopts a proposal, or declines it.
+pub(super) async fn decide(State(app): State<App>, Payload(body): Payload) -> Answer {
+    let DecideBody { id, adopt, entity } = read(&body)?;
+    let only: Option<EntityId> = match entity {
+        Some(text) => Some(
+            text.parse()
+                .map_err(|_| Refusal::request("`entity` is to be rz:…"))?,
+        ),
+        None => None,
+    };
+    blocking(move || {
+        let done = if adopt {
+            app.pod.adopt(&id, only.as_ref())?
+        } else {
+            app.pod.decline(&id)?
+        };
+        Ok(done.to_json())
+    })
+    .await
+    .map(JsonBody)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProposeBody {
+    to: String,
+    changes: Json,
+    #[serde(default)]
+    comment: String,
+}
+
+/// Proposes changes to somebody.
+pub(super) async fn propose(State(app): State<App>, Payload(body): Payload) -> Answer {
+    let ProposeBody {
+        to,
+        changes,
+        comment,
+    } = read(&body)?;
+    let to = did(&to)?;
+    blocking(move || {
+        app.pod.propose(&to, &changes, &comment)?;
+        Ok(json!({ "proposed": to.to_string() }))
+    })
+    .await
+    .map(JsonBody)
+}

@@ -1,0 +1,266 @@
+//! Taking what somebody shares.
+
+use std::sync::Arc;
+
+use rhizome_capability::{Command, Delegation, Device, Principal};
+use rhizome_view::{Guests, Note, Power, ViewError};
+use serde_json::{Value as Json, json};
+use tokio::task::block_in_place;
+
+use super::{
+    ShareInvite,
+    give::{KEEPER, seconds},
+};
+use crate::{Pod, PodError, PodNode, View, home::random_bytes};
+
+/// What somebody shares with this person.
+#[derive(Debug, Clone)]
+pub struct Accepted {
+    /// Whose it is.
+    pub of: String,
+    /// The view in which it is kept.
+    pub view: rhizome_identity::Did,
+    /// Which entities.
+    pub predicate: String,
+    /// What may be done with them; nothing any more if it was taken back or is over.
+    pub power: Option<Power>,
+    /// Until when, in seconds since 1970.
+    pub until: Option<u64>,
+    /// Entities that are here.
+    pub entities: usize,
+    /// Commits of this person's that nobody has decided about.
+    pub pending: usize,
+    /// Those that were refused, and why.
+    pub refused: Vec<(String, &'static str)>,
+}
+
+impl Accepted {
+    /// As commands and the API print it.
+    pub fn to_json(&self) -> Json {
+        let refused = self.refused.iter();
+        let refused: Vec<Json> = refused
+            .map(|(commit, why)| json!({ "commit": commit, "why": why }))
+            .collect();
+        json!({
+            "of": self.of,
+            "view": self.view.to_string(),
+            "where": self.predicate,
+            "can": self.power.map(|p| p.to_string()),
+            "until_ms": self.until.map(|s| s.saturating_mul(1000)),
+            "entities": self.entities,
+            "pending": self.pending,
+            "refused": refused,
+        })
+    }
+}
+
+impl Pod {
+    /// What others share with this person, as far as it is here.
+    ///
+    /// # Errors
+    /// Those of the stores.
+    pub fn accepted(&self) -> Result<Vec<Accepted>, PodError> {
+        let mut out = Vec::new();
+        for record in self.view_records()? {
+            if record.of.is_some()
+                && let Some(view) = self.views()?.get(&record.did)
+            {
+                out.push(self.accepted_in(&view)?);
+            }
+        }
+        Ok(out)
+    }
+
+    fn accepted_in(&self, view: &Arc<View>) -> Result<Accepted, PodError> {
+        let guests = view.guests()?;
+        let now = view.replica()?.snapshot();
+        let mine = |key: &rhizome_ipld::PublicKey| guests.claimed(key) == Some(self.did());
+        let (pending, _) = rhizome_view::pending(&now, 0)?;
+        let pending = pending.iter().filter(|p| mine(&p.author)).count();
+        let refused = guests.refused.iter().filter(|(commit, _)| {
+            let known = now.known(commit);
+            known.is_some_and(|(_, author, _)| mine(&author))
+        });
+        let refused = refused.map(|(commit, why)| (commit.to_string(), why.text()));
+        let good = guests.grants.iter().filter(|grant| {
+            grant.to() == self.did()
+                && !grant.revoked
+                && grant.delegation.check_time(seconds()).is_ok()
+        });
+        let until = good.filter_map(|grant| grant.delegation.expires()).max();
+        Ok(Accepted {
+            of: guests.of.clone(),
+            view: view.did(),
+            predicate: guests
+                .predicate
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            power: guests
+                .rights(self.did(), seconds())
+                .power
+                .filter(|_| view.is_member()),
+            until,
+            entities: now.entities().count(),
+            pending,
+            refused: refused.collect(),
+        })
+    }
+
+    /// Forgets something that somebody shares, with what is here of it; files stay. The owner is told nothing: he can take it back.
+    ///
+    /// # Errors
+    /// [`PodError::Request`] if there is no such view.
+    pub fn forget_shared(&self, view: &str) -> Result<(), PodError> {
+        let all = self.view_records()?.into_iter();
+        let mut found = all.filter(|r| r.of.is_some() && r.did.to_string() == view);
+        let record = found.next().ok_or_else(|| {
+            PodError::Request(format!(
+                "{view} is not shared with you: see `rhizome shared`"
+            ))
+        })?;
+        self.forget_view(record.entity)?;
+        self.views()?.remove(&record.did)?;
+        Ok(())
+    }
+
+    /// Whether a view is what it claims: its notes hold a delegation for this person, signed by a device of the pod's owner, that names the view.
+    fn check_granted(&self, view: &Arc<View>) -> Result<Guests, PodError> {
+        let guests = view.guests()?;
+        let did = view.did().to_string();
+        let good = guests.grants.iter().any(|grant| {
+            let delegation = &grant.delegation;
+            let named = delegation.meta().get("view") == Some(&did.as_str().into());
+            grant.to() == self.did()
+                && !grant.revoked
+                && named
+                && delegation.issuer().did() == guests.of
+                && delegation.subject().map(Principal::did) == Some(&guests.of)
+                && delegation.verify_signature(&guests).is_ok()
+        });
+        if !good {
+            let to = guests.grants.iter().map(rhizome_view::Grant::to);
+            let to: Vec<&str> = to.collect();
+            return Err(PodError::Refused(if to.is_empty() {
+                "nothing was granted in this view yet: its owner's device may not have sent it"
+                    .into()
+            } else {
+                format!(
+                    "this was given to {}, not to you ({})",
+                    to.join(", "),
+                    self.did()
+                )
+            }));
+        }
+        Ok(guests)
+    }
+
+    /// Says in a view who this is, if this home has not yet.
+    pub(super) fn claim(&self, view: &Arc<View>, guests: &Guests) -> Result<bool, PodError> {
+        let author = view.author(KEEPER)?;
+        let key = author.key.public();
+        let (_, log) = self.device_log();
+        let known = guests.log(self.did()).map(rhizome_identity::Log::len);
+        if guests.claimed(&key) == Some(self.did()) && known == Some(log.len()) {
+            return Ok(false);
+        }
+        let own: Principal = self.did().parse().map_err(ViewError::from)?;
+        let signing = self.signing_key();
+        let device = Device::new(&own, &signing).map_err(ViewError::from)?;
+        let subject: Principal = guests.of.parse().map_err(ViewError::from)?;
+        let command: Command = Power::Write.command().parse().map_err(ViewError::from)?;
+        let mut nonce = [0; 12];
+        random_bytes()?(&mut nonce);
+        let proof = Delegation::to(Principal::of(&key), command).subject(subject);
+        let proof = proof.sign(&device, &nonce).map_err(ViewError::from)?;
+        view.leave(&[Note::Claim {
+            log: log.to_car()?,
+            proofs: vec![proof.bytes().to_vec()],
+        }])?;
+        Ok(true)
+    }
+}
+
+impl PodNode {
+    /// Takes what an invitation is for: what is shared comes here, and the owner's devices learn who came.
+    ///
+    /// # Errors
+    /// [`PodError::Refused`] if it is for somebody else or was taken back; those of the connection.
+    pub async fn accept(&self, invite: &ShareInvite) -> Result<Accepted, PodError> {
+        let pod = Arc::clone(self.pod());
+        let mut failed = PodError::Request(
+            "the invitation names no place where this is kept: whoever shares it needs a peer (`rhizome peers add`)".into(),
+        );
+        for place in &invite.places {
+            let joined = match self.join_view(&invite.view, &invite.seed, place).await {
+                Ok(view) => self.sync_view(&view, place).await.map(|_| view),
+                Err(error) => Err(error),
+            };
+            let view = match joined {
+                Ok(view) => view,
+                Err(error) => {
+                    failed = error;
+                    continue;
+                }
+            };
+            let taken = block_in_place(|| {
+                let guests = match pod.check_granted(&view) {
+                    Ok(guests) => guests,
+                    Err(error) => {
+                        pod.views()?.remove(&view.did())?;
+                        return Err(error);
+                    }
+                };
+                pod.claim(&view, &guests)?;
+                let places: Vec<String> = invite.places.iter().map(ToString::to_string).collect();
+                if let Some(predicate) = &guests.predicate {
+                    let seed = &invite.seed;
+                    pod.note_view(&view.did(), seed, Some(&guests.of), predicate, &places)?;
+                }
+                view.set_addresses(&invite.places)
+            });
+            taken?;
+            // what is not told now is told with the next exchange
+            if let Err(error) = self.sync_view(&view, place).await {
+                tracing::warn!(%error, "the owner's devices were not told yet");
+            }
+            return block_in_place(|| pod.accepted_in(&view));
+        }
+        Err(failed)
+    }
+
+    /// Takes part in the views that other devices of this person noted, as far as this one does not yet. What cannot be reached is tried next time. How many are new here.
+    pub(crate) async fn find_views(&self) -> Result<usize, PodError> {
+        let pod = Arc::clone(self.pod());
+        let records = block_in_place(|| pod.view_records())?;
+        if records.is_empty() {
+            return Ok(0);
+        }
+        let mut found = 0;
+        let peers = block_in_place(|| pod.acquaintances())?;
+        for record in records {
+            if block_in_place(|| pod.views())?.get(&record.did).is_some() {
+                continue;
+            }
+            let Ok(seed) = block_in_place(|| pod.seed_of(&record)) else {
+                continue;
+            };
+            let own = peers.iter().map(|peer| peer.address.clone());
+            let places: Vec<String> = match record.of {
+                None => own.collect(),
+                Some(_) => record.places.iter().cloned().chain(own).collect(),
+            };
+            for place in places.iter().filter_map(|place| place.parse().ok()) {
+                if let Ok(view) = self.join_view(&record.did, &seed, &place).await {
+                    if record.of.is_none() {
+                        // kept where the pod is kept
+                        block_in_place(|| view.set_addresses(&[]))?;
+                    }
+                    found += 1;
+                    break;
+                }
+            }
+        }
+        Ok(found)
+    }
+}

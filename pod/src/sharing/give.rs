@@ -1,0 +1,338 @@
+//! Giving, and taking back.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use rhizome_capability::{Device, Principal};
+use rhizome_identity::Did;
+use rhizome_ipld::PublicKey;
+use rhizome_replica::{Edit, Snapshot};
+use rhizome_share::Predicate;
+use rhizome_storage::Durability;
+use rhizome_tuple::{Attribute, EntityId, Value};
+use rhizome_view::{Grant, Guests, Note, Power, ViewError, is_reserved, write_notes};
+use serde_json::{Value as Json, json};
+
+use super::{ShareInvite, records as r};
+use crate::{
+    Pod, PodError, Seed, View,
+    home::{now_ms, random_bytes},
+};
+
+/// In whose name notes are left in a view.
+pub(super) const KEEPER: &str = "keeper";
+
+/// What is to be given.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// Which entities.
+    pub predicate: Predicate,
+    /// What may be done with them.
+    pub power: Power,
+    /// To whom.
+    pub to: Did,
+    /// Until when, in seconds since 1970.
+    pub until: Option<u64>,
+}
+
+/// A grant, as its giver knows it.
+#[derive(Debug, Clone)]
+pub struct Given {
+    /// Its CID.
+    pub id: String,
+    /// To whom.
+    pub to: String,
+    /// What may be done.
+    pub power: Option<Power>,
+    /// Which entities.
+    pub predicate: String,
+    /// The view in which it is kept.
+    pub view: Did,
+    /// When it was given, in milliseconds since 1970.
+    pub given_ms: Option<i64>,
+    /// Until when it is good, in milliseconds since 1970.
+    pub until_ms: Option<i64>,
+    /// When it was taken back, in milliseconds since 1970.
+    pub revoked_ms: Option<i64>,
+    /// Whether somebody came and showed that he is the one.
+    pub accepted: bool,
+    key: Option<PublicKey>,
+    entity: EntityId,
+}
+
+impl Given {
+    /// As commands and the API print it.
+    pub fn to_json(&self) -> Json {
+        json!({
+            "grant": self.id,
+            "to": self.to,
+            "can": self.power.map(|p| p.to_string()),
+            "where": self.predicate,
+            "view": self.view.to_string(),
+            "given_ms": self.given_ms,
+            "until_ms": self.until_ms,
+            "revoked_ms": self.revoked_ms,
+            "accepted": self.accepted,
+        })
+    }
+}
+
+fn time(now: &Snapshot, entity: &EntityId, name: &str) -> Option<i64> {
+    let all = r::all(now, entity, name);
+    all.into_iter().find_map(|v| match v {
+        Value::Time(ms) => Some(ms),
+        _ => None,
+    })
+}
+
+impl View {
+    /// Leaves notes in it.
+    pub(super) fn leave(&self, notes: &[Note]) -> Result<(), PodError> {
+        let mut nonce = [0; 16];
+        random_bytes()?(&mut nonce);
+        let (replica, author) = (self.replica()?, self.author(KEEPER)?);
+        let leaf = write_notes(&self.did().to_string(), notes)?;
+        let durable = Durability::Durable;
+        let all = |_: &Snapshot| Ok::<_, ViewError>(vec![leaf]);
+        replica.compose(&author, now_ms(), nonce, durable, all)?;
+        Ok(())
+    }
+
+    /// Whether this home has not been taken out of it, as far as is known here.
+    pub(crate) fn is_member(&self) -> bool {
+        self.member()
+            .is_ok_and(|member| member.is_device(&self.key()))
+    }
+
+    /// What its notes say.
+    pub(super) fn guests(&self) -> Result<Guests, PodError> {
+        let now = self.replica()?.snapshot();
+        Ok(Guests::read(&self.did().to_string(), &now)?)
+    }
+}
+
+impl Pod {
+    /// Shares what matches a predicate, now and later, with somebody. The invitation is for him alone: it is to go to him by a way that others do not read. A grant of the same
+    /// to the same is replaced.
+    ///
+    /// # Errors
+    /// [`PodError::Request`] for terms that make no sense; those of the stores.
+    pub fn grant(&self, terms: &Terms) -> Result<(Given, ShareInvite), PodError> {
+        if terms.to.to_string() == self.did() {
+            return Err(PodError::Request(
+                "that is your own DID: your devices have everything already".into(),
+            ));
+        }
+        let conditions = terms.predicate.conditions();
+        if let Some((own, _)) = conditions.iter().find(|(a, _)| is_reserved(a.as_str())) {
+            return Err(PodError::Request(format!(
+                "{own} is what the pod says of itself, and is not shared"
+            )));
+        }
+        if terms.until.is_some_and(|until| until <= seconds()) {
+            return Err(PodError::Request("that time is over already".into()));
+        }
+        let view = self.own_view(&terms.predicate)?;
+        for old in self.grants()? {
+            if old.view == view.did() && old.to == terms.to.to_string() && old.revoked_ms.is_none()
+            {
+                self.take_back(&view, &old)?;
+            }
+        }
+        let seed = Seed::generate()?;
+        if terms.power == Power::Write {
+            view.add_guest(&seed)?;
+        } else {
+            view.add_reader(&seed)?;
+        }
+        let grant = self.delegate(&view, terms)?;
+        view.leave(&[Note::Grant(grant.delegation.bytes().to_vec())])?;
+        let id = grant.id().to_string();
+        let (entity, nonce) = r::named(self.did(), "grant", &id);
+        let (over, _) = r::named(self.did(), "view", &view.did().to_string());
+        let mut edits = vec![
+            Edit::Create(entity, nonce),
+            Edit::Assert(entity, r::attribute("rhizome/type")?, "grant".into()),
+        ];
+        let mut set = |name: &str, value: Value| {
+            edits.push(Edit::Assert(entity, r::attribute(name)?, value));
+            Ok::<_, PodError>(())
+        };
+        set(r::GRANT, id.as_str().into())?;
+        set(r::TO, terms.to.to_string().into())?;
+        set(r::CAN, terms.power.to_string().into())?;
+        set(r::OVER, Value::Ref(over))?;
+        set(r::GUEST, seed.public().to_did_key().into())?;
+        set(r::GIVEN, Value::Time(now_ms()))?;
+        if let Some(until) = terms.until {
+            let ms = i64::try_from(until.saturating_mul(1000)).unwrap_or(i64::MAX);
+            set(r::UNTIL, Value::Time(ms))?;
+        }
+        self.write_own(edits)?;
+        self.tend_view(&view, None)?;
+        let given = self.grants()?.into_iter().find(|given| given.id == id);
+        let given =
+            given.ok_or_else(|| PodError::Request("the grant was erased just now".into()))?;
+        let places = self
+            .peers()?
+            .into_iter()
+            .filter_map(|p| p.address.parse().ok());
+        let invite = ShareInvite {
+            view: view.did(),
+            seed,
+            places: places.collect(),
+        };
+        Ok((given, invite))
+    }
+
+    fn delegate(&self, view: &View, terms: &Terms) -> Result<Grant, PodError> {
+        let key = self.signing_key();
+        let own: Principal = self.did().parse().map_err(ViewError::from)?;
+        let device = Device::new(&own, &key).map_err(ViewError::from)?;
+        let to = terms.to.to_string().parse().map_err(ViewError::from)?;
+        let mut nonce = [0; 12];
+        random_bytes()?(&mut nonce);
+        let of = (&*view.did().to_string(), &terms.predicate);
+        Ok(Grant::sign(
+            &device,
+            to,
+            terms.power,
+            of,
+            terms.until,
+            &nonce,
+        )?)
+    }
+
+    /// The view of what matches this predicate; a new one if there is none.
+    fn own_view(&self, predicate: &Predicate) -> Result<Arc<View>, PodError> {
+        for record in self.view_records()? {
+            if record.of.is_none() && record.predicate.as_ref() == Some(predicate) {
+                let here = self.views()?.get(&record.did);
+                return here.ok_or_else(|| {
+                    PodError::Request(
+                        "another device of yours shares this already, and this one has not got it yet: exchange first".into(),
+                    )
+                });
+            }
+        }
+        let seed = Seed::generate()?;
+        let view = self.views()?.create_by(&seed)?;
+        self.note_view(&view.did(), &seed, None, predicate, &[])?;
+        let (_, log) = self.device_log();
+        view.leave(&[Note::Terms {
+            of: self.did().to_owned(),
+            predicate: predicate.to_string(),
+            log: log.to_car()?,
+        }])?;
+        Ok(view)
+    }
+
+    /// What was given, the newest first.
+    ///
+    /// # Errors
+    /// Those of reading the pod.
+    pub fn grants(&self) -> Result<Vec<Given>, PodError> {
+        let now = self.replica().snapshot();
+        let views = self.view_records()?;
+        let mut claimed: BTreeMap<Did, Vec<String>> = BTreeMap::new();
+        for view in views.iter().filter(|view| view.of.is_none()) {
+            if let Some(here) = self.views()?.get(&view.did) {
+                let guests = here.guests()?;
+                let who = guests.claimants().into_iter().map(str::to_owned);
+                claimed.insert(view.did, who.collect());
+            }
+        }
+        let mut out = Vec::new();
+        for entity in r::with(&now, r::GRANT) {
+            let over = r::all(&now, &entity, r::OVER)
+                .into_iter()
+                .find_map(|v| match v {
+                    Value::Ref(view) => Some(view),
+                    _ => None,
+                });
+            let view = views.iter().find(|view| Some(view.entity) == over);
+            let (Some(view), Some(id)) = (view, r::text(&now, &entity, r::GRANT)) else {
+                continue;
+            };
+            let to = r::text(&now, &entity, r::TO).unwrap_or_default();
+            let here = claimed.get(&view.did);
+            out.push(Given {
+                id,
+                accepted: here.is_some_and(|all| all.contains(&to)),
+                to,
+                power: r::text(&now, &entity, r::CAN).and_then(|can| can.parse().ok()),
+                predicate: view
+                    .predicate
+                    .as_ref()
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
+                view: view.did,
+                given_ms: time(&now, &entity, r::GIVEN),
+                until_ms: time(&now, &entity, r::UNTIL),
+                revoked_ms: time(&now, &entity, r::REVOKED),
+                key: r::text(&now, &entity, r::GUEST)
+                    .and_then(|key| PublicKey::from_did_key(&key).ok()),
+                entity,
+            });
+        }
+        now.fault()?;
+        out.sort_by_key(|given| std::cmp::Reverse(given.given_ms));
+        Ok(out)
+    }
+
+    /// Takes a grant back: what its holder says from now on, whatever time it claims, has no effect, and what is said from now on he cannot read. What was admitted stays, and what he
+    /// has read he has.
+    ///
+    /// # Errors
+    /// [`PodError::Request`] if there is no such grant.
+    pub fn revoke(&self, id: &str) -> Result<Given, PodError> {
+        let mut found = self.grants()?.into_iter().filter(|given| {
+            given.id == id
+                || (id.len() >= 8 && given.id.ends_with(id) && given.revoked_ms.is_none())
+        });
+        let given = match (found.next(), found.next()) {
+            (Some(given), None) => given,
+            (None, _) => {
+                return Err(PodError::Request(format!(
+                    "there is no grant {id}: see `rhizome grants`"
+                )));
+            }
+            _ => return Err(PodError::Request(format!("several grants end with {id}"))),
+        };
+        if given.revoked_ms.is_none() {
+            let view = self.views()?.get(&given.view).ok_or_else(|| {
+                PodError::Request(
+                    "this device has not got the view of this grant yet: exchange first".into(),
+                )
+            })?;
+            self.take_back(&view, &given)?;
+        }
+        let again = self.grants()?.into_iter().find(|one| one.id == given.id);
+        Ok(again.unwrap_or(given))
+    }
+
+    fn take_back(&self, view: &Arc<View>, given: &Given) -> Result<(), PodError> {
+        // what came before is decided about first
+        self.tend_view(view, None)?;
+        if let Ok(cid) = given.id.parse() {
+            view.leave(&[Note::Revoked(cid)])?;
+        }
+        let revoked = Edit::Assert(
+            given.entity,
+            Attribute::new(r::REVOKED).map_err(|e| PodError::Replica(e.into()))?,
+            Value::Time(now_ms()),
+        );
+        self.write_own(vec![revoked])?;
+        if let Some(key) = given.key
+            && view.member()?.is_device(&key)
+        {
+            view.remove_guest(&key)?;
+        }
+        self.tend_view(view, None)?;
+        Ok(())
+    }
+}
+
+/// Seconds since 1970.
+pub(super) fn seconds() -> u64 {
+    now_ms().max(0).unsigned_abs() / 1000
+}

@@ -1,0 +1,19 @@
+//! Sharing by predicate: what a person gives to others, what others gave to him, and what becomes of what guests say.
+//!
+//! What is shared is a [`crate::View`] for each predicate: a pod of its own, kept by the same peers. That there is one, and the seed it is acted by, is a tuple of the
+//! pod, so that every device of the person can tend it; the seed is masked with a secret of the pod's epoch.
+
+mod accept;
+mod change;
+mod give;
+mod invite;
+mod keep;
+mod proposals;
+mod read;
+mod records;
+
+pub use accept::Accepted;
+pub use give::{Given, Terms};
+pub use invite::ShareInvite;
+pub use proposals::Proposal;
+pub use read::Whose;

@@ -1,0 +1,217 @@
+//! What the pod itself says of what is shared: tuples, so every device of the person knows.
+
+use std::collections::BTreeSet;
+
+use rhizome_identity::Did;
+use rhizome_ipld::PublicKey;
+use rhizome_replica::{Edit, Snapshot, key};
+use rhizome_share::Predicate;
+use rhizome_tuple::{Attribute, EntityId, Value};
+
+use crate::{Pod, PodError, Seed};
+
+const KIND: &str = "rhizome/type";
+const VIEW: &str = "view/did";
+const OF: &str = "view/of";
+const WHERE: &str = "view/where";
+const KEY: &str = "view/key";
+const SEED: &str = "view/seed";
+const PLACE: &str = "view/address";
+pub(super) const GRANT: &str = "grant/id";
+pub(super) const TO: &str = "grant/to";
+pub(super) const CAN: &str = "grant/can";
+pub(super) const OVER: &str = "grant/view";
+pub(super) const GUEST: &str = "grant/key";
+pub(super) const GIVEN: &str = "grant/given";
+pub(super) const UNTIL: &str = "grant/until";
+pub(super) const REVOKED: &str = "grant/revoked";
+/// What masks a seed.
+const MASK: &str = "rhizome view seed in a pod v1";
+
+/// A view that the person acts in.
+#[derive(Clone, Debug)]
+pub(crate) struct ViewRecord {
+    pub entity: EntityId,
+    pub did: Did,
+    /// Whose pod it shows; nothing for the person's own.
+    pub of: Option<String>,
+    /// What is shared.
+    pub predicate: Option<Predicate>,
+    /// Where it is kept, if it is somebody else's.
+    pub places: BTreeSet<String>,
+    key: Option<PublicKey>,
+    masked: Vec<u8>,
+}
+
+pub(super) fn attribute(name: &str) -> Result<Attribute, PodError> {
+    Attribute::new(name).map_err(|e| PodError::Replica(e.into()))
+}
+
+/// The values of an attribute of an entity.
+pub(super) fn all(now: &Snapshot, entity: &EntityId, name: &str) -> Vec<Value> {
+    let (Some(e), Some(a)) = (now.eid(entity), now.aid(name)) else {
+        return Vec::new();
+    };
+    let (lo, hi) = key::eav_ea(e, a);
+    let facts = now.eav().range(lo, hi).map(key::un_eav);
+    facts.filter_map(|f| now.value(f.v)).collect()
+}
+
+pub(super) fn text(now: &Snapshot, entity: &EntityId, name: &str) -> Option<String> {
+    all(now, entity, name).into_iter().find_map(|v| match v {
+        Value::Text(text) => Some(text),
+        _ => None,
+    })
+}
+
+/// Entities that have an attribute.
+pub(super) fn with(now: &Snapshot, name: &str) -> Vec<EntityId> {
+    let Some(a) = now.aid(name) else {
+        return Vec::new();
+    };
+    let (lo, hi) = key::aev_a(a);
+    let facts = now.aev().range(lo, hi).map(key::un_aev);
+    facts.filter_map(|f| now.entity_id(f.e)).collect()
+}
+
+pub(super) fn named(pod: &str, kind: &str, name: &str) -> (EntityId, Vec<u8>) {
+    let nonce = *blake3::hash(format!("{kind}:{name}").as_bytes()).as_bytes();
+    (EntityId::derive(pod, &nonce), nonce.to_vec())
+}
+
+impl Pod {
+    /// The views that the person acts in, as far as this device knows.
+    pub(crate) fn view_records(&self) -> Result<Vec<ViewRecord>, PodError> {
+        let now = self.replica().snapshot();
+        let mut out = Vec::new();
+        for entity in with(&now, VIEW) {
+            let did = text(&now, &entity, VIEW).and_then(|did| did.parse().ok());
+            let Some(did) = did else { continue };
+            let key = text(&now, &entity, KEY);
+            let masked = all(&now, &entity, SEED).into_iter().find_map(|v| match v {
+                Value::Bytes(bytes) => Some(bytes),
+                _ => None,
+            });
+            let places = all(&now, &entity, PLACE).into_iter();
+            let places = places.filter_map(|v| match v {
+                Value::Text(text) => Some(text),
+                _ => None,
+            });
+            out.push(ViewRecord {
+                entity,
+                did,
+                of: text(&now, &entity, OF),
+                predicate: text(&now, &entity, WHERE).and_then(|p| p.parse().ok()),
+                places: places.collect(),
+                key: key.and_then(|key| PublicKey::from_did_key(&key).ok()),
+                masked: masked.unwrap_or_default(),
+            });
+        }
+        now.fault()?;
+        out.sort_by_key(|view| view.did);
+        out.dedup_by_key(|view| view.did);
+        Ok(out)
+    }
+
+    /// Notes a view, or that it is acted in by another seed.
+    pub(super) fn note_view(
+        &self,
+        did: &Did,
+        seed: &Seed,
+        of: Option<&str>,
+        predicate: &Predicate,
+        places: &[String],
+    ) -> Result<EntityId, PodError> {
+        let (entity, nonce) = named(self.did(), "view", &did.to_string());
+        let is_new = self.replica().snapshot().eid(&entity).is_none();
+        let mut edits = Vec::new();
+        if is_new {
+            edits.push(Edit::Create(entity, nonce));
+            edits.push(Edit::Assert(entity, attribute(KIND)?, "view".into()));
+            edits.push(Edit::Assert(
+                entity,
+                attribute(VIEW)?,
+                did.to_string().into(),
+            ));
+        }
+        let mut set = |name: &str, value: Value| {
+            edits.push(Edit::Assert(entity, attribute(name)?, value));
+            Ok::<_, PodError>(())
+        };
+        set(KEY, seed.public().to_did_key().into())?;
+        set(SEED, Value::Bytes(self.mask_seed(did, seed)?))?;
+        set(WHERE, predicate.to_string().into())?;
+        if let Some(of) = of {
+            set(OF, of.into())?;
+        }
+        for place in places {
+            edits.push(Edit::Insert(
+                entity,
+                attribute(PLACE)?,
+                place.as_str().into(),
+            ));
+        }
+        self.write_own(edits)?;
+        Ok(entity)
+    }
+
+    /// Forgets a view of somebody else's.
+    pub(super) fn forget_view(&self, entity: EntityId) -> Result<(), PodError> {
+        self.write_own(vec![Edit::Erase(entity)])
+    }
+
+    /// (name of the epoch ‖ the seed, masked): no two seeds of one view have one key, so no mask is used twice.
+    fn mask_seed(&self, did: &Did, seed: &Seed) -> Result<Vec<u8>, PodError> {
+        let current = self.member().trust().set().current().map(|c| c.epoch.0);
+        let keys = self.member().keys();
+        let mut epochs = keys.epochs();
+        let found = epochs.find(|(name, _)| Some(*name) == current);
+        let (name, secret) = found.ok_or_else(|| {
+            PodError::Request(
+                "this device has no key of the pod's current epoch yet: exchange first".into(),
+            )
+        })?;
+        let mask = mask(secret.expose(), did, &seed.public());
+        let masked = seed.expose().iter().zip(mask).map(|(s, m)| s ^ m);
+        Ok(name.into_iter().chain(masked).collect())
+    }
+
+    /// The seed that a view is acted in by.
+    pub(crate) fn seed_of(&self, view: &ViewRecord) -> Result<Seed, PodError> {
+        let lost = || {
+            PodError::Request(format!(
+                "the key to the view {} cannot be read on this device",
+                view.did
+            ))
+        };
+        let (Some((name, masked)), Some(key)) = (view.masked.split_first_chunk::<8>(), view.key)
+        else {
+            return Err(lost());
+        };
+        let keys = self.member().keys();
+        for (_, secret) in keys.epochs().filter(|(epoch, _)| epoch == name) {
+            let mask = mask(secret.expose(), &view.did, &key);
+            let mut seed = [0; 32];
+            if masked.len() != seed.len() {
+                return Err(lost());
+            }
+            for (out, (byte, mask)) in seed.iter_mut().zip(masked.iter().zip(mask)) {
+                *out = byte ^ mask;
+            }
+            let seed = Seed::take(&mut seed);
+            if seed.public() == key {
+                return Ok(seed);
+            }
+        }
+        Err(lost())
+    }
+}
+
+fn mask(secret: &[u8; 32], did: &Did, key: &PublicKey) -> [u8; 32] {
+    let derived = blake3::derive_key(MASK, secret);
+    let mut hasher = blake3::Hasher::new_keyed(&derived);
+    hasher.update(did.to_string().as_bytes());
+    hasher.update(&[0]);
+    hasher.update(&key.to_bytes());
+    *hasher.finalize().as_bytes()
+}

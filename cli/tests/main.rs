@@ -8,5 +8,6 @@ mod direct;
 mod friends;
 mod mistakes;
 mod running;
+mod sharing;
 mod shell;
 mod three;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rhizome_ipld::{PublicKey, Signed};
 use rhizome_member::Member;
-use rhizome_replica::{Authors, LeafBytes, Link, Record, Seal};
+use rhizome_replica::{Authors, LeafBytes, Link, Record, Seal, Voice};
 use rhizome_sync::{Store, set::Id};
 use rhizome_tuple::{Commit, CommitId, EpochSecret, Leaf, LeafId, Op, SealedLeaf};
 
@@ -391,6 +391,8 @@ fn read(
     };
     Ok(Known {
         id: CommitId::from_cid(&verified.id()).ok_or("no id")?,
+        device: verified.device,
+        voice: Voice::Full,
         hlc: verified.hlc,
         leaves: record.leaves.iter().enumerate().map(open).collect(),
     })

@@ -301,7 +301,16 @@ impl Shared {
                 let claim = views.get(place as usize)?.as_ref()?;
                 Some((place, *claim))
             });
-            let marks = self.marks(named.collect()).await?;
+            let named: Vec<_> = named.collect();
+            let mut marks = self.marks(named.clone()).await?;
+            // who was taken out comes, and is told why not
+            let out = named
+                .iter()
+                .filter(|(place, _)| marks.iter().all(|m| m.0 != *place));
+            let out: Vec<Watched> = out
+                .map(|(place, (did, _))| (*place, mark(&did.to_string(), &[u64::MAX])))
+                .collect();
+            marks.extend(out);
             for part in marks.chunks(hello::WATCHED) {
                 hello::tell(link, part).await?;
             }

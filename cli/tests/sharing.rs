@@ -1,0 +1,357 @@
+//! Two people, and a peer that keeps what they share without keys: as scripts use it.
+
+use std::{fs, path::Path};
+
+use serde_json::{Value as Json, json};
+
+use crate::three::{Process, UP, run};
+
+const ALBUMS: usize = 20;
+
+/// A folder of photos: a table, and a file for each.
+fn photos(dir: &Path, count: usize) -> String {
+    let folder = dir.join("photos");
+    fs::create_dir(&folder).unwrap();
+    fs::create_dir(folder.join("files")).unwrap();
+    let mut table = String::from("id,is-photo,photo-album,title,rating,file\n");
+    for i in 0..count {
+        let album = i % ALBUMS;
+        table += &format!("{i},true,album-{album},photo {i},{},files/{i}.bin\n", i % 7);
+        fs::write(
+            folder.join(format!("files/{i}.bin")),
+            format!("the picture {i} ").repeat(9),
+        )
+        .unwrap();
+    }
+    fs::write(folder.join("photos.csv"), table).unwrap();
+    let column = |attribute: &str, kind: &str| json!({ "attribute": attribute, "type": kind });
+    let mapping = json!({ "mapping": 1, "source": "photos", "files": [{
+        "file": "photos.csv", "format": "csv", "type": "photo", "id": ["id"],
+        "columns": {
+            "id": column("photo/number", "integer"),
+            "is-photo": column("is-photo", "boolean"),
+            "photo-album": column("photo-album", "text"),
+            "title": column("title", "text"),
+            "rating": column("private-rating", "integer"),
+            "file": column("photo/file", "blob"),
+        },
+    }] });
+    let file = dir.join("mapping.json");
+    fs::write(&file, mapping.to_string()).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+fn did(home: &Path) -> String {
+    run(home, &["digest"]).unwrap()["did"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+fn ask(home: &Path, pod: Option<&str>, query: &str) -> Vec<Json> {
+    let mut arguments = vec!["query", query];
+    arguments.extend(pod.iter().flat_map(|pod| ["--pod", pod]));
+    let answer = run(home, &arguments).unwrap();
+    answer["rows"].as_array().unwrap().clone()
+}
+
+fn count(home: &Path, pod: Option<&str>, album: &str) -> usize {
+    let query = format!(r#"[:find ?e :where [?e "photo-album" "{album}"]]"#);
+    ask(home, pod, &query).len()
+}
+
+fn photo(home: &Path, title: &str) -> String {
+    let query = format!(r#"[:find ?e :where [?e "title" "{title}"]]"#);
+    let rows = ask(home, None, &query);
+    rows[0][0].as_str().unwrap().to_owned()
+}
+
+fn captions(home: &Path, pod: Option<&str>) -> Vec<String> {
+    let rows = ask(home, pod, r#"[:find ?c :where [?e "caption" ?c]]"#);
+    rows.iter()
+        .map(|row| row[0].as_str().unwrap().to_owned())
+        .collect()
+}
+
+fn assert_tx(entity: &str, attribute: &str, value: &str) -> Json {
+    json!({ "assert": { "entity": entity, "attribute": attribute, "value": value } })
+}
+
+fn tx(home: &Path, dir: &Path, pod: Option<&str>, changes: &Json) -> Option<Json> {
+    let file = dir.join("tx.json");
+    fs::write(&file, changes.to_string()).unwrap();
+    let mut arguments = vec!["tx", file.to_str().unwrap()];
+    arguments.extend(pod.iter().flat_map(|pod| ["--pod", pod]));
+    run(home, &arguments)
+}
+
+fn sync(home: &Path) -> Json {
+    run(home, &["sync", "--once"]).expect("the exchange succeeds")
+}
+
+#[test]
+fn an_album_is_shared_written_to_and_taken_back_with_only_a_sealed_peer_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let [alice, bob, cloud] = ["alice", "bob", "cloud"].map(|n| dir.path().join(n));
+    let peer = Process::start(&cloud, &["cloud-peer", "--listen", "127.0.0.1:0"]);
+    let address = peer.ready["address"].as_str().unwrap();
+    run(&alice, &["init"]).unwrap();
+    run(&bob, &["init"]).unwrap();
+    let mapping = photos(dir.path(), 2000);
+    let folder = dir.path().join("photos");
+    run(
+        &alice,
+        &["import", folder.to_str().unwrap(), "--mapping", &mapping],
+    )
+    .unwrap();
+    assert_eq!(count(&alice, None, "album-3"), 100);
+    run(&alice, &["peers", "add", address]).unwrap();
+
+    let (his, hers) = (did(&bob), did(&alice));
+    let of = Some(hers.as_str());
+    let predicate = r#"is-photo: true && photo-album: "album-3""#;
+    let granted = run(
+        &alice,
+        &[
+            "grant",
+            "--where",
+            predicate,
+            "--can",
+            "read,write",
+            "--to",
+            &his,
+        ],
+    )
+    .unwrap();
+    assert_eq!(granted["sent"], true);
+    let grant = granted["grant"].as_str().unwrap();
+    let invite = granted["invite"].as_str().unwrap();
+    // Alice is off from here on. Somebody else gets nothing with it.
+    let eve = dir.path().join("eve");
+    run(&eve, &["init"]).unwrap();
+    assert_eq!(run(&eve, &["accept", invite]), None);
+    let accepted = run(&bob, &["accept", invite]).unwrap();
+    assert_eq!(
+        (&accepted["of"], &accepted["entities"]),
+        (&json!(hers), &json!(100))
+    );
+
+    // exactly the album, and not so much as the names of anything else
+    assert_eq!(count(&bob, of, "album-3"), 100);
+    let all = ask(&bob, of, "[:find ?a (count ?e) :where [?e ?a ?v]]");
+    let mut names: Vec<&str> = all.iter().map(|row| row[0].as_str().unwrap()).collect();
+    names.sort_unstable();
+    let expected = [
+        "is-photo",
+        "photo-album",
+        "photo/file",
+        "photo/number",
+        "private-rating",
+        "title",
+    ];
+    assert_eq!(names, expected);
+    assert!(all.iter().all(|row| row[1] == 100), "{all:?}");
+    let entities = ask(&bob, of, "[:find (count-distinct ?e) :where [?e ?a ?v]]");
+    assert_eq!(entities, [json!([100])]);
+    assert_eq!(
+        ask(
+            &bob,
+            Some("all"),
+            r#"[:find ?e :where [?e "is-photo" true]]"#
+        )
+        .len(),
+        100
+    );
+    // and their pictures
+    sync(&bob);
+    assert_eq!(run(&bob, &["doctor"]).unwrap()["files"], 100);
+
+    // Bob captions one, and adds one of his own
+    let third = photo(&alice, "photo 3");
+    let changes = json!([
+        assert_tx(&third, "caption", "by Bob"),
+        { "assert": { "entity": "_:new", "attribute": "is-photo", "value": true } },
+        assert_tx("_:new", "photo-album", "album-3"),
+        assert_tx("_:new", "title", "Bob's own"),
+    ]);
+    tx(&bob, dir.path(), of, &changes).unwrap();
+    assert_eq!(captions(&bob, of), ["by Bob"]);
+    assert_eq!(count(&bob, of, "album-3"), 101);
+    assert_eq!(run(&bob, &["shared"]).unwrap()["shared"][0]["pending"], 1);
+    // what is not shared with him he cannot write to
+    let other = photo(&alice, "photo 4");
+    assert_eq!(
+        tx(
+            &bob,
+            dir.path(),
+            of,
+            &json!([assert_tx(&other, "caption", "no")])
+        ),
+        None
+    );
+    let out = json!([assert_tx("_:new", "photo-album", "album-4")]);
+    assert_eq!(tx(&bob, dir.path(), of, &out), None);
+    sync(&bob);
+
+    // Alice comes back: it is settled, under Bob's name
+    sync(&alice);
+    assert_eq!(captions(&alice, None), ["by Bob"]);
+    assert_eq!(count(&alice, None, "album-3"), 101);
+    assert_eq!(
+        run(&alice, &["grants"]).unwrap()["grants"][0]["accepted"],
+        true
+    );
+    sync(&bob);
+    assert_eq!(run(&bob, &["shared"]).unwrap()["shared"][0]["pending"], 0);
+    assert_eq!(captions(&bob, of), ["by Bob"]);
+
+    // a photo leaves the album, and the view
+    let moved = photo(&alice, "photo 23");
+    tx(
+        &alice,
+        dir.path(),
+        None,
+        &json!([assert_tx(&moved, "photo-album", "album-4")]),
+    )
+    .unwrap();
+    sync(&alice);
+    sync(&bob);
+    assert_eq!(count(&bob, of, "album-3"), 100);
+    assert!(ask(&bob, of, r#"[:find ?e :where [?e "title" "photo 23"]]"#).is_empty());
+
+    // Bob changes what decides: it does not count, and is proposed
+    let away = json!([assert_tx(&third, "photo-album", "album-9")]);
+    tx(&bob, dir.path(), of, &away).unwrap();
+    sync(&bob);
+    sync(&alice);
+    assert_eq!(count(&alice, None, "album-9"), 100);
+    let proposals = run(&alice, &["proposals"]).unwrap();
+    let first = &proposals["proposals"][0];
+    assert_eq!(
+        (&first["from"], &first["decided"]),
+        (&json!(his), &Json::Null)
+    );
+    let id = first["id"].as_str().unwrap();
+    run(&alice, &["proposals", "adopt", id]).unwrap();
+    assert_eq!(count(&alice, None, "album-9"), 101);
+    assert_eq!(run(&alice, &["proposals", "adopt", id]), None);
+    sync(&alice);
+    sync(&bob);
+    assert!(captions(&bob, of).is_empty());
+
+    // Bob proposes on purpose
+    let fourth = photo(&alice, "photo 43");
+    let file = dir.path().join("proposal.json");
+    fs::write(
+        &file,
+        json!([assert_tx(&fourth, "title", "better")]).to_string(),
+    )
+    .unwrap();
+    let file = file.to_str().unwrap();
+    run(
+        &bob,
+        &["propose", "--to", &hers, "--comment", "please", file],
+    )
+    .unwrap();
+    sync(&bob);
+    sync(&alice);
+    let proposals = run(&alice, &["proposals"]).unwrap();
+    assert_eq!(proposals["proposals"][0]["comment"], "please");
+    let id = proposals["proposals"][0]["id"].as_str().unwrap();
+    run(&alice, &["proposals", "decline", id]).unwrap();
+    assert!(ask(&alice, None, r#"[:find ?e :where [?e "title" "better"]]"#).is_empty());
+
+    // Bob writes while Alice takes it back: that changes nothing, and neither does what he writes later
+    tx(
+        &bob,
+        dir.path(),
+        of,
+        &json!([assert_tx(&fourth, "caption", "too late")]),
+    )
+    .unwrap();
+    let revoked = run(&alice, &["revoke", grant]).unwrap();
+    assert!(revoked["revoked_ms"].is_i64() && revoked["sent"] == true);
+    assert_eq!(run(&bob, &["sync", "--once"]), None);
+    assert_eq!(
+        run(&bob, &["shared"]).unwrap()["shared"][0]["can"],
+        Json::Null
+    );
+    assert_eq!(
+        tx(
+            &bob,
+            dir.path(),
+            of,
+            &json!([assert_tx(&fourth, "caption", "later")])
+        ),
+        None
+    );
+    sync(&alice);
+    assert_eq!(captions(&alice, None), ["by Bob"]);
+    // what was read is read
+    assert_eq!(count(&bob, of, "album-3"), 99);
+    for home in [&alice, &bob] {
+        assert_eq!(run(home, &["doctor"]).unwrap()["ok"], true);
+    }
+}
+
+#[test]
+fn what_is_shared_follows_at_once_while_both_are_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let [alice, bob, cloud] = ["alice", "bob", "cloud"].map(|n| dir.path().join(n));
+    let peer = Process::start(&cloud, &["cloud-peer", "--listen", "127.0.0.1:0"]);
+    let address = peer.ready["address"].as_str().unwrap();
+    run(&alice, &["init"]).unwrap();
+    run(&bob, &["init"]).unwrap();
+    let (a, b) = (Process::start(&alice, &UP), Process::start(&bob, &UP));
+    run(&alice, &["peers", "add", address]).unwrap();
+    let (his, hers) = (did(&bob), did(&alice));
+    let of = Some(hers.as_str());
+    let granted = run(
+        &alice,
+        &[
+            "grant",
+            "--where",
+            "shared: true",
+            "--can",
+            "write",
+            "--to",
+            &his,
+        ],
+    )
+    .unwrap();
+    run(&bob, &["accept", granted["invite"].as_str().unwrap()]).unwrap();
+    let until = |what: &str, check: &dyn Fn() -> bool| {
+        let start = std::time::Instant::now();
+        while !check() {
+            assert!(start.elapsed().as_secs() < 30, "{what}");
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    };
+    let new = json!([
+        { "assert": { "entity": "_:e", "attribute": "shared", "value": true } },
+        assert_tx("_:e", "caption", "one"),
+    ]);
+    let made = tx(&alice, dir.path(), None, &new).unwrap();
+    let e = made["entities"]["_:e"].as_str().unwrap().to_owned();
+    until("Bob sees what Alice shares", &|| {
+        captions(&bob, of) == ["one"]
+    });
+    tx(
+        &bob,
+        dir.path(),
+        of,
+        &json!([assert_tx(&e, "caption", "two")]),
+    )
+    .unwrap();
+    until("Alice has what Bob wrote", &|| {
+        captions(&alice, None) == ["two"]
+    });
+    until("it is settled", &|| {
+        run(&bob, &["shared"]).unwrap()["shared"][0]["pending"] == 0
+    });
+    run(&alice, &["revoke", granted["grant"].as_str().unwrap()]).unwrap();
+    until("Bob learns that it was taken back", &|| {
+        run(&bob, &["shared"]).unwrap()["shared"][0]["can"].is_null()
+    });
+    drop((a, b));
+}

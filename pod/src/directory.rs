@@ -19,7 +19,7 @@ const PROCESS: &str = "process/name";
 const DEVICE: &str = "process/device";
 const ADDRESS: &str = "peer/address";
 const PLACE: &str = "device/address";
-const KIND: &str = "rhizome/type";
+pub(crate) const KIND: &str = "rhizome/type";
 
 /// A peer that the pod is kept with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Peer {
     }
 }
 
-fn attribute(name: &str) -> Result<Attribute, PodError> {
+pub(crate) fn attribute(name: &str) -> Result<Attribute, PodError> {
     Attribute::new(name).map_err(|e| PodError::Replica(e.into()))
 }
 
@@ -56,7 +56,7 @@ fn entity(did: &str, kind: &str, key: &PublicKey) -> (EntityId, Vec<u8>) {
     (EntityId::derive(did, &nonce), nonce)
 }
 
-fn text(now: &Snapshot, entity: &EntityId, name: &str) -> Option<String> {
+pub(crate) fn text(now: &Snapshot, entity: &EntityId, name: &str) -> Option<String> {
     let (e, a) = (now.eid(entity)?, now.aid(name)?);
     let (lo, hi) = key::eav_ea(e, a);
     let first = now.eav().range(lo, hi).next()?;

@@ -20,6 +20,7 @@ use rhizome_sync::SyncError;
 use rhizome_view::ViewError;
 
 use crate::{
+    InboxError,
     json::{ChangeError, ValueError},
     lock::Holder,
 };
@@ -96,6 +97,9 @@ pub enum PodError {
     /// The store of a cloud peer.
     #[error(transparent)]
     Sealed(#[from] SealedError),
+    /// A message that cannot be sent, or is not taken.
+    #[error(transparent)]
+    Inbox(#[from] InboxError),
     /// What another device said makes no sense.
     #[error("{0}")]
     Peer(String),
@@ -189,6 +193,7 @@ impl PodError {
             Self::Storage(_) => "storage",
             Self::Sealed(_) => "sealed",
             Self::Network(_) => "network",
+            Self::Inbox(_) => "message",
             Self::Peer(_) => "peer",
             Self::Refused(_) => "refused",
             Self::NotConfirmed => "not-confirmed",
@@ -219,6 +224,7 @@ impl PodError {
             | Self::Value(_)
             | Self::Request(_)
             | Self::Import(_)
+            | Self::Inbox(_)
             | Self::Replica(ReplicaError::Edit(_) | ReplicaError::Tuple(_))
             | Self::Share(ShareError::NotAnAdmin)
             | Self::Identity(

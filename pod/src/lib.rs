@@ -31,6 +31,7 @@ mod grant;
 mod home;
 mod http;
 mod import;
+mod inbox;
 mod invitation;
 mod jobs;
 pub mod json;
@@ -68,6 +69,10 @@ pub use grant::{Grant, Part as GrantPart, parse_device};
 pub use home::{Opening, PodHome};
 pub use http::{Serving, serve};
 pub use import::{ImportFailed, ImportOptions};
+pub use inbox::{
+    InboxError, Left, MAX_CONTENT as MAX_MESSAGE_CONTENT, MAX_MESSAGE, Message, MessageId,
+    Received, SealedMessage,
+};
 pub use invitation::{Comparison, Joined, PAIRING_ATTEMPTS, PAIRING_TIME, PairingState, Waiting};
 pub use lock::Holder;
 pub use node::{PeerReport, PeerState, PodNode};

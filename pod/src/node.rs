@@ -107,6 +107,8 @@ pub struct PeerReport {
     pub files: Carried,
     /// Bytes that it has less since it was told what is erased.
     pub erased: u64,
+    /// Messages that were collected there and are new.
+    pub messages: u64,
     /// A device that is not there at the moment; nothing was tried.
     pub away: bool,
     /// Why it failed, if it did.
@@ -127,6 +129,7 @@ impl PeerReport {
         self.files.fetched += before.files.fetched;
         self.files.pushed += before.files.pushed;
         self.erased += before.erased;
+        self.messages += before.messages;
     }
 
     /// As commands and the API print it.
@@ -143,6 +146,7 @@ impl PeerReport {
             "datagram_bytes_sent": self.datagrams.map(|d| d.0),
             "datagram_bytes_received": self.datagrams.map(|d| d.1),
             "erased_bytes": self.erased,
+            "messages": self.messages,
             "files": {
                 "fetched": self.files.fetched,
                 "pushed": self.files.pushed,
@@ -185,7 +189,7 @@ impl PodNode {
                 _ => Admission::Admit,
             }
         };
-        let [syncs, files, pairs] = std::array::from_fn(|_| Arc::clone(&shared));
+        let [syncs, files, pairs, messages] = std::array::from_fn(|_| Arc::clone(&shared));
         let services = Services::builder(Arc::new(shared.pod.signing_key()), admit)
             .serve(Protocol::Sync, move |link| {
                 let shared = Arc::clone(&syncs);
@@ -198,6 +202,10 @@ impl PodNode {
             .serve(Protocol::Pair, move |link| {
                 let shared = Arc::clone(&pairs);
                 async move { shared.invitations.receive(&shared.pod, link).await }
+            })
+            .serve(Protocol::Inbox, move |link| {
+                let shared = Arc::clone(&messages);
+                async move { shared.answer_inbox(link).await }
             })
             .build();
         // who is to be reached from other machines is to be found there
@@ -346,6 +354,7 @@ impl PodNode {
         if report.equal {
             report.erased = self.tell_erasures(address).await?;
         }
+        report.messages = self.look_for_messages(address).await;
         Ok(report)
     }
 
@@ -519,6 +528,7 @@ pub(crate) fn report(
         datagrams: done.datagrams.map(|d| (d.sent, d.received)),
         files: Carried::default(),
         erased: 0,
+        messages: 0,
         away: false,
         error,
     }

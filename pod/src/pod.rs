@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 use crate::{
     EntityDetail, PodError, PodHome, Views, entity,
     home::{now_ms, random_bytes},
+    inbox::Desk,
     live::Hub,
     lock::WriterLock,
 };
@@ -34,6 +35,7 @@ pub struct Pod {
     hub: Hub,
     importing: Mutex<()>,
     blob_figures: Mutex<Option<(BlobFigures, Instant)>>,
+    inbox: Desk,
     views: OnceLock<Views>,
     /// Held while they are opened.
     opening_views: Mutex<()>,
@@ -115,6 +117,7 @@ impl Pod {
             member: Arc::new(member),
             importing: Mutex::default(),
             blob_figures: Mutex::default(),
+            inbox: Desk::default(),
             views: OnceLock::new(),
             opening_views: Mutex::default(),
             tending: Mutex::default(),
@@ -242,6 +245,11 @@ impl Pod {
         &self.member
     }
 
+    /// Messages from others.
+    pub(crate) fn inbox(&self) -> &Desk {
+        &self.inbox
+    }
+
     /// The certificates.
     pub(crate) fn trust(&self) -> MutexGuard<'_, Trust> {
         self.member.trust()
@@ -260,8 +268,8 @@ impl Pod {
         self.member.signing_key()
     }
 
-    /// The DID and the device log, to be shown.
-    pub(crate) fn device_log(&self) -> (Did, Log) {
+    /// The DID and the device log, to be shown: whoever has it can seal messages for this pod's devices.
+    pub fn device_log(&self) -> (Did, Log) {
         self.member.device_log()
     }
 

@@ -18,6 +18,14 @@ pub(crate) const fn step(mode: Mode) -> Duration {
         Mode::Battery => Duration::from_secs(10),
     }
 }
+/// How often a peer is asked for messages while the two are connected.
+const fn message_wait(mode: Mode) -> Duration {
+    match mode {
+        Mode::Normal => Duration::from_mins(1),
+        Mode::Metered => Duration::from_mins(10),
+        Mode::Battery => Duration::from_mins(30),
+    }
+}
 /// How long a device that may be off is waited for.
 pub(crate) const DIAL_TIME: Duration = Duration::from_secs(5);
 
@@ -65,6 +73,8 @@ struct Contact {
     reconnect: Reconnect,
     /// Up to which commit its files have been looked at.
     carried: Option<u32>,
+    /// When it was last asked for messages.
+    collected: Option<Instant>,
     session: Option<JoinHandle<()>>,
 }
 
@@ -120,6 +130,7 @@ impl PodNode {
                 let contact = contacts.entry(one.key).or_insert_with(|| Contact {
                     reconnect: Reconnect::new(mode, now()),
                     carried: None,
+                    collected: None,
                     session: None,
                 });
                 if contact
@@ -150,6 +161,8 @@ impl PodNode {
             for one in &all {
                 if let Some(contact) = contacts.get_mut(&one.key) {
                     self.bring_files(&one.address, states.get(&one.key), contact)
+                        .await;
+                    self.ask_for_messages(one, states.get(&one.key), contact, mode)
                         .await;
                 }
             }
@@ -211,6 +224,26 @@ impl PodNode {
             Ok(c) if c.missing + c.failed == 0 => contact.carried = Some(count),
             Ok(_) => (),
             Err(error) => tracing::debug!(key = %address.key(), %error, "files were not carried"),
+        }
+    }
+
+    /// Collects the messages that wait with a peer, when it is time to look again.
+    async fn ask_for_messages(
+        &self,
+        one: &Acquaintance,
+        state: Option<&PeerState>,
+        contact: &mut Contact,
+        mode: Mode,
+    ) {
+        let is_due = contact
+            .collected
+            .is_none_or(|at| at.elapsed() >= message_wait(mode));
+        if one.may_be_away || !is_due || !state.is_some_and(|s| s.connected) {
+            return;
+        }
+        contact.collected = Some(Instant::now());
+        if let Ok(address) = one.address.parse::<PeerAddress>() {
+            self.look_for_messages(&address).await;
         }
     }
 

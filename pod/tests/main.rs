@@ -5,6 +5,7 @@ mod devices;
 mod home;
 mod http;
 mod import;
+mod inbox;
 mod live;
 mod node;
 mod transact;

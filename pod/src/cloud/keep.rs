@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     STRANGERS, Shared,
+    inbox::Inboxes,
     invitations::{Invitations, Invite},
     pace::Pace,
 };
@@ -126,6 +127,7 @@ impl Shared {
         let shared = Self {
             key: None,
             sealed,
+            inboxes: Inboxes::open(&directory.join("inbox.redb"))?,
             invitations: Invitations::open(directory.join("grants"))?,
             quota,
             blobs: directory.join("blobs"),
@@ -143,6 +145,7 @@ impl Shared {
                 delete(&entry.path())?;
             }
         }
+        shared.sweep_inboxes()?;
         Ok(shared)
     }
 
@@ -226,6 +229,8 @@ impl Shared {
         // first the door, then the files: who comes meanwhile is not let in
         let kept = self.sealed.remove(did)?;
         delete(&self.blobs.join(directory_of(did)))?;
+        // those of its views too
+        self.sweep_inboxes()?;
         Ok(kept)
     }
 }

@@ -2,6 +2,7 @@
 
 mod control;
 pub(crate) mod found;
+mod inbox;
 mod invitations;
 mod keep;
 mod pace;
@@ -33,7 +34,9 @@ use rhizome_network::{
 use rhizome_sealed::Sealed;
 use tokio::{sync::Semaphore, task::block_in_place};
 
-use self::{invitations::Invitations, pace::Pace, turns::Turns, watchers::Watchers};
+use self::{
+    inbox::Inboxes, invitations::Invitations, pace::Pace, turns::Turns, watchers::Watchers,
+};
 use crate::{
     Grant, Opening, PodError, PodHome,
     home::{make_private, now_ms},
@@ -84,6 +87,7 @@ impl CloudOptions {
 /// ```text
 /// keys/          its key (mode 0700)
 /// sealed.redb    commits and certificates of all pods
+/// inbox.redb     messages that wait for them, sealed
 /// blobs/         files of all pods, sealed
 /// grants         who may have a pod kept (mode 0600)
 /// standing       the standing invitation (mode 0600)
@@ -104,6 +108,8 @@ struct Shared {
     /// Its own key, while it runs.
     key: Option<Arc<SigningKey>>,
     sealed: Sealed,
+    /// Messages that wait for the pods.
+    inboxes: Inboxes,
     invitations: Invitations,
     /// Of a pod whose invitation names none.
     quota: u64,
@@ -147,7 +153,7 @@ impl CloudPeer {
         shared.key = Some(Arc::clone(&key));
         let standing = shared.standing(&directory.join("standing"), &key)?;
         let shared = Arc::new(shared);
-        let [syncs, files, finds, erasures] = std::array::from_fn(|_| Arc::clone(&shared));
+        let [syncs, files, finds, erasures, inboxes] = std::array::from_fn(|_| Arc::clone(&shared));
         let services = Services::builder(Arc::clone(&key), |_, _: &PublicKey| Admission::Admit)
             .serve(Protocol::Sync, move |link| {
                 let shared = Arc::clone(&syncs);
@@ -171,6 +177,14 @@ impl CloudPeer {
                 async move {
                     if let Err(error) = shared.answer_erasures(link).await {
                         tracing::debug!(%error, "what is erased was not heard");
+                    }
+                }
+            })
+            .serve(Protocol::Inbox, move |link| {
+                let shared = Arc::clone(&inboxes);
+                async move {
+                    if let Err(error) = shared.answer_inbox(link).await {
+                        tracing::debug!(%error, "a message was not left, or not collected");
                     }
                 }
             })

@@ -47,23 +47,25 @@ fn limits() -> Limits {
 type Refused = (&'static str, Option<Log>);
 
 /// Somebody who was let in: to which pod, and the key that he acts by in it.
-struct Guest {
-    pod: Arc<SealedPod>,
-    key: PublicKey,
+pub(super) struct Guest {
+    pub pod: Arc<SealedPod>,
+    pub key: PublicKey,
 }
 
 /// What somebody came for.
-enum Came {
+pub(super) enum Came {
     In(Guest),
     /// To be told what is new.
     Watch(Vec<Acting>, bool),
+    /// To leave a message for a pod.
+    Leave(Did),
     /// He was told no, or has what he wanted.
     Done,
 }
 
 impl Shared {
     /// Whose turn it is to work for a pod: that of all views of one pod, and its own, is the same, so that together they take no more.
-    fn turn_of(&self, pod: &SealedPod) -> Turn {
+    pub(super) fn turn_of(&self, pod: &SealedPod) -> Turn {
         self.turns.of(&pod.sponsor().unwrap_or_else(|| pod.did()))
     }
 
@@ -76,7 +78,7 @@ impl Shared {
                 let _ = link.close().await;
                 return Ok(());
             }
-            Came::Done => {
+            Came::Leave(_) | Came::Done => {
                 let _ = link.close().await;
                 return Ok(());
             }
@@ -145,18 +147,9 @@ impl Shared {
     pub(super) async fn answer_erasures(self: &Arc<Self>, mut link: Link) -> Result<(), PodError> {
         if let Came::In(Guest { pod, key }) = self.check(&mut link).await? {
             let (turn, device) = (self.turn_of(&pod), link.peer());
-            let judged = Arc::clone(&pod);
-            let role = move || {
-                judged.with_certificates(|set| {
-                    let device = set.resolution().device(&key);
-                    device.map(|active| active.device.role)
-                })
-            };
             // what those are to lose whose pod it is, guests do not say
-            if !matches!(
-                turn.work(role).await??,
-                Some(DeviceRole::Admin | DeviceRole::Member)
-            ) {
+            if !is_owners(&pod, key, &turn).await? {
+                let _ = link.close().await;
                 return Err(PodError::Peer("a guest says what is to be dropped".into()));
             }
             erasures::hear(&mut link, key, &pod, &turn, now()).await?;
@@ -167,7 +160,7 @@ impl Shared {
     }
 
     /// Whether it is a device of a pod that is kept here, or may be from now on.
-    async fn check(self: &Arc<Self>, link: &mut Link) -> Result<Came, PodError> {
+    pub(super) async fn check(self: &Arc<Self>, link: &mut Link) -> Result<Came, PodError> {
         let came = {
             let Ok(_place) = self.strangers.try_acquire() else {
                 hello::reply(link, &hello::Answer::No("busy: try again later".into())).await?;
@@ -229,6 +222,7 @@ impl Shared {
                 None
             }
             hello::Asked::Watch(views, last) => return Ok(Came::Watch(views, last)),
+            hello::Asked::Leave(did) => return Ok(Came::Leave(did)),
         };
         Ok(pod.map_or(Came::Done, Came::In))
     }
@@ -501,6 +495,23 @@ impl Shared {
         let _ = link.close().await;
         Ok(())
     }
+}
+
+/// Whether a device is of those whose pod it is, and no guest's.
+pub(super) async fn is_owners(
+    pod: &Arc<SealedPod>,
+    key: PublicKey,
+    turn: &Turn,
+) -> Result<bool, PodError> {
+    let pod = Arc::clone(pod);
+    let role = move || {
+        pod.with_certificates(|set| {
+            let device = set.resolution().device(&key);
+            device.map(|active| active.device.role)
+        })
+    };
+    let role = turn.work(role).await??;
+    Ok(matches!(role, Some(DeviceRole::Admin | DeviceRole::Member)))
 }
 
 /// The heads of everything in a pod, as far as it counts.

@@ -68,3 +68,13 @@ pub fn read_words(bytes: &[u8], view: rhizome_identity::Did) -> bool {
 pub fn read_erasures(bytes: &[u8]) -> Option<usize> {
     crate::erasures::count(bytes)
 }
+
+/// A message for a pod as it is signed, read and weighed; whether it was read.
+pub fn weigh_message(bytes: &[u8]) -> bool {
+    crate::inbox::fuzz::message(bytes)
+}
+
+/// What is said when messages are left and collected, read.
+pub fn hear_inbox(bytes: &[u8]) {
+    crate::inbox::fuzz::words(bytes);
+}

@@ -5,6 +5,7 @@
 //!            [3, did, key, signature, sponsor | null]    a view, in which one acts by this key
 //!            [4, did, key, signature]                    the device log of such a view: [0], and it follows in parts as below
 //!            [5, [[did, key, signature]…], last]…        tell me what is new in these views
+//!            [7, did]                                    a message for that pod, by anybody
 //! answer     [0]  go on      [1]  show me the device log      [2, why]  no      [6, key, signature]  go on, and I act in it too
 //! dialler    [2, bytes, last, token | null]…                  the log as a CAR file, in parts, the first with the token; then the same
 //!                                                             answer again
@@ -175,6 +176,16 @@ pub(crate) async fn ask(
     }
 }
 
+/// Says that one has a message for a pod.
+pub(crate) async fn ask_to_leave(link: &mut Link, did: &Did) -> Result<(), PodError> {
+    link.send(encode(&(7u8, did))?).await?;
+    match answer(link, None).await? {
+        Answer::Ready => Ok(()),
+        Answer::No(why) => Err(PodError::Refused(why)),
+        Answer::ShowLog | Answer::Here(_) => Err(unclear()),
+    }
+}
+
 /// Sends a device log in parts, with a token at its beginning.
 pub(crate) async fn show(link: &mut Link, log: &Log, token: Option<&[u8]>) -> Result<(), PodError> {
     let car = log.to_car()?;
@@ -212,7 +223,7 @@ fn read_answer(bytes: &[u8], view: Option<Did>) -> Result<Answer, PodError> {
     Ok(Answer::No(reason(&why)))
 }
 
-fn reason(why: &str) -> String {
+pub(crate) fn reason(why: &str) -> String {
     let shown = why.chars().filter(|c| !c.is_control()).take(MAX_REASON);
     shown.collect()
 }
@@ -243,6 +254,8 @@ pub(crate) enum Asked {
     Log(Acting),
     /// To be told what is new in views; whether that were all.
     Watch(Vec<Acting>, bool),
+    /// To leave a message for a pod.
+    Leave(Did),
 }
 
 /// What the dialler wants.
@@ -292,6 +305,10 @@ fn read_asked(bytes: &[u8]) -> Result<Asked, PodError> {
                 views.into_iter().map(Acting::of).collect(),
                 last,
             ))
+        }
+        [0x82, 7, ..] => {
+            let (_, did): (u8, Did) = read(bytes, 256)?;
+            Ok(Asked::Leave(did))
         }
         _ => Err(unclear()),
     }

@@ -15,11 +15,20 @@ pub enum Protocol {
     Pair,
     /// What is erased, for who cannot see it.
     Erase,
+    /// Messages for a pod, left by people who may not write to it, and collected by its devices.
+    Inbox,
 }
 
 impl Protocol {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Sync, Self::Blob, Self::Rpc, Self::Pair, Self::Erase];
+    pub const ALL: [Self; 6] = [
+        Self::Sync,
+        Self::Blob,
+        Self::Rpc,
+        Self::Pair,
+        Self::Erase,
+        Self::Inbox,
+    ];
 
     /// Its name on the wire, for example `/rhizome/sync/1`.
     pub const fn name(self) -> &'static str {
@@ -29,6 +38,7 @@ impl Protocol {
             Self::Rpc => "/rhizome/rpc/1",
             Self::Pair => "/rhizome/pair/1",
             Self::Erase => "/rhizome/erase/1",
+            Self::Inbox => "/rhizome/inbox/1",
         }
     }
 

@@ -29,6 +29,7 @@ mod rhizome;
 mod rhizome_live;
 mod run;
 mod sets;
+mod shares;
 mod sheet;
 #[cfg(feature = "peers")]
 mod sqlite;
@@ -72,6 +73,8 @@ enum Command {
     Sync(sync::Options),
     /// What a change of one entity costs a pod with many open grants.
     Grants(grants::Options),
+    /// How many bytes somebody gets with whom one percent of a pod is shared.
+    Shares(shares::Options),
     /// Write the synthetic tuples to standard output.
     Generate {
         #[arg(long, default_value_t = 1_000_000)]
@@ -141,6 +144,7 @@ fn main() -> ExitCode {
         Command::Run(options) => compare(&options),
         Command::Sync(options) => sync::run(&options),
         Command::Grants(options) => grants::run(&options),
+        Command::Shares(options) => shares::run(&options),
         Command::Device { home } => device::serve(&home),
         Command::Generate { tuples, seed } => generate_to_stdout(tuples, seed),
         Command::Worker {

@@ -23,6 +23,7 @@ use crate::{
     inbox::Desk,
     live::Hub,
     lock::WriterLock,
+    sharing::Kept,
 };
 
 /// A pod that this process reads and writes. Cheap to share behind an [`Arc`]; every method may be called from any thread.
@@ -41,8 +42,8 @@ pub struct Pod {
     opening_views: Mutex<()>,
     /// Held while a view of the person's own is tended.
     tending: Mutex<()>,
-    /// Up to which commit of each view guests' words were looked at.
-    tended: Mutex<BTreeMap<Did, u32>>,
+    /// How far each of the person's own views was tended.
+    tended: Mutex<Kept>,
     passphrase: Zeroizing<String>,
     // last: everything above is done before another process may write
     lock: Arc<WriterLock>,
@@ -329,7 +330,7 @@ impl Pod {
         &self.tending
     }
 
-    pub(crate) fn tended(&self) -> &Mutex<BTreeMap<Did, u32>> {
+    pub(crate) fn tended(&self) -> &Mutex<Kept> {
         &self.tended
     }
 

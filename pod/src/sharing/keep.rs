@@ -1,13 +1,18 @@
 //! Tending the person's own views: guests' words are weighed, and each view is made to say what the pod says.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use rhizome_identity::Did;
 use rhizome_ipld::PublicKey;
-use rhizome_replica::{Change, Fact, Snapshot};
-use rhizome_tuple::EntityId;
-use rhizome_view::{Note, Tended, Tending};
+use rhizome_replica::Change;
+use rhizome_share::{Classifier, Values};
+use rhizome_tuple::{Attribute, EntityId, Value};
+use rhizome_view::{Note, Tended, Tending, values};
 use tokio::{sync::Notify, task::block_in_place};
 
 use super::give::{KEEPER, seconds};
@@ -47,9 +52,12 @@ impl Pod {
             now_ms: now_ms(),
             random: &random,
         };
-        let from = self.tended().lock().get(&view.did()).copied().unwrap_or(0);
-        let done = tending.run(entities, from)?;
-        self.tended().lock().insert(view.did(), done.next);
+        let generation = view.generation();
+        let far = self.tended().lock().views.get(&view.did()).copied();
+        let done = tending.run(entities, far.map_or(0, |far| far.next))?;
+        let next = done.next;
+        let far = Far { next, generation };
+        self.tended().lock().views.insert(view.did(), far);
         Ok(done)
     }
 
@@ -95,33 +103,120 @@ impl Pod {
     }
 }
 
+/// How far the person's own views were tended by this process.
+#[derive(Default)]
+pub(crate) struct Kept {
+    views: BTreeMap<Did, Far>,
+    /// What each of them shares; to be made anew if there is none.
+    classifier: Option<Classifier<Did>>,
+}
+
+#[derive(Clone, Copy)]
+struct Far {
+    /// The number in the view's replica from which on guests' commits are to be looked at.
+    next: u32,
+    /// How often something had happened to the view.
+    generation: u64,
+}
+
+/// The values of an entity.
+type Own = Vec<(Attribute, Value)>;
+
+/// Entities of which something was said, with their values before; nothing: all of them.
+type Touched = Mutex<Option<BTreeMap<EntityId, Own>>>;
+
 /// What happens together is looked at together.
 const TOGETHER: Duration = Duration::from_millis(50);
 /// How often it is looked whether other devices made views.
 const LOOK: Duration = Duration::from_secs(20);
-
-/// Entities of the pod that something was said of; all of them if there is none.
-type Touched = Mutex<Option<BTreeSet<EntityId>>>;
-
 /// Entities that are named one by one; beyond, all are looked at.
 const MAX_TOUCHED: usize = 10_000;
 
 fn touch(touched: &Touched, change: &Change) {
     let mut touched = touched.lock();
     let Some(some) = touched.as_mut() else { return };
-    if change.reset || some.len() > MAX_TOUCHED {
+    let facts = change.added.len() + change.removed.len();
+    if change.reset || facts > MAX_TOUCHED || some.len() > MAX_TOUCHED {
         *touched = None;
         return;
     }
-    let of = |now: &Snapshot, facts: &[Fact]| -> Vec<EntityId> {
-        let entities: BTreeSet<_> = facts.iter().map(|f| f.e).collect();
-        let ids = entities.into_iter().filter_map(|e| now.entity_id(e));
-        ids.collect()
-    };
-    some.extend(of(&change.before, &change.removed));
-    some.extend(of(&change.after, &change.added));
-    let lists = change.lists.iter();
-    some.extend(lists.filter_map(|(e, _)| change.after.entity_id(*e)));
+    // numbers of entities mean the same before and after
+    let facts = change.added.iter().chain(&change.removed).map(|f| f.e);
+    let entities: BTreeSet<_> = facts.chain(change.lists.iter().map(|l| l.0)).collect();
+    for e in entities {
+        if let Some(id) = change.after.entity_id(e) {
+            some.entry(id).or_insert_with(|| values(&change.before, e));
+        }
+    }
+}
+
+fn as_values(own: &Own) -> Values<'_> {
+    own.iter()
+        .map(|(attribute, value)| (attribute, value))
+        .collect()
+}
+
+impl Pod {
+    /// Tends those of the person's own views that these entities have to do with, or in which something happened.
+    fn tend_touched(&self, touched: Option<BTreeMap<EntityId, Own>>) -> Result<(), PodError> {
+        let Some(touched) = touched else {
+            self.tended().lock().classifier = None;
+            return self.tend_views(None).map(drop);
+        };
+        let Some(views) = self.any_views()? else {
+            return Ok(());
+        };
+        let now = self.replica().snapshot();
+        let mut todo: BTreeMap<Did, BTreeSet<EntityId>> = BTreeMap::new();
+        {
+            let mut kept = self.tended().lock();
+            let after = |id: &EntityId| now.eid(id).map(|e| values(&now, e)).unwrap_or_default();
+            let both: Vec<(EntityId, Own, Own)> = touched
+                .into_iter()
+                .map(|(id, before)| (id, before, after(&id)))
+                .collect();
+            let of_view = |own: &Own| own.iter().any(|(a, _)| a.as_str().starts_with("view/"));
+            if both
+                .iter()
+                .any(|(_, before, after)| of_view(before) || of_view(after))
+            {
+                kept.classifier = None;
+            }
+            let classifier = match &mut kept.classifier {
+                Some(classifier) => classifier,
+                none => none.insert(self.classifier()?),
+            };
+            for (id, before, after) in &both {
+                for touched in classifier.affected(&as_values(before), &as_values(after)) {
+                    todo.entry(touched.share).or_default().insert(*id);
+                }
+            }
+        }
+        for view in views.list() {
+            if !view.is_owner() {
+                continue;
+            }
+            let far = self.tended().lock().views.get(&view.did()).copied();
+            let happened = far.is_none_or(|far| far.generation != view.generation());
+            let entities = todo.remove(&view.did());
+            if far.is_none() {
+                self.tend_view(&view, None)?;
+            } else if happened || entities.is_some() {
+                self.tend_view(&view, Some(&entities.unwrap_or_default()))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn classifier(&self) -> Result<Classifier<Did>, PodError> {
+        let mut out = Classifier::default();
+        for record in self.view_records()? {
+            if let (None, Some(predicate)) = (record.of, record.predicate) {
+                out.insert(record.did, predicate);
+            }
+        }
+        Ok(out)
+    }
 }
 
 /// Ends a listener.
@@ -154,8 +249,8 @@ impl PodNode {
                 Ok(views) => views.map(crate::Views::changes),
                 Err(_) => None,
             };
-            let some = touched.lock().replace(BTreeSet::new());
-            if let Err(error) = block_in_place(|| pod.tend_views(some.as_ref())) {
+            let some = touched.lock().replace(BTreeMap::new());
+            if let Err(error) = block_in_place(|| pod.tend_touched(some)) {
                 tracing::warn!(%error, "what is shared is not up to date");
                 *touched.lock() = None;
             }

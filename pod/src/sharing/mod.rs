@@ -15,5 +15,6 @@ mod records;
 pub use accept::Accepted;
 pub use give::{Given, Terms};
 pub use invite::ShareInvite;
+pub(crate) use keep::Kept;
 pub use proposals::Proposal;
 pub use read::Whose;

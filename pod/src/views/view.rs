@@ -273,7 +273,7 @@ impl View {
     }
 
     /// How often something has happened to it since this process has it.
-    pub(super) fn generation(&self) -> u64 {
+    pub(crate) fn generation(&self) -> u64 {
         self.changes.generation.load(Ordering::Acquire)
     }
 

@@ -299,6 +299,18 @@ async fn what_is_no_message_from_an_acquaintance_is_refused_with_the_reason() {
         to_bob.sign(&device, b"12 random bytes").unwrap()
     };
     let to_carol = give(&alice, &principal(carol.did()), "/pod/tuple");
+    // what she passes on of somebody else's is no relation to her own, and neither is everything
+    let [of_carol, of_anybody] = [true, false].map(|of_carol| {
+        let own = key(&alice);
+        let device = Device::new(&principal(alice.did()), &own).unwrap();
+        let to_bob = Delegation::to(bobs.clone(), "/pod/tuple".parse().unwrap());
+        let about = if of_carol {
+            to_bob.subject(principal(carol.did()))
+        } else {
+            to_bob.powerline()
+        };
+        about.sign(&device, b"12 random bytes").unwrap()
+    });
     let to_store = give(&alice, &bobs, "/pod/host/store");
     for (what, proof, reason) in [
         (
@@ -314,6 +326,16 @@ async fn what_is_no_message_from_an_acquaintance_is_refused_with_the_reason() {
         (
             "his own",
             proof([&by_bob]),
+            "none of its delegations is the owner's",
+        ),
+        (
+            "somebody else's things",
+            proof([&of_carol]),
+            "none of its delegations is the owner's",
+        ),
+        (
+            "a powerline",
+            proof([&of_anybody]),
             "none of its delegations is the owner's",
         ),
         (
@@ -473,6 +495,10 @@ async fn one_sender_fills_nobody_elses_room_and_what_is_forgotten_is_gone() {
     }
     c.leave(&address, &log, b"by carol", &carols).await.unwrap();
 
+    let kept = tokio::task::block_in_place(|| peer.pods()).unwrap();
+    assert_eq!(kept[0].messages, 13);
+    assert!((2_000_000..2 << 20).contains(&kept[0].message_bytes));
+
     // left to itself it collects them, and there is room again
     let all = async {
         while alice.messages().unwrap().len() < 13 {
@@ -501,6 +527,49 @@ async fn one_sender_fills_nobody_elses_room_and_what_is_forgotten_is_gone() {
     let report = a.add_peer(&again, token.as_ref()).await.unwrap();
     assert_eq!(report.messages, 0);
     for node in [a, b, c] {
+        node.shutdown().await.unwrap();
+    }
+    peer.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_device_that_was_taken_out_vouches_for_nobody_from_then_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let (peer, address, token) = cloud(&dir.path().join("cloud")).await;
+    let [alice, bob] = ["alice", "bob"].map(|name| home(dir.path(), name));
+    let [a, b] = [start(&alice).await, start(&bob).await];
+    a.add_peer(&address, token.as_ref()).await.unwrap();
+    let (code, mut waiting) = a.invite(DeviceRole::Member).unwrap();
+    let joining = PodHome::at(dir.path().join("phone"));
+    let opening = Opening::by("test");
+    let phone = joining.join(&opening, &code, "phone", anywhere()).await;
+    let phone = Arc::new(phone.unwrap());
+    waiting.joined().await.unwrap();
+    a.sync_with(&address, None).await.unwrap();
+    let (_, log) = alice.device_log();
+    let by_phone = acquainted(&phone, &bob);
+    b.leave(&address, &log, b"before", &by_phone).await.unwrap();
+
+    let out = key(&phone).public();
+    tokio::task::block_in_place(|| alice.remove_device(&out)).unwrap();
+    let (_, log) = alice.device_log();
+    // the peer has not heard of it; what it took is not lost
+    b.leave(&address, &log, b"meanwhile", &by_phone)
+        .await
+        .unwrap();
+    a.sync_with(&address, None).await.unwrap();
+    let mut got = contents(&alice);
+    got.sort();
+    assert_eq!(got, [b"before".to_vec(), b"meanwhile".to_vec()]);
+    let refused = why(b.leave(&address, &log, b"after", &by_phone).await);
+    assert!(refused.contains("not signed by a device"), "{refused}");
+    let by_laptop = acquainted(&alice, &bob);
+    b.leave(&address, &log, b"after", &by_laptop).await.unwrap();
+    // and it collects no more
+    let p = start(&phone).await;
+    assert!(p.collect(&address).await.is_err());
+    assert_eq!(a.collect(&address).await.unwrap(), 1);
+    for node in [a, b, p] {
         node.shutdown().await.unwrap();
     }
     peer.shutdown().await.unwrap();

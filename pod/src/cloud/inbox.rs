@@ -256,6 +256,19 @@ impl Inboxes {
         Ok(out)
     }
 
+    /// How many messages wait for a pod, and their bytes.
+    pub fn waiting(&self, did: &Did, now_ms: i64) -> Result<(usize, usize), PodError> {
+        let mut room = Room::default();
+        let snap = self.kv.snapshot()?;
+        Self::scan(&*snap, &digest(did)?, None, &mut |_, row| {
+            if !row.is_over(now_ms) {
+                room.add(row.bytes as usize);
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok((room.messages, room.bytes))
+    }
+
     fn get(&self, pod: &[u8; 32], id: &MessageId) -> Result<Option<Vec<u8>>, PodError> {
         let found = self.kv.snapshot()?.get(MESSAGES, &key(pod, id))?;
         Ok(found.map(|bytes| bytes.to_vec()))

@@ -37,6 +37,10 @@ pub struct Kept {
     pub blobs: u64,
     /// What they take, by [`rhizome_blob::cost`].
     pub blob_bytes: u64,
+    /// Messages that wait for it; beside the quota.
+    pub messages: usize,
+    /// Their bytes.
+    pub message_bytes: usize,
     /// Sessions that are open.
     pub connections: usize,
 }
@@ -65,6 +69,8 @@ impl Kept {
             "certificate_bytes": self.usage.certificate_bytes,
             "blobs": self.blobs,
             "blob_bytes": self.blob_bytes,
+            "messages": self.messages,
+            "message_bytes": self.message_bytes,
             "since_ms": self.usage.since,
             "last_seen_ms": self.usage.last_activity,
             "connections": self.connections,
@@ -194,11 +200,14 @@ impl Shared {
                     blobs += 1;
                 }
             }
+            let (messages, message_bytes) = self.inboxes.waiting(&usage.did, now_ms())?;
             Ok(Kept {
                 views: of.remove(&usage.did).unwrap_or_default(),
                 usage,
                 blobs,
                 blob_bytes,
+                messages,
+                message_bytes,
                 connections: self.sealed.sessions(&usage.did),
             })
         });

@@ -229,7 +229,8 @@ pub fn propose(
     let did = to.parse().map_err(|e| wrong(format!("--to: {e}")))?;
     let answer = match home.open("propose")? {
         Opened::Here(pod) => {
-            pod.propose(&did, &changes, comment)?;
+            let listen = vec![([127, 0, 0, 1], 0).into()];
+            network::propose(&Arc::from(pod), listen, &did, &changes, comment)?;
             json!({ "proposed": to })
         }
         Opened::There(client) => client.propose(to, &changes, comment)?,

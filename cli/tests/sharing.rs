@@ -294,8 +294,36 @@ fn an_album_is_shared_written_to_and_taken_back_with_only_a_sealed_peer_on() {
         ),
         None
     );
+    // they stand as proposals, also what he proposes from now on
+    sync(&bob);
+    let file = dir.path().join("proposal.json");
+    let file = file.to_str().unwrap();
+    run(
+        &bob,
+        &["propose", "--to", &hers, "--comment", "let me in", file],
+    )
+    .unwrap();
+    sync(&bob);
     sync(&alice);
     assert_eq!(captions(&alice, None), ["by Bob"]);
+    let proposals = run(&alice, &["proposals"]).unwrap();
+    let open: Vec<&Json> = proposals["proposals"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|p| p["decided"].is_null())
+        .collect();
+    assert_eq!(open.len(), 2, "{open:#?}");
+    assert!(open.iter().all(|p| p["from"] == his));
+    let late = open.iter().find(|p| p["why"].is_string()).unwrap();
+    assert_eq!(late["changes"][0]["assert"]["value"], "too late");
+    assert!(open.iter().any(|p| p["comment"] == "let me in"));
+    run(
+        &alice,
+        &["proposals", "adopt", late["id"].as_str().unwrap()],
+    )
+    .unwrap();
+    assert_eq!(captions(&alice, None).len(), 2);
     // what was read is read
     assert_eq!(count(&bob, of, "album-3"), each - 1);
     for home in [&alice, &bob] {

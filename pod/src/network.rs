@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use rhizome_identity::RecoveryWords;
+use rhizome_identity::{Did, RecoveryWords};
 use rhizome_network::PeerAddress;
 use tokio::{runtime::Runtime, sync::oneshot, time::Instant};
 
@@ -289,6 +289,25 @@ pub fn accept(
         let accepted = node.accept(invite).await;
         node.shutdown().await?;
         accepted
+    })
+}
+
+/// Proposes changes to somebody.
+///
+/// # Errors
+/// As [`PodNode::propose`].
+pub fn propose(
+    pod: &Arc<Pod>,
+    listen: Vec<SocketAddr>,
+    to: &Did,
+    changes: &serde_json::Value,
+    comment: &str,
+) -> Result<(), PodError> {
+    runtime()?.block_on(async {
+        let node = PodNode::start(Arc::clone(pod), listen).await?;
+        let proposed = node.propose(to, changes, comment).await;
+        node.shutdown().await?;
+        proposed
     })
 }
 

@@ -402,6 +402,7 @@ impl PodNode {
         tokio::task::block_in_place(|| pod.tend_views(None))?;
         let mut out = self.sync_round().await?;
         let found = self.find_views().await?;
+        self.tell_outside().await?;
         let tended = tokio::task::block_in_place(|| pod.tend_views(None))?;
         if found > 0 || !tended.is_empty() {
             // what guests said was decided about: both the pod and its views say something new

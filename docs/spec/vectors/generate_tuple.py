@@ -153,7 +153,7 @@ def op(o):
         "erase": lambda: [6, [[bytes.fromhex(c), leaf] for c, leaf in o["leaves"]]],
         "create": lambda: [7, bytes.fromhex(o["nonce"])],
         "note": lambda: [10, bytes.fromhex(o["payload"])],
-        "quote": lambda: [8, bytes.fromhex(o["leaf"][0]), o["leaf"][1], bytes.fromhex(o["author"]), int(o["hlc"]),
+        "quote": lambda: [8, bytes.fromhex(o["leaf"][0]), o["leaf"][1], o["author"] and bytes.fromhex(o["author"]), int(o["hlc"]),
                           [[place, op(inner)] for place, inner in o["ops"]]],
         "withdraw": lambda: [9, [[bytes.fromhex(c), leaf] for c, leaf in o["leaves"]]],
     }[o["op"]]()
@@ -266,6 +266,7 @@ OPS = {
     "create": {"op": "create", "nonce": "6f6e65"},
     "create with an empty nonce": {"op": "create", "nonce": ""},
     "withdraw": {"op": "withdraw", "leaves": [[C2.hex(), 3]]},
+    "quote of one's own": {"op": "quote", "leaf": [C1.hex(), 0], "author": None, "hlc": "65536", "ops": [[0, {"op": "add", "attribute": "n", "n": "1"}]]},
     "note": {"op": "note", "payload": "00ff"},
     "quote": {
         "op": "quote",

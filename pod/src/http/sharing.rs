@@ -188,10 +188,6 @@ pub(super) async fn propose(State(app): State<App>, Payload(body): Payload) -> A
         comment,
     } = read(&body)?;
     let to = did(&to)?;
-    blocking(move || {
-        app.pod.propose(&to, &changes, &comment)?;
-        Ok(json!({ "proposed": to.to_string() }))
-    })
-    .await
-    .map(JsonBody)
+    node(&app)?.propose(&to, &changes, &comment).await?;
+    Ok(JsonBody(json!({ "proposed": to.to_string() })))
 }

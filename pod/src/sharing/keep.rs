@@ -264,8 +264,12 @@ impl PodNode {
                 () = happened.notified() => (),
                 () = in_views => (),
                 () = tokio::time::sleep(LOOK) => {
-                    if let Err(error) = self.find_views().await {
-                        tracing::debug!(%error, "views of other devices were not looked for");
+                    let looked = match self.find_views().await {
+                        Ok(_) => self.tell_outside().await,
+                        Err(error) => Err(error),
+                    };
+                    if let Err(error) = looked {
+                        tracing::debug!(%error, "other devices and owners were not asked");
                     }
                 }
             }

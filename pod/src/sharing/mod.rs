@@ -8,6 +8,7 @@ mod change;
 mod give;
 mod invite;
 mod keep;
+mod outside;
 mod proposals;
 mod read;
 mod records;

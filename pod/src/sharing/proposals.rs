@@ -6,9 +6,8 @@ use rhizome_storage::Durability;
 use rhizome_tuple::{CommitId, EntityId, ListOp, Op};
 use rhizome_view::{Note, Why, notes};
 use serde_json::{Value as Json, json};
-use std::collections::{BTreeMap, BTreeSet};
 
-use super::records as r;
+use super::{outside::Asked, records as r};
 use crate::{
     App, Pod, PodError,
     home::{now_ms, random_bytes},
@@ -20,8 +19,8 @@ const DECIDED: &str = "grant/decided";
 /// Changes that somebody proposes: on purpose, or because they did not count.
 #[derive(Debug, Clone)]
 pub struct Proposal {
-    /// Its commit.
-    pub id: CommitId,
+    /// Its name.
+    pub id: String,
     /// Who, as a DID; a key if he has not said who he is.
     pub from: String,
     /// When, by his clock, in milliseconds since 1970.
@@ -47,7 +46,7 @@ impl Proposal {
     /// As commands and the API print it.
     pub fn to_json(&self) -> Json {
         json!({
-            "id": self.id.to_string(),
+            "id": self.id,
             "from": self.from,
             "at_ms": self.at_ms,
             "why": self.why.map(Why::text),
@@ -82,13 +81,13 @@ impl Pod {
                 };
                 let (at_ms, said) = said(&now, id)?;
                 out.push(Proposal {
-                    id: *id,
+                    id: id.to_string(),
                     from: who(&author),
                     at_ms,
                     why: Some(*why),
                     comment: String::new(),
                     decided: None,
-                    changes: said.iter().map(|(e, op)| shown(e, op)).collect(),
+                    changes: said.iter().filter_map(|(e, op)| shown(e, op)).collect(),
                     what: What::Said(said),
                 });
             }
@@ -100,7 +99,7 @@ impl Pod {
                     continue;
                 };
                 out.push(Proposal {
-                    id: left.leaf.0,
+                    id: left.leaf.0.to_string(),
                     from: who(&left.author),
                     at_ms: left.hlc.ms(),
                     why: None,
@@ -111,20 +110,34 @@ impl Pod {
                 });
             }
         }
+        for (entity, message) in self.messages()? {
+            let Ok(asked) = serde_json::from_slice::<Asked>(&message.content) else {
+                continue;
+            };
+            out.push(Proposal {
+                id: entity.to_string(),
+                from: message.from.to_string(),
+                at_ms: message.at_ms,
+                why: asked.why,
+                comment: asked.comment,
+                decided: None,
+                what: What::Asked(asked.propose.clone()),
+                changes: asked.propose,
+            });
+        }
         for proposal in &mut out {
-            let (entity, _) = r::named(self.did(), "proposal", &proposal.id.to_string());
+            let (entity, _) = r::named(self.did(), "proposal", &proposal.id);
             proposal.decided = r::text(&own, &entity, DECIDED);
         }
-        out.sort_by_key(|p| (std::cmp::Reverse(p.at_ms), p.id));
+        out.sort_by(|a, b| (b.at_ms, &a.id).cmp(&(a.at_ms, &b.id)));
         Ok(out)
     }
 
     fn proposal(&self, id: &str) -> Result<Proposal, PodError> {
         let all = self.proposals()?;
-        let mut found = all.into_iter().filter(|p| {
-            let text = p.id.to_string();
-            text == id || (id.len() >= 8 && text.ends_with(id))
-        });
+        let mut found = all
+            .into_iter()
+            .filter(|p| p.id == id || (id.len() >= 8 && p.id.ends_with(id)));
         match (found.next(), found.next()) {
             (Some(one), None) => Ok(one),
             (None, _) => Err(PodError::Request(format!(
@@ -193,7 +206,7 @@ impl Pod {
     }
 
     fn decide(&self, proposal: &Proposal, how: &str) -> Result<(), PodError> {
-        let (entity, nonce) = r::named(self.did(), "proposal", &proposal.id.to_string());
+        let (entity, nonce) = r::named(self.did(), "proposal", &proposal.id);
         self.write_own(vec![
             Edit::Create(entity, nonce),
             Edit::Assert(entity, r::attribute("rhizome/type")?, "proposal".into()),
@@ -207,23 +220,12 @@ impl Pod {
     }
 }
 
-/// What a commit of a view says, whether it has effect there or not.
+/// What a commit of a view says, whether it has effect there or not, and when by its clock.
 fn said(now: &Snapshot, id: &CommitId) -> Result<(i64, Vec<(EntityId, Op)>), PodError> {
-    let mut out: BTreeMap<_, (EntityId, Op)> = BTreeMap::new();
-    let mut at = 0;
-    let Some((header, entities)) = now.commit(id)? else {
-        return Ok((at, Vec::new()));
-    };
-    at = header.hlc.ms().max(at);
-    for entity in entities.into_iter().collect::<BTreeSet<_>>() {
-        let Some(e) = now.eid(&entity) else { continue };
-        for event in now.history(e)? {
-            if event.by.op.0 == *id && event.by.quoted.is_none() {
-                out.insert(event.by.op, (entity, event.op));
-            }
-        }
-    }
-    Ok((at, out.into_values().collect()))
+    let at = now.commit(id)?.map_or(0, |(header, _)| header.hlc.ms());
+    let leaves = now.opened(id)?.unwrap_or_default().into_iter().flatten();
+    let said = leaves.flat_map(|(entity, ops)| ops.into_iter().map(move |op| (entity, op)));
+    Ok((at, said.collect()))
 }
 
 /// An operation as an edit of one's own: it goes over what is there now.
@@ -242,15 +244,15 @@ fn edit(entity: EntityId, op: &Op) -> Option<Edit> {
     })
 }
 
-fn shown(entity: &EntityId, op: &Op) -> Json {
+/// An operation in the form of a transaction; nothing for one that no transaction has.
+pub(super) fn shown(entity: &EntityId, op: &Op) -> Option<Json> {
     let (kind, value) = match op {
         Op::Assert { value, .. } => ("assert", Some(to_json(value))),
         Op::Insert { value, .. } => ("insert", Some(to_json(value))),
         Op::List(list) => ("list", Some(to_json(&list.value))),
         Op::Add { n, .. } => ("add", Some(Json::from(*n))),
         Op::Retract { .. } => ("retract", None),
-        Op::Create { .. } => ("create", None),
-        _ => ("other", None),
+        _ => return None,
     };
     let mut about = json!({ "entity": entity.to_string() });
     if let Some(attribute) = op.attribute() {
@@ -259,5 +261,5 @@ fn shown(entity: &EntityId, op: &Op) -> Json {
     if let Some(value) = value {
         about["value"] = value;
     }
-    json!({ kind: about })
+    Some(json!({ kind: about }))
 }

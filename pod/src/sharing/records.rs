@@ -64,6 +64,15 @@ pub(super) fn text(now: &Snapshot, entity: &EntityId, name: &str) -> Option<Stri
     })
 }
 
+pub(super) fn texts(now: &Snapshot, entity: &EntityId, name: &str) -> BTreeSet<String> {
+    let all = all(now, entity, name).into_iter();
+    let texts = all.filter_map(|v| match v {
+        Value::Text(text) => Some(text),
+        _ => None,
+    });
+    texts.collect()
+}
+
 /// Entities that have an attribute.
 pub(super) fn with(now: &Snapshot, name: &str) -> Vec<EntityId> {
     let Some(a) = now.aid(name) else {
@@ -92,17 +101,12 @@ impl Pod {
                 Value::Bytes(bytes) => Some(bytes),
                 _ => None,
             });
-            let places = all(&now, &entity, PLACE).into_iter();
-            let places = places.filter_map(|v| match v {
-                Value::Text(text) => Some(text),
-                _ => None,
-            });
             out.push(ViewRecord {
                 entity,
                 did,
                 of: text(&now, &entity, OF),
                 predicate: text(&now, &entity, WHERE).and_then(|p| p.parse().ok()),
-                places: places.collect(),
+                places: texts(&now, &entity, PLACE),
                 key: key.and_then(|key| PublicKey::from_did_key(&key).ok()),
                 masked: masked.unwrap_or_default(),
             });

@@ -2,7 +2,7 @@
 
 use crate::{
     Aid, Eid, Fact, ReplicaError, Snapshot, Word,
-    apply::{Incoming, Reader, Recorded, apply, recorded},
+    apply::{Incoming, Opened, Reader, Recorded, apply, recorded},
     key,
     log::{Log, header_of, payload_id},
     snapshot::Inner,
@@ -84,13 +84,13 @@ impl Snapshot {
         quote: Option<&Quote>,
         place: u32,
     ) -> Result<Provenance, ReplicaError> {
+        let host = || self.state().devices.get(meta.device as usize).copied();
         let (op, author, hlc) = if let Some(quote) = quote {
             let LeafId(commit, leaf) = quote.leaf;
-            (OpId(commit, leaf, place), quote.author, quote.hlc)
+            let author = quote.author.or_else(host);
+            (OpId(commit, leaf, place), author.ok_or(LOST)?, quote.hlc)
         } else {
-            let author = self.state().devices.get(meta.device as usize);
-            let author = *author.ok_or(LOST)?;
-            (OpId(meta.id, leaf, place), author, meta.hlc)
+            (OpId(meta.id, leaf, place), host().ok_or(LOST)?, meta.hlc)
         };
         let app = self.0.authors.get(&author).map(|s| s.name.clone());
         Ok(Provenance {
@@ -294,6 +294,16 @@ impl Snapshot {
             let e = key::un_eav(k).e;
             (last.replace(e) != Some(e)).then_some(e)
         })
+    }
+
+    /// The leaves of a commit as they were written, in order, whether they have effect or not; `None` for those that nobody can read.
+    ///
+    /// # Errors
+    /// Those of reading the log.
+    pub fn opened(&self, id: &CommitId) -> Result<Option<Vec<Option<Opened>>>, ReplicaError> {
+        let number = self.state().commit_number(id);
+        let load = |number| Ok(load(&self.0.log, number)?.leaves);
+        number.map(load).transpose()
     }
 
     /// What is known of one commit: its header, and the entities it is about.

@@ -29,6 +29,7 @@ mod verify;
 mod word;
 mod write;
 
+pub use apply::Opened;
 pub use authority::{Authors, Seal, Standing, Voice};
 pub use edit::Edit;
 pub use error::ReplicaError;

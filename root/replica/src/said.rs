@@ -100,7 +100,7 @@ impl Snapshot {
                 if shown {
                     out.push(SaidOp {
                         id,
-                        author: quote.map_or(leaf.author, |q| q.author),
+                        author: quote.and_then(|q| q.author).unwrap_or(leaf.author),
                         hlc: quote.map_or(leaf.hlc, |q| q.hlc),
                         op: op.clone(),
                         quoted: quote.map(|_| leaf.leaf.0),

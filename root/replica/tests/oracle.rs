@@ -136,7 +136,7 @@ pub fn expected(commits: &[Known]) -> Expected {
                     .map(|(n, (place, op))| Word {
                         id: OpId(q.leaf.0, q.leaf.1, *place),
                         hlc: q.hlc,
-                        author: q.author,
+                        author: q.author.unwrap_or(l.by.device),
                         op,
                         rank: (true, l.by.hlc, l.id, count + n),
                     })

@@ -201,7 +201,7 @@ impl Pool {
             let foreign = CommitId([20 + self.r.below(3) as u8; 32]);
             Quote {
                 leaf: LeafId(foreign, self.r.below(2) as u32),
-                author: author(20).key.public(),
+                author: Some(author(20).key.public()),
                 hlc: Hlc(self.clock),
                 ops: vec![(0, Op::assert(attr(ATTRIBUTES[0]), value(&mut self.r)))],
             }
@@ -209,6 +209,7 @@ impl Pool {
             let (leaf, author, hlc, ops) = near[self.r.below(near.len())].clone();
             let of = (0..).zip(ops).filter(|(_, op)| plain(op));
             let ops = of.filter(|_| !self.r.one_in(4)).collect();
+            let author = (!self.r.one_in(3)).then_some(author);
             Quote {
                 leaf,
                 author,

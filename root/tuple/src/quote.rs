@@ -8,8 +8,8 @@ use serde::{Serialize, Serializer};
 pub struct Quote {
     /// The leaf, which is about the same entity.
     pub leaf: LeafId,
-    /// The key that signed its commit.
-    pub author: PublicKey,
+    /// The key that signed its commit; none if it was one of those in whose name the quote is made.
+    pub author: Option<PublicKey>,
     /// The clock of its commit.
     pub hlc: Hlc,
     /// Operations with their places in the leaf, ascending; none that quotes, withdraws or erases.

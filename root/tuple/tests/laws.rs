@@ -80,7 +80,7 @@ fn op() -> impl Strategy<Value = Op> {
     });
     let quote = (
         leaf_id(),
-        any::<[u8; 32]>(),
+        any::<Option<[u8; 32]>>(),
         any::<u64>(),
         btree_map(0u32..65_536, quotable, 1..4),
     );
@@ -90,7 +90,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => vec(any::<u8>(), 0..40).prop_map(|payload| Op::Note { payload }),
         1 => quote.prop_map(|(leaf, key, hlc, ops)| Op::Quote(Quote {
             leaf,
-            author: SigningKey::from_seed(key).public(),
+            author: key.map(|key| SigningKey::from_seed(key).public()),
             hlc: Hlc(hlc),
             ops: ops.into_iter().collect(),
         })),
@@ -300,7 +300,7 @@ fn limits_hold_on_both_sides() {
     let quote = |ops: &[(u32, Op)]| {
         Op::Quote(Quote {
             leaf: LeafId(CommitId([1; 32]), 2),
-            author: SigningKey::from_seed([3; 32]).public(),
+            author: Some(SigningKey::from_seed([3; 32]).public()),
             hlc: Hlc(4),
             ops: ops.to_vec(),
         })

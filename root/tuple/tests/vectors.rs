@@ -109,7 +109,9 @@ fn op(j: &Json) -> Op {
         }
         "quote" => Op::Quote(Quote {
             leaf: LeafId(CommitId(array(&j["leaf"][0])), index(&j["leaf"][1])),
-            author: PublicKey::from_bytes(&hex(&j["author"])).unwrap(),
+            author: j["author"]
+                .is_string()
+                .then(|| PublicKey::from_bytes(&hex(&j["author"])).unwrap()),
             hlc: Hlc(number(&j["hlc"])),
             ops: list(&j["ops"])
                 .iter()

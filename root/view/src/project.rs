@@ -73,7 +73,8 @@ pub fn project(
         let leaf = LeafId(commit, index);
         let quote = quotes.entry(leaf).or_insert_with(|| Quote {
             leaf,
-            author: said.author,
+            // which of the owner's keys it was is the owner's business
+            author: said.quoted.map(|_| said.author),
             hlc: said.hlc,
             ops: Vec::new(),
         });

@@ -161,7 +161,7 @@ pub fn weigh(
         }
         let quote = Op::Quote(Quote {
             leaf: LeafId(pending.commit, *place),
-            author: pending.author,
+            author: Some(pending.author),
             hlc: pending.hlc,
             ops: (0..)
                 .zip(ops.iter().cloned())

@@ -167,7 +167,7 @@ impl World {
             },
             5 => Op::Quote(Quote {
                 leaf: LeafId(CommitId([7; 32]), 0),
-                author: Who::Laptop.key(),
+                author: Some(Who::Laptop.key()),
                 hlc: Hlc(u64::MAX >> 1),
                 ops: vec![(0, Op::assert(attr("title"), v.clone()))],
             }),

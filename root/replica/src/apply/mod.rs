@@ -24,7 +24,7 @@ use rustc_hash::FxHashSet;
 use std::sync::Arc;
 
 /// An opened leaf: its entity and the operations on it.
-pub(crate) type Opened = (EntityId, Vec<Op>);
+pub type Opened = (EntityId, Vec<Op>);
 
 /// A commit on its way into the state.
 pub(crate) struct Incoming {

@@ -376,7 +376,7 @@ describe('data', () => {
 })
 
 describe('phone', () => {
-  for (const path of ['/', '/?show=media', '/query', '/import', '/data', '/data?attribute=social%2Ftext', '/devices', '/conflicts']) {
+  for (const path of ['/', '/?show=media', '/query', '/import', '/data', '/data?attribute=social%2Ftext', '/devices', '/sharing', '/conflicts']) {
     it(`${path} fits and is accessible`, async () => {
       await inWindow(
         path,

@@ -11,6 +11,7 @@ import { DevicesPage } from './pages/devices/devices-page'
 import { ImportPage } from './pages/import/import-page'
 import { MissingPage } from './pages/missing'
 import { QueryPage } from './pages/query/query-page'
+import { SharingPage } from './pages/sharing/sharing-page'
 import { TimelinePage } from './pages/timeline/timeline-page'
 import { type Place, usePlace } from './router'
 import { ShortcutHelp, useShortcuts } from './shell/keyboard'
@@ -67,6 +68,8 @@ function Page({ place }: { place: Place }) {
       return <DataPage search={place.search} />
     case 'devices':
       return <DevicesPage />
+    case 'sharing':
+      return <SharingPage />
     case 'conflicts':
       return <ConflictsPage />
     case 'entity':
@@ -83,6 +86,7 @@ const TITLES = {
   data: 'Data',
   entity: 'Data',
   devices: 'Devices',
+  sharing: 'Sharing',
   conflicts: 'Conflicts',
   missing: 'Not found',
 }

@@ -10,6 +10,7 @@ import './style/query.css'
 import './style/import.css'
 import './style/data.css'
 import './style/devices.css'
+import './style/sharing.css'
 
 applyTheme()
 // Takes the token out of the address before anything else can see it.

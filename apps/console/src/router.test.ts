@@ -4,6 +4,7 @@ import { parse } from './router'
 it('reads addresses', () => {
   expect(parse('/')).toEqual({ page: 'timeline' })
   expect(parse('/query')).toEqual({ page: 'query' })
+  expect(parse('/sharing')).toEqual({ page: 'sharing' })
   expect(parse('/data')).toEqual({ page: 'data' })
   expect(parse('/data/rz:abc')).toEqual({ page: 'entity', id: 'rz:abc' })
   expect(parse('/data/rz%3Aabc')).toEqual({ page: 'entity', id: 'rz:abc' })

@@ -7,6 +7,7 @@ export type Route =
   | { page: 'import' }
   | { page: 'data' }
   | { page: 'devices' }
+  | { page: 'sharing' }
   | { page: 'conflicts' }
   | { page: 'entity'; id: string }
   | { page: 'missing' }
@@ -31,6 +32,7 @@ export function parse(path: string): Route {
     case 'import':
     case 'data':
     case 'devices':
+    case 'sharing':
     case 'conflicts':
       return { page: first }
     default:

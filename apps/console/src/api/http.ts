@@ -5,15 +5,19 @@ import type {
   Devices,
   EntityDetail,
   EntityId,
+  Given,
   ImportJob,
   Operation,
   Pairing,
   PeerReport,
   Peers,
   Position,
+  Power,
+  Proposal,
   QueryResult,
   Reach,
   Receipt,
+  Shared,
   Status,
 } from './types'
 
@@ -78,8 +82,9 @@ function json(body: unknown): RequestInit {
 
 export const api = {
   status: (signal?: AbortSignal) => call<Status>('/status', { signal: signal ?? null }),
-  query: (q: string, inputs: unknown[] = [], signal?: AbortSignal) =>
-    call<QueryResult>('/query', { ...json({ q, inputs }), signal: signal ?? null }),
+  /** `pod` says whose tuples: a DID, or `all`; without it they are one's own. */
+  query: (q: string, inputs: unknown[] = [], signal?: AbortSignal, pod?: string) =>
+    call<QueryResult>('/query', { ...json({ q, inputs, ...(pod && { pod }) }), signal: signal ?? null }),
   transact: (operations: Operation[]) => call<Receipt>('/tx', json(operations)),
   entity: (id: EntityId, signal?: AbortSignal) =>
     call<EntityDetail>(`/entity/${encodeURIComponent(id)}`, { signal: signal ?? null }),
@@ -99,6 +104,15 @@ export const api = {
   removePeer: (key: string) => call<{ removed: string }>('/peers/remove', json({ key })),
   sync: () => call<{ peers: PeerReport[] }>('/sync', json({})),
   reach: (commit: string, signal?: AbortSignal) => call<Reach>(`/reach/${encodeURIComponent(commit)}`, { signal: signal ?? null }),
+  grants: (signal?: AbortSignal) => call<{ grants: Given[] }>('/grants', { signal: signal ?? null }),
+  grant: (terms: { where: string; can: Power; to: string; until_ms?: number }) =>
+    call<Given & { invite: string; sent: boolean }>('/grants', json(terms)),
+  revoke: (grant: string) => call<Given & { sent: boolean }>('/grants/revoke', json({ grant })),
+  accept: (invite: string) => call<Shared>('/accept', json({ invite })),
+  shared: (signal?: AbortSignal) => call<{ shared: Shared[] }>('/shared', { signal: signal ?? null }),
+  forgetShared: (view: string) => call<{ forgotten: string }>('/shared/forget', json({ view })),
+  proposals: (signal?: AbortSignal) => call<{ proposals: Proposal[] }>('/proposals', { signal: signal ?? null }),
+  decide: (id: string, adopt: boolean, entity?: EntityId) => call<Proposal>('/proposals', json({ id, adopt, ...(entity && { entity }) })),
   importPath: (path: string) => call<ImportJob>('/import?dry-run', json({ path })),
   importJob: (job: string, signal?: AbortSignal) => call<ImportJob>(`/import/${job}`, { signal: signal ?? null }),
   importRun: (job: string) => call<ImportJob>(`/import/${job}`, json({})),

@@ -229,3 +229,48 @@ export interface Pairing {
   refused: boolean
   joined: { key: string; name: string } | null
 }
+
+export type Power = 'read' | 'propose' | 'write'
+
+/** Something given to somebody. */
+export interface Given {
+  grant: string
+  to: string
+  can: Power | null
+  where: string
+  view: string
+  given_ms: number | null
+  until_ms: number | null
+  revoked_ms: number | null
+  accepted: boolean
+}
+
+/** Something that somebody shares with this person. */
+export interface Shared {
+  of: string
+  view: string
+  where: string
+  /** `null` once it was taken back, or is over. */
+  can: Power | null
+  until_ms: number | null
+  entities: number
+  /** Commits of this person's that nobody has decided about. */
+  pending: number
+  refused: { commit: string; why: string }[]
+}
+
+/** One step of a proposal: `{"assert": {"entity": …, "attribute": …, "value": …}}`. */
+export type Change = Record<string, { entity: EntityId; attribute?: string; value?: Value | Value[] }>
+
+export interface Proposal {
+  id: string
+  /** A DID, or a key if they have not said who they are. */
+  from: string
+  /** By their clock. */
+  at_ms: number
+  /** Why it did not count; `null` if it was proposed on purpose. */
+  why: string | null
+  comment: string
+  decided: 'adopted' | 'declined' | null
+  changes: Change[]
+}

@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from 'react'
 import { api } from '../api/http'
-import type { Devices, Peers } from '../api/types'
+import type { Devices, Given, Peers, Proposal, Shared } from '../api/types'
 
 export interface Polled<T> {
   value: T | null
@@ -75,4 +75,20 @@ export function usePeers(): Polled<Peers> {
 
 export function useDevices(): Polled<Devices> {
   return useSyncExternalStore(devices.subscribe, devices.snapshot)
+}
+
+export const grants = new Poll<{ grants: Given[] }>((signal) => api.grants(signal), 3_000)
+export const shared = new Poll<{ shared: Shared[] }>((signal) => api.shared(signal), 3_000)
+export const proposals = new Poll<{ proposals: Proposal[] }>((signal) => api.proposals(signal), 3_000)
+
+export function useGrants(): Polled<{ grants: Given[] }> {
+  return useSyncExternalStore(grants.subscribe, grants.snapshot)
+}
+
+export function useShared(): Polled<{ shared: Shared[] }> {
+  return useSyncExternalStore(shared.subscribe, shared.snapshot)
+}
+
+export function useProposals(): Polled<{ proposals: Proposal[] }> {
+  return useSyncExternalStore(proposals.subscribe, proposals.snapshot)
 }

@@ -1,3 +1,4 @@
+import { createContext, useContext } from 'react'
 import type { Value } from '../api/types'
 import { useEntity } from '../data/entities'
 import { kindOf, nameOf } from '../data/social'
@@ -19,7 +20,20 @@ export function ValueView({ value, mime }: { value: Value; mime?: string | undef
   return <code className="value">{bytesLabel(value.bytes)}</code>
 }
 
+/** Entities of another pod are no pages here: what a click on one does, where it is not to lead to its page. */
+export const OpenEntity = createContext<((id: string) => void) | null>(null)
+
 export function EntityName({ id }: { id: string }) {
+  const open = useContext(OpenEntity)
+  if (!open) return <OwnEntityName id={id} />
+  return (
+    <button type="button" className="entity-name link-button" title={id} onClick={() => open(id)}>
+      {shortId(id)}
+    </button>
+  )
+}
+
+function OwnEntityName({ id }: { id: string }) {
   const known = useEntity(id)
   const name = known?.state ? nameOf(known.state) : null
   const kind = known?.state ? kindOf(known.state) : null

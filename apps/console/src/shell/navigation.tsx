@@ -8,6 +8,7 @@ const PAGES: { to: string; label: string; icon: IconName; pages: Route['page'][]
   { to: '/query', label: 'Query', icon: 'query', pages: ['query'] },
   { to: '/import', label: 'Import', icon: 'import', pages: ['import'] },
   { to: '/devices', label: 'Devices', icon: 'devices', pages: ['devices'] },
+  { to: '/sharing', label: 'Sharing', icon: 'sharing', pages: ['sharing'] },
 ]
 
 const THEMES = [

@@ -1,13 +1,17 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import { ApiError, api } from '../../api/http'
 import type { ApiErrorBody, Cell, QueryResult } from '../../api/types'
+import { useShared } from '../../data/polled'
 import { useRows } from '../../data/rows'
+import { useStatus } from '../../data/status'
 import { Icon } from '../../parts/icon'
+import { OpenEntity } from '../../parts/value'
 import { navigate } from '../../router'
 import { toCsv } from './csv'
 import { Editor } from './editor'
 import { EXAMPLES } from './examples'
 import { isIql } from './language'
+import { shortDid } from '../../parts/who'
 import { JsonView, ResultTable, type Row } from './results'
 
 interface Ran {
@@ -21,6 +25,7 @@ const NOTHING_FRESH: ReadonlySet<string> = new Set()
 
 export function QueryPage({ search }: { search: URLSearchParams }) {
   const [text, setText] = useState(() => search.get('q') ?? EXAMPLES[0]?.q ?? '')
+  const [whose, setWhose] = useState(() => search.get('pod') ?? '')
   const [live, setLive] = useState(false)
   const [asked, setAsked] = useState<string | null>(null)
   const [ran, setRan] = useState<Ran | null>(null)
@@ -28,19 +33,19 @@ export function QueryPage({ search }: { search: URLSearchParams }) {
   const [running, setRunning] = useState(false)
   const [view, setView] = useState<'table' | 'json'>('table')
   const abort = useRef<AbortController | null>(null)
-  const watched = useRows(live && asked !== null ? asked : null)
+  const watched = useRows(live && whose === '' && asked !== null ? asked : null)
 
-  const run = useCallback(async (q: string) => {
+  const run = useCallback(async (q: string, pod: string) => {
     abort.current?.abort()
     const controller = new AbortController()
     abort.current = controller
     setRunning(true)
     setError(null)
     setAsked(q)
-    navigate(`/query?q=${encodeURIComponent(q)}`, 'replace')
+    navigate(`/query?q=${encodeURIComponent(q)}${pod && `&pod=${encodeURIComponent(pod)}`}`, 'replace')
     const started = performance.now()
     try {
-      const result = await api.query(q, [], controller.signal)
+      const result = await api.query(q, [], controller.signal, pod)
       setRan({ q, result, ms: performance.now() - started })
     } catch (cause) {
       if (controller.signal.aborted) return
@@ -54,17 +59,22 @@ export function QueryPage({ search }: { search: URLSearchParams }) {
   }, [])
 
   useEffect(() => () => abort.current?.abort(), [])
-  const given = useRef(search.get('q'))
+  const given = useRef({ q: search.get('q'), pod: whose })
   useEffect(() => {
-    if (given.current) void run(given.current)
+    if (given.current.q) void run(given.current.q, given.current.pod)
   }, [run])
+  const openTheirs = (id: string) => {
+    const q = `[:find ?attribute ?value\n :where [${JSON.stringify(id)} ?attribute ?value]]`
+    change(q)
+    void run(q, whose)
+  }
 
   const change = (value: string) => {
     setText(value)
     setError(null)
   }
-  const isLive = live && watched.state === 'ready'
-  const shownError = error ?? (live && watched.state === 'failed' ? watched.error : null)
+  const isLive = live && whose === '' && watched.state === 'ready'
+  const shownError = error ?? (live && whose === '' && watched.state === 'failed' ? watched.error : null)
   const once = ran?.result
   const table = useMemo(() => tableOf(once), [once])
   const nested = useMemo(() => {
@@ -91,7 +101,7 @@ export function QueryPage({ search }: { search: URLSearchParams }) {
             title={example.about}
             onClick={() => {
               change(example.q)
-              void run(example.q)
+              void run(example.q, whose)
             }}
           >
             {example.name}
@@ -103,7 +113,7 @@ export function QueryPage({ search }: { search: URLSearchParams }) {
         error={shownError?.position ?? null}
         describedBy={shownError ? 'query-error' : undefined}
         onChange={change}
-        onRun={() => void run(text)}
+        onRun={() => void run(text, whose)}
       />
       {shownError && (
         <div id="query-error" className="note error" role="alert">
@@ -120,21 +130,29 @@ export function QueryPage({ search }: { search: URLSearchParams }) {
         </div>
       )}
       <div className="toolbar">
-        <button type="button" className="button primary" onClick={() => void run(text)}>
+        <button type="button" className="button primary" onClick={() => void run(text, whose)}>
           <Icon name="play" size={16} /> Run
         </button>
         <label className="switch">
           <input
             type="checkbox"
             role="switch"
-            checked={live}
+            checked={live && whose === ''}
+            disabled={whose !== ''}
             onChange={(event) => {
               setLive(event.target.checked)
-              if (event.target.checked) void run(text)
+              if (event.target.checked) void run(text, whose)
             }}
           />
           <span>Live</span>
         </label>
+        <WhosePod
+          whose={whose}
+          onChange={(pod) => {
+            setWhose(pod)
+            void run(text, pod)
+          }}
+        />
         <span className="timing" role="status">
           {running ? 'Running…' : rows ? `${rows.length.toLocaleString()} ${rows.length === 1 ? 'row' : 'rows'}` : ''}
           {!running && ran && !isLive && <Timing ran={ran} />}
@@ -158,13 +176,38 @@ export function QueryPage({ search }: { search: URLSearchParams }) {
         )}
       </div>
       <section aria-label="Result" className={running ? 'outcome running' : 'outcome'}>
-        {nested !== null && <JsonView value={nested} />}
-        {nested === null && rows && columns && view === 'table' && (
-          <ResultTable columns={columns} rows={rows} fresh={isLive ? watched.fresh : NOTHING_FRESH} />
-        )}
-        {nested === null && rows && columns && view === 'json' && <JsonView value={{ columns, rows: rows.map((row) => [...row.cells]) }} />}
+        <OpenEntity value={whose === '' ? null : openTheirs}>
+          {nested !== null && <JsonView value={nested} />}
+          {nested === null && rows && columns && view === 'table' && (
+            <ResultTable columns={columns} rows={rows} fresh={isLive ? watched.fresh : NOTHING_FRESH} />
+          )}
+          {nested === null && rows && columns && view === 'json' && <JsonView value={{ columns, rows: rows.map((row) => [...row.cells]) }} />}
+        </OpenEntity>
       </section>
     </div>
+  )
+}
+
+/** Whose tuples are asked: a choice only for those with whom somebody shares something. */
+function WhosePod({ whose, onChange }: { whose: string; onChange: (pod: string) => void }) {
+  const { value } = useShared()
+  const own = useStatus()?.did
+  const people = [...new Set(value?.shared.map((each) => each.of))]
+  if (whose !== '' && whose !== 'all' && !people.includes(whose)) people.push(whose)
+  if (people.length === 0 && whose === '') return null
+  return (
+    <label className="whose">
+      <span>Whose data</span>
+      <select value={whose} onChange={(event) => onChange(event.target.value)}>
+        <option value="">yours</option>
+        {people.map((did) => did !== own && (
+          <option key={did} value={did} title={did}>
+            shared by {shortDid(did)}
+          </option>
+        ))}
+        <option value="all">yours and all that is shared with you</option>
+      </select>
+    </label>
   )
 }
 

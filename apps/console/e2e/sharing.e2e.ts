@@ -31,6 +31,8 @@ beforeAll(async () => {
   const made = await call(alice, '/tx', [
     ...titles.flatMap((title, at) => photo(`p${at}`, title, 'garibaldi')),
     ...photo('private', 'Passport', 'papers'),
+    // a bound is for whole numbers: neither the time nor the fraction matches one
+    ...[2024, 2025, 2026, { time: 1_800_000_000_000 }, 2030.5].map((year, at) => set(`_:p${at}`, 'photo-year', year)),
   ])
   const { entities } = made as { entities: Record<string, string> }
   photos = Object.fromEntries(titles.map((title, at) => [title, entities[`_:p${at}`] ?? '']))
@@ -54,9 +56,15 @@ async function call(pod: Pod, path: string, body?: unknown): Promise<unknown> {
 
 async function shot(page: Page, name: string, fullPage = true): Promise<void> {
   if (!SHOTS) return
-  // bars that stick to the window would lie across the middle of a long page
-  if (fullPage) await page.evaluate(() => window.scrollTo(0, 0))
-  await page.screenshot({ path: join(SHOTS, `${name}.png`), fullPage })
+  const before = page.viewportSize()
+  if (fullPage && before) {
+    // else the bars that stick to the window would lie across the middle of a long page
+    const height = await page.evaluate(() => document.documentElement.scrollHeight)
+    await page.setViewportSize({ width: before.width, height: Math.max(height, before.height) })
+    await page.evaluate(() => window.scrollTo(0, 0))
+  }
+  await page.screenshot({ path: join(SHOTS, `${name}.png`) })
+  if (fullPage && before) await page.setViewportSize(before)
 }
 
 async function inWindow(pod: Pod, path: string, work: (window: Window) => Promise<void>, options = {}): Promise<void> {
@@ -95,6 +103,10 @@ describe('an album', () => {
       await form.getByText('At character 16: expected && or ||, or the end.').waitFor()
       await shot(page, 'sharing-fault')
       expect(await violations(page)).toEqual([])
+      await form.getByLabel('What', { exact: true }).fill('photo-year > 2024')
+      await form.getByText('2 entities now').waitFor()
+      await form.getByLabel('What', { exact: true }).fill('photo-album: papers || (photo-album: garibaldi && photo-year <= 2024)')
+      await form.getByText('Everything whose photo-album is “papers” or (photo-album is “garibaldi” and photo-year is at most 2024): 2 entities now').waitFor()
       await form.getByLabel('What', { exact: true }).fill('photo-album: garibalbi')
       await form.getByText('nothing now').waitFor()
       await form.getByLabel('What', { exact: true }).fill(ALBUM)
@@ -271,6 +283,7 @@ describe('while no peer answers', () => {
 
 describe('taken back', () => {
   it('after the page has said that what was read cannot be unsent', async () => {
+    await bob.sleep()
     await inWindow(alice, '/sharing', async ({ page }) => {
       await page.locator('[data-grant]', { hasText: 'garibaldi' }).getByRole('button', { name: 'Take back' }).click()
       const dialog = page.getByRole('dialog', { name: 'Take this back?' })
@@ -283,6 +296,23 @@ describe('taken back', () => {
       await shot(page, 'sharing-taken-back')
       expect(await violations(page)).toEqual([])
     })
+  })
+
+  it('what is written then is a proposal, and is adopted', async () => {
+    // he has not heard of it yet
+    await bob.run(['tx', '--pod', did.alice, '-'], JSON.stringify([set(photo('Camp at dusk'), 'caption', 'mosquitoes')]))
+    await bob.wake()
+    await exchange()
+    await inWindow(alice, '/sharing', async ({ page }) => {
+      const card = proposal(page, 'they may not write here (any more)')
+      await card.locator('ins', { hasText: 'mosquitoes' }).waitFor({ timeout: 30_000 })
+      expect(await caption('Camp at dusk')).toEqual([])
+      await shot(page, 'proposal-too-late')
+      expect(await violations(page)).toEqual([])
+      await card.getByRole('button', { name: 'Adopt', exact: true }).click()
+      await page.getByText('None are open.').waitFor()
+    })
+    expect(await caption('Camp at dusk')).toEqual(['mosquitoes'])
   })
 
   it('the other is told so, can write no longer, and can forget it', async () => {

@@ -26,7 +26,7 @@ class Fault extends Error {
 
 const MAX_DEPTH = 16
 const MAX_CONDITIONS = 64
-const NAME = /^[\p{L}\p{N}\-_/.]+/u
+const NAME = /^[\p{Alphabetic}\p{N}\-_/.]+/u
 
 export function readPredicate(text: string): Predicate | PredicateFault {
   try {

@@ -132,7 +132,7 @@ function TakeBack({ given, onClose }: { given: Given; onClose: () => void }) {
         from <Who did={given.to} />
       </p>
       <ul className="means">
-        <li>What they write from now on does not count, whatever date they put on it. What of it still reaches you stands under proposals.</li>
+        <li>What they write from now on does not count, whatever date they put on it. It stands under proposals, where you may adopt it.</li>
         <li>What you write from now on they cannot read.</li>
         <li>What they wrote and you have admitted stays.</li>
         <li>What they have read, they have. That cannot be unsent.</li>

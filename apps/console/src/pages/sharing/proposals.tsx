@@ -71,7 +71,10 @@ function ProposalRow({ proposal }: { proposal: Proposal }) {
           <span title="By their clock">
             <Time at={proposal.at_ms} />
           </span>
-          {!isOpen && <span className="tag-word">{proposal.decided}</span>}
+          {/* Which part was adopted is not kept. */}
+          {!isOpen && (
+            <span className="tag-word">{proposal.decided === 'adopted' && entities.length > 1 ? 'adopted, all or in part' : proposal.decided}</span>
+          )}
         </p>
         {proposal.comment !== '' && <blockquote className="comment">{proposal.comment}</blockquote>}
         {proposal.why !== null && <p className="why">Written, but it did not count: {whyTheirs(proposal.why)}.</p>}
@@ -102,11 +105,13 @@ function ProposalRow({ proposal }: { proposal: Proposal }) {
 /** What would become of one entity. Of a decided one only what was proposed is shown: what was there before is over. */
 function Difference({ touched: { entity, made, steps }, isOpen, busy, onOnly }: { touched: Touched; isOpen: boolean; busy?: boolean; onOnly?: () => void }) {
   const known = useEntity(made ? null : entity)
-  const state = isOpen && !made ? (known?.state ?? null) : null
+  const state = known?.state ?? null
+  const isNew = made || (isOpen && known?.state === null)
+  const showBefore = isOpen && !isNew
   return (
     <div className="difference">
       <div className="difference-head">
-        {made ? <b>A new entity</b> : <EntityName id={entity} />}
+        {isNew ? <b>A new entity</b> : <EntityName id={entity} />}
         {onOnly && (
           <button type="button" className="quiet-button" disabled={busy} title="The rest of the proposal is then left" onClick={onOnly}>
             <Icon name="check" size={16} />
@@ -116,7 +121,7 @@ function Difference({ touched: { entity, made, steps }, isOpen, busy, onOnly }: 
       </div>
       <dl>
         {steps.map((step, at) => (
-          <StepRow key={at} step={step} before={'attribute' in step && step.attribute ? slot(state, step.attribute) : []} showBefore={isOpen && !made} />
+          <StepRow key={at} step={step} before={showBefore && 'attribute' in step && step.attribute ? slot(state, step.attribute) : []} showBefore={showBefore} />
         ))}
       </dl>
     </div>

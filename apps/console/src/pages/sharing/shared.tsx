@@ -61,7 +61,7 @@ function SharedRow({ shared: each }: { shared: Shared }) {
         </p>
         <p className="card-facts">
           <span>{each.can === null ? 'taken back, or its time is over' : `you may ${powerWords(each.can)}`}</span>
-          {each.until_ms !== null && <span title={exact(each.until_ms)}>until {shortDate(each.until_ms)}</span>}
+          {each.can !== null && each.until_ms !== null && <span title={exact(each.until_ms)}>until {shortDate(each.until_ms)}</span>}
           {each.pending > 0 && (
             <span className="state busy">
               <span className="dot" aria-hidden="true" />

@@ -392,3 +392,89 @@ fn what_is_shared_follows_at_once_while_both_are_up() {
     });
     drop((a, b));
 }
+
+#[test]
+fn every_device_of_the_owner_tends_and_every_device_of_the_guest_has_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let [laptop, phone, bob, tablet, cloud] =
+        ["laptop", "phone", "bob", "tablet", "cloud"].map(|n| dir.path().join(n));
+    let peer = Process::start(&cloud, &["cloud-peer", "--listen", "127.0.0.1:0"]);
+    let address = peer.ready["address"].as_str().unwrap();
+    let pair = |old: &Path, new: &Path, name: &str| {
+        let pair = Process::start(old, &["pair"]);
+        let code = pair.ready["code"].as_str().unwrap().to_owned();
+        run(new, &["join", &code, "--name", name]).expect("the device joins");
+    };
+    for home in [&laptop, &bob] {
+        run(home, &["init"]).unwrap();
+        run(home, &["peers", "add", address]).unwrap();
+    }
+    pair(&laptop, &phone, "phone");
+    pair(&bob, &tablet, "tablet");
+    let (his, hers) = (did(&bob), did(&laptop));
+    let of = Some(hers.as_str());
+    let new = json!([
+        { "assert": { "entity": "_:e", "attribute": "shared", "value": true } },
+        assert_tx("_:e", "caption", "one"),
+    ]);
+    let made = tx(&laptop, dir.path(), None, &new).unwrap();
+    let e = made["entities"]["_:e"].as_str().unwrap().to_owned();
+    let terms = [
+        "grant",
+        "--where",
+        "shared: true",
+        "--can",
+        "write",
+        "--to",
+        &his,
+    ];
+    let granted = run(&laptop, &terms).unwrap();
+    run(&bob, &["accept", granted["invite"].as_str().unwrap()]).unwrap();
+    sync(&bob);
+    // the tablet has it without another invitation, and writes by a key of its own
+    sync(&tablet);
+    assert_eq!(captions(&tablet, of), ["one"]);
+    tx(
+        &tablet,
+        dir.path(),
+        of,
+        &json!([assert_tx(&e, "caption", "from the tablet")]),
+    )
+    .unwrap();
+    sync(&tablet);
+    // the laptop is off: the phone decides
+    sync(&phone);
+    assert_eq!(captions(&phone, None), ["from the tablet"]);
+    assert_eq!(
+        run(&phone, &["grants"]).unwrap()["grants"][0]["accepted"],
+        true
+    );
+    let more = json!([
+        { "assert": { "entity": "_:f", "attribute": "shared", "value": true } },
+        assert_tx("_:f", "caption", "from the phone"),
+    ]);
+    tx(&phone, dir.path(), None, &more).unwrap();
+    sync(&phone);
+    sync(&bob);
+    let mut all = captions(&bob, of);
+    all.sort();
+    assert_eq!(all, ["from the phone", "from the tablet"]);
+    assert_eq!(
+        run(&tablet, &["shared"]).unwrap()["shared"][0]["pending"],
+        0
+    );
+    // and so does the laptop, of the same, to the same end
+    sync(&laptop);
+    sync(&phone);
+    sync(&laptop);
+    assert_eq!(crate::three::digest(&laptop), crate::three::digest(&phone));
+    // the phone takes back what the laptop gave
+    run(&phone, &["revoke", granted["grant"].as_str().unwrap()]).unwrap();
+    for home in [&bob, &tablet] {
+        assert_eq!(run(home, &["sync", "--once"]), None);
+        assert_eq!(
+            run(home, &["shared"]).unwrap()["shared"][0]["can"],
+            Json::Null
+        );
+    }
+}

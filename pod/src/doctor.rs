@@ -34,6 +34,8 @@ pub struct Diagnosis {
     pub absent_files: u64,
     /// Forks in an author's chain: a restored backup or two writers with one key. To be looked at, not damage.
     pub forks: u64,
+    /// Views whose log and indexes were verified likewise.
+    pub views: u64,
     /// What is wrong; empty if all is well.
     pub findings: Vec<String>,
 }
@@ -51,6 +53,7 @@ impl Diagnosis {
             "file_bytes": self.file_bytes,
             "absent_files": self.absent_files,
             "forks": self.forks,
+            "views": self.views,
             "findings": self.findings,
         })
     }
@@ -61,7 +64,7 @@ const MAX_FINDINGS: usize = 1_000;
 
 impl Pod {
     /// Verifies every hash, signature and link of the log, every index against one made anew from it, every file against its name, and
-    /// that every file which a tuple names is there.
+    /// that every file which a tuple names is there; the logs and indexes of all views likewise.
     pub fn doctor(
         &self,
         progress: &mut dyn FnMut(DoctorProgress),
@@ -91,6 +94,21 @@ impl Pod {
                 .iter()
                 .map(|(cid, error)| format!("file {cid}: {error}")),
         );
+        let mut views = 0;
+        for view in self
+            .any_views()?
+            .map(crate::Views::list)
+            .unwrap_or_default()
+        {
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+            let of_view = view.replica()?.snapshot().verify(&mut |_, _| ())?;
+            let did = view.did();
+            let all = of_view.findings.iter();
+            findings.extend(all.map(|f| format!("view {did}: {}", f.what)));
+            views += 1;
+        }
         let mut absent = Vec::new();
         for cid in crate::files::named(self.replica())? {
             if !self.blobs().has(&cid)? {
@@ -114,6 +132,7 @@ impl Pod {
             file_bytes: files.bytes,
             absent_files: absent.len() as u64,
             forks: report.forks,
+            views,
             findings,
         })
     }

@@ -67,6 +67,34 @@ fn a_private_entity_is_not_tagged_into_a_share() {
 }
 
 #[test]
+fn nothing_is_put_into_the_pod_beside_what_is_shared() {
+    let (pod, view) = (pod(), view());
+    shared_photo(&pod, 1);
+    tended(&pod, &view);
+    let own = EntityId::derive(BOB, b"his");
+    for shared in [Some(false), None] {
+        let mut edits = vec![
+            Edit::Create(own, b"his".to_vec()),
+            Edit::Assert(own, attr("title"), "a letter".into()),
+        ];
+        edits.extend(shared.map(|yes| Edit::Assert(own, attr("shared"), yes.into())));
+        write(&view, Who::Bob, NOW, edits);
+        assert_eq!(tended(&pod, &view), [Why::NotNew]);
+        assert!(authors_of(&pod.snapshot(), &own).is_empty());
+    }
+    // an entity that Bob made is his to make, and nobody else's
+    let edits = vec![
+        Edit::Create(own, b"his".to_vec()),
+        Edit::Assert(own, attr("shared"), true.into()),
+    ];
+    write(&view, Who::Carol, NOW, edits.clone());
+    assert_eq!(tended(&pod, &view), [Why::NotNew]);
+    write(&view, Who::Bob, NOW, edits);
+    assert_eq!(tended(&pod, &view), []);
+    assert_eq!(authors_of(&pod.snapshot(), &own), [Who::Bob.key()].into());
+}
+
+#[test]
 fn what_is_superseded_in_another_entity_stays() {
     let (pod, view) = (pod(), view());
     let a = shared_photo(&pod, 1);
@@ -146,6 +174,21 @@ fn a_guest_withdraws_erases_and_quotes_nothing() {
         assert_eq!(tended(&pod, &view), [Why::Reserved]);
     }
     assert_eq!(tuples(&view.snapshot()), before);
+}
+
+#[test]
+fn what_the_owner_erases_goes_with_what_guests_said_of_it() {
+    let (pod, view) = (pod(), view());
+    let e = shared_photo(&pod, 1);
+    tended(&pod, &view);
+    let said = vec![Edit::Assert(e, attr("caption"), "nice".into())];
+    write(&view, Who::Bob, NOW, said);
+    assert_eq!(tended(&pod, &view), []);
+    assert_eq!(tuples(&view.snapshot()).len(), 3);
+    write(&pod, Who::Laptop, NOW, vec![Edit::Erase(e)]);
+    assert!(tuples(&pod.snapshot()).is_empty());
+    tended(&pod, &view);
+    assert!(tuples(&view.snapshot()).is_empty());
 }
 
 #[test]
@@ -377,6 +420,43 @@ fn a_key_writes_by_a_chain_that_begins_with_the_owner() {
         Some(Err(Why::NotAllowed))
     );
     assert_eq!(now.rights(bob.did().did(), SECOND).power, None);
+}
+
+#[test]
+fn a_grant_of_another_view_is_none_of_this_one() {
+    let (alice, bob) = (Person::new(31), Person::new(32));
+    let (view, _) = granted(&alice, &bob, Power::Read, None);
+    let other = (
+        "did:key:z6MkAnotherView",
+        &"title: x".parse::<Predicate>().unwrap(),
+    );
+    let foreign = Grant::sign(
+        &alice.device(),
+        bob.did(),
+        Power::Write,
+        other,
+        None,
+        b"other",
+    )
+    .unwrap();
+    let bytes = foreign.delegation.bytes().to_vec();
+    let mut claim = bob.claim(&Who::Bob.author().key, &alice.did());
+    if let Note::Claim { proofs, .. } = &mut claim {
+        proofs.push(bytes.clone());
+    }
+    let notes = [claim, Note::Grant(bytes)];
+    say(
+        &view,
+        Who::Bob,
+        NOW,
+        vec![write_notes(VIEW, &notes).unwrap()],
+    );
+    let now = Guests::read(VIEW, &view.snapshot()).unwrap();
+    assert_eq!(
+        now.writer(&Who::Bob.key(), SECOND),
+        Some(Err(Why::NotAllowed))
+    );
+    assert_eq!(now.rights(bob.did().did(), SECOND).power, Some(Power::Read));
 }
 
 #[test]

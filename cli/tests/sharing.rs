@@ -459,6 +459,7 @@ fn every_device_of_the_owner_tends_and_every_device_of_the_guest_has_it() {
     let mut all = captions(&bob, of);
     all.sort();
     assert_eq!(all, ["from the phone", "from the tablet"]);
+    sync(&tablet);
     assert_eq!(
         run(&tablet, &["shared"]).unwrap()["shared"][0]["pending"],
         0

@@ -34,6 +34,8 @@ use crate::{
 
 /// How long a peer that refuses may take to say why.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(3);
+/// Exchanges that follow the first because of what came with the one before.
+const MORE_ROUNDS: usize = 3;
 /// Under which name devices look for each other on a local network.
 const LOCAL_SERVICE: &str = "rhizome";
 /// An open pod that can be reached, and reaches others. To be ended with [`PodNode::shutdown`].
@@ -400,13 +402,17 @@ impl PodNode {
     pub async fn sync_all(&self) -> Result<Vec<PeerReport>, PodError> {
         let pod = Arc::clone(&self.shared.pod);
         tokio::task::block_in_place(|| pod.tend_views(None))?;
-        let mut out = self.sync_round().await?;
-        let found = self.find_views().await?;
-        self.tell_outside().await?;
-        let tended = tokio::task::block_in_place(|| pod.tend_views(None))?;
-        if found > 0 || !tended.is_empty() {
-            // what guests said was decided about: both the pod and its views say something new
-            for report in self.sync_round().await? {
+        let mut out = self.sync_round(&BTreeSet::new()).await?;
+        let away: BTreeSet<PublicKey> = out.iter().filter(|r| r.away).map(|r| r.key).collect();
+        for _ in 0..MORE_ROUNDS {
+            let found = self.find_views().await?;
+            self.tell_outside().await?;
+            let tended = tokio::task::block_in_place(|| pod.tend_views(None))?;
+            if found == 0 && tended.is_empty() {
+                break;
+            }
+            // views are here that were not, or what guests said was decided about: both the pod and its views say something new
+            for report in self.sync_round(&away).await? {
                 let said = |r: &&mut PeerReport| (r.key, r.pod) == (report.key, report.pod);
                 match out.iter_mut().find(said) {
                     Some(before) => before.add(report),
@@ -417,12 +423,15 @@ impl PodNode {
         Ok(out)
     }
 
-    /// One exchange with everybody.
-    async fn sync_round(&self) -> Result<Vec<PeerReport>, PodError> {
+    /// One exchange with everybody but those who are known to be away.
+    async fn sync_round(&self, away: &BTreeSet<PublicKey>) -> Result<Vec<PeerReport>, PodError> {
         let mut out = Vec::new();
         let mut known = BTreeSet::new();
         for one in self.shared.pod.acquaintances()? {
             known.insert(one.key);
+            if away.contains(&one.key) {
+                continue;
+            }
             let Ok(address) = one.address.parse() else {
                 continue;
             };

@@ -11,7 +11,7 @@ use super::{
     ShareInvite,
     give::{KEEPER, seconds},
 };
-use crate::{Pod, PodError, PodNode, View, home::random_bytes};
+use crate::{Pod, PodError, PodNode, View, home::random_bytes, touch::DIAL_TIME};
 
 /// What somebody shares with this person.
 #[derive(Debug, Clone)]
@@ -237,7 +237,9 @@ impl PodNode {
             return Ok(0);
         }
         let mut found = 0;
-        let peers = block_in_place(|| pod.acquaintances())?;
+        let mut peers = block_in_place(|| pod.acquaintances())?;
+        // those first that are always on
+        peers.sort_by_key(|peer| peer.may_be_away);
         for record in records {
             if block_in_place(|| pod.views())?.get(&record.did).is_some() {
                 continue;
@@ -251,7 +253,8 @@ impl PodNode {
                 Some(_) => record.places.iter().cloned().chain(own).collect(),
             };
             for place in places.iter().filter_map(|place| place.parse().ok()) {
-                if let Ok(view) = self.join_view(&record.did, &seed, &place).await {
+                let join = self.join_view(&record.did, &seed, &place);
+                if let Ok(Ok(view)) = tokio::time::timeout(DIAL_TIME, join).await {
                     if record.of.is_none() {
                         // kept where the pod is kept
                         block_in_place(|| view.set_addresses(&[]))?;

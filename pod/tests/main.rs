@@ -8,5 +8,6 @@ mod import;
 mod inbox;
 mod live;
 mod node;
+mod sharing;
 mod transact;
 mod views;

@@ -310,6 +310,34 @@ impl Pod {
         Ok(again.unwrap_or(given))
     }
 
+    /// Takes back what is over: nobody is to read on because no clock but his own says so. How many were.
+    ///
+    /// # Errors
+    /// Those of the stores.
+    pub fn take_back_expired(&self) -> Result<usize, PodError> {
+        let mut done = 0;
+        let now = now_ms();
+        let own = self.replica().snapshot();
+        let is_over = |entity: &EntityId| {
+            let until = time(&own, entity, r::UNTIL);
+            until.is_some_and(|until| until <= now) && time(&own, entity, r::REVOKED).is_none()
+        };
+        if !r::with(&own, r::UNTIL).iter().any(is_over) {
+            return Ok(0);
+        }
+        for given in self.grants()? {
+            let over = given.until_ms.is_some_and(|until| until <= now);
+            if over
+                && given.revoked_ms.is_none()
+                && let Some(view) = self.views()?.get(&given.view)
+            {
+                self.take_back(&view, &given)?;
+                done += 1;
+            }
+        }
+        Ok(done)
+    }
+
     fn take_back(&self, view: &Arc<View>, given: &Given) -> Result<(), PodError> {
         // what came before is decided about first
         self.tend_view(view, None)?;

@@ -16,7 +16,11 @@ use rhizome_view::{Note, Tended, Tending, values};
 use tokio::{sync::Notify, task::block_in_place};
 
 use super::give::{KEEPER, seconds};
-use crate::{App, Pod, PodError, PodNode, View, home::now_ms, home::random_bytes};
+use crate::{
+    App, Pod, PodError, PodNode, View,
+    home::{now_ms, random_bytes},
+    views::{Mark, mark},
+};
 
 impl Pod {
     /// Decides about what guests said in one of the person's own views, and brings it up to date with these entities, or with all.
@@ -61,6 +65,15 @@ impl Pod {
         Ok(done)
     }
 
+    /// Another one whenever the pod may say something else, or its owner has other devices.
+    fn pod_mark(&self) -> Mark {
+        let now = self.replica().snapshot();
+        let (_, erased) = now.erasures();
+        let erased = erased.first_chunk().map_or(0, |b| u64::from_be_bytes(*b));
+        let devices = self.device_log().1.len() as u64;
+        mark(self.did(), &[now.commit_count().into(), erased, devices])
+    }
+
     /// Shows guests the device log of the owner, if it has changed.
     fn show_log(&self, view: &View, guests: &rhizome_view::Guests) -> Result<(), PodError> {
         let (_, log) = self.device_log();
@@ -90,11 +103,26 @@ impl Pod {
         let Some(views) = self.any_views()? else {
             return Ok(out);
         };
+        self.take_back_expired()?;
+        let mark = self.pod_mark();
         for view in views.list() {
             if !view.is_owner() {
                 continue;
             }
+            let generation = view.generation();
+            if view.is_same(&view.key(), &mark) {
+                let far = Far {
+                    next: 0,
+                    generation,
+                };
+                self.tended().lock().views.entry(view.did()).or_insert(far);
+                continue;
+            }
             let done = self.tend_view(&view, entities)?;
+            if entities.is_none() && view.generation() == generation {
+                // nothing was to be said: nor will there be before something happens here or there
+                view.note_same(view.key(), mark, generation);
+            }
             if done.changed > 0 || !done.refused.is_empty() || !done.admitted.is_empty() {
                 out.push((view.did(), done));
             }
@@ -264,6 +292,9 @@ impl PodNode {
                 () = happened.notified() => (),
                 () = in_views => (),
                 () = tokio::time::sleep(LOOK) => {
+                    if let Err(error) = block_in_place(|| pod.take_back_expired()) {
+                        tracing::warn!(%error, "what is over was not taken back");
+                    }
                     let looked = match self.find_views().await {
                         Ok(_) => self.tell_outside().await,
                         Err(error) => Err(error),

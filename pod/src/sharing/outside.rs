@@ -74,7 +74,8 @@ impl Pod {
             let Some(view) = self.any_views()?.and_then(|views| views.get(&record.did)) else {
                 continue;
             };
-            if view.is_owner() || view.is_member() {
+            // who was taken out and has heard of it asks nobody for it any more
+            if view.is_owner() || !view.addresses().is_empty() || view.is_member() {
                 continue;
             }
             let told = r::texts(&own, &record.entity, TOLD);

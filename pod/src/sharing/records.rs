@@ -127,7 +127,8 @@ impl Pod {
         places: &[String],
     ) -> Result<EntityId, PodError> {
         let (entity, nonce) = named(self.did(), "view", &did.to_string());
-        let is_new = self.replica().snapshot().eid(&entity).is_none();
+        // also if it was forgotten
+        let is_new = text(&self.replica().snapshot(), &entity, VIEW).is_none();
         let mut edits = Vec::new();
         if is_new {
             edits.push(Edit::Create(entity, nonce));

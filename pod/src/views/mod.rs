@@ -17,7 +17,7 @@ mod views;
 
 pub(crate) use acting::{Acting, Ends, Say};
 pub(crate) use carry::Entered;
-pub(crate) use marks::{Watched, mark};
+pub(crate) use marks::{Mark, Watched, mark};
 pub use seed::Seed;
 pub use view::View;
 pub use views::Views;

@@ -283,12 +283,12 @@ impl View {
     }
 
     /// Whether a peer whose mark this is has the same as is here.
-    pub(super) fn is_same(&self, peer: &PublicKey, mark: &Mark) -> bool {
+    pub(crate) fn is_same(&self, peer: &PublicKey, mark: &Mark) -> bool {
         self.marks.lock().are(peer, mark, self.generation())
     }
 
     /// Notes that a peer whose mark this is has the same as was here when this was its generation.
-    pub(super) fn note_same(&self, peer: PublicKey, mark: Mark, generation: u64) {
+    pub(crate) fn note_same(&self, peer: PublicKey, mark: Mark, generation: u64) {
         self.marks.lock().note(peer, mark, generation);
     }
 

@@ -238,7 +238,7 @@ describe('proposals', () => {
         expect(await violations(page)).toEqual([])
         await shot(page, 'proposals-narrow')
         await card.getByRole('button', { name: 'Adopt', exact: true }).click()
-        await page.getByText('adopted').waitFor({ state: 'attached' })
+        await page.getByText('adopted', { exact: true }).first().waitFor({ state: 'attached' })
         await proposal(page, 'mine').getByRole('button', { name: 'Decline' }).click()
         await page.getByText('None are open.').waitFor()
         await page.getByText('Decided').click()

@@ -138,6 +138,13 @@ fn accepted(a: &Json) -> String {
     if a["pending"].as_u64().is_some_and(|n| n > 0) {
         let _ = write!(out, "; {} commits of yours wait for them", a["pending"]);
     }
+    if a["missing"].as_u64().is_some_and(|n| n > 0) {
+        let _ = write!(
+            out,
+            "; {} commits are missing: on their way, or withheld by who keeps it",
+            a["missing"]
+        );
+    }
     for refused in a["refused"].as_array().into_iter().flatten() {
         let (commit, why) = (text(refused, "commit"), text(refused, "why"));
         let _ = write!(out, "\n  {commit} does not count: {why}");

@@ -30,6 +30,8 @@ pub struct Accepted {
     pub entities: usize,
     /// Commits of this person's that nobody has decided about.
     pub pending: usize,
+    /// Commits that others name and that are not here: on their way, or withheld by who keeps the view.
+    pub missing: usize,
     /// Those that were refused, and why.
     pub refused: Vec<(String, &'static str)>,
 }
@@ -49,6 +51,7 @@ impl Accepted {
             "until_ms": self.until.map(|s| s.saturating_mul(1000)),
             "entities": self.entities,
             "pending": self.pending,
+            "missing": self.missing,
             "refused": refused,
         })
     }
@@ -103,6 +106,7 @@ impl Pod {
             until,
             entities: now.entities().count(),
             pending,
+            missing: now.gaps()?,
             refused: refused.collect(),
         })
     }

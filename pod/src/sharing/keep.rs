@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -266,17 +269,27 @@ impl PodNode {
         // everything, once
         let touched: Arc<Touched> = Arc::new(Mutex::new(None));
         let happened = Arc::new(Notify::new());
-        let (told, tell) = (Arc::clone(&touched), Arc::clone(&happened));
+        // as long as nothing is shared, nobody's values are read
+        let shares = Arc::new(AtomicBool::new(false));
+        let (told, tell, looks) = (
+            Arc::clone(&touched),
+            Arc::clone(&happened),
+            Arc::clone(&shares),
+        );
         let (number, _) = pod.replica().listen(move |change| {
-            touch(&told, change);
+            if looks.load(Ordering::Relaxed) {
+                touch(&told, change);
+            } else {
+                *told.lock() = None;
+            }
             tell.notify_one();
         });
         let _listening = Listening { pod: &pod, number };
         loop {
-            let changes = match block_in_place(|| pod.any_views()) {
-                Ok(views) => views.map(crate::Views::changes),
-                Err(_) => None,
-            };
+            let views = block_in_place(|| pod.any_views()).ok().flatten();
+            let changes = views.map(crate::Views::changes);
+            let own = views.is_some_and(|views| views.list().iter().any(|view| view.is_owner()));
+            shares.store(own, Ordering::Relaxed);
             let some = touched.lock().replace(BTreeMap::new());
             if let Err(error) = block_in_place(|| pod.tend_touched(some)) {
                 tracing::warn!(%error, "what is shared is not up to date");

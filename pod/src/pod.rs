@@ -108,7 +108,7 @@ impl Pod {
         passphrase: &str,
     ) -> Result<Self, PodError> {
         let replica = Arc::clone(member.replica());
-        let hub = Hub::start(Arc::clone(&replica))?;
+        let hub = Hub::start(Arc::<Replica>::clone(&replica))?;
         Ok(Self {
             did: replica.pod().to_owned(),
             home,

@@ -9,7 +9,7 @@ use std::{
 };
 
 use parking_lot::{Condvar, Mutex};
-use rhizome_replica::{Change, Replica, Snapshot};
+use rhizome_replica::{Change, Snapshot};
 use rhizome_tuple::EntityId;
 use serde_json::Value as Json;
 
@@ -17,6 +17,7 @@ use super::{
     entities::{Watched, states},
     outbox::{Event, Outbox},
     queries::Queries,
+    source::Source,
 };
 use crate::{PodError, query::Compiled};
 
@@ -53,10 +54,10 @@ pub enum SubscribeError {
     Pod(#[from] PodError),
 }
 
-/// Fans the changes of a replica out to its subscribers.
+/// Fans changes out to subscribers.
 pub struct Hub {
     shared: Arc<Shared>,
-    replica: Arc<Replica>,
+    source: Arc<dyn Source>,
     listener: u64,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -90,8 +91,8 @@ struct State {
 }
 
 impl Hub {
-    pub(crate) fn start(replica: Arc<Replica>) -> Result<Self, PodError> {
-        let now = replica.snapshot();
+    pub(crate) fn start(source: Arc<dyn Source>) -> Result<Self, PodError> {
+        let now = source.snapshot();
         let shared = Arc::new(Shared {
             pending: Mutex::default(),
             wake: Condvar::new(),
@@ -107,11 +108,11 @@ impl Hub {
             sessions: AtomicU64::new(0),
         });
         let to: Weak<Shared> = Arc::downgrade(&shared);
-        let (listener, now) = replica.listen(move |change| {
+        let (listener, now) = source.listen(Box::new(move |change| {
             if let Some(shared) = to.upgrade() {
                 shared.take(change);
             }
-        });
+        }));
         {
             let mut state = shared.state.lock();
             state.queries = Queries::new(&now);
@@ -126,7 +127,7 @@ impl Hub {
             })?;
         Ok(Self {
             shared,
-            replica,
+            source,
             listener,
             thread: Some(thread),
         })
@@ -154,7 +155,7 @@ impl Hub {
 
 impl Drop for Hub {
     fn drop(&mut self) {
-        self.replica.unlisten(self.listener);
+        self.source.unlisten(self.listener);
         self.shared.pending.lock().closed = true;
         self.shared.wake.notify_one();
         if let Some(thread) = self.thread.take() {

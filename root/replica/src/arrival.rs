@@ -90,6 +90,7 @@ impl Replica {
             state,
             log: self.log.clone(),
             authors: before.0.authors.clone(),
+            orders: None,
         }));
         let change = Arc::new(Change {
             before,
@@ -179,6 +180,7 @@ impl Replica {
             state,
             log: self.log.clone(),
             authors: Arc::new(authors),
+            orders: None,
         }));
         if !same || !same_to_others {
             self.tell(&Arc::new(Change {

@@ -97,6 +97,7 @@ impl Replica {
             state,
             log: now.log.clone(),
             authors: now.authors.clone(),
+            orders: None,
         }));
         Ok(())
     }
@@ -201,6 +202,7 @@ impl Replica {
             state,
             log: self.log.clone(),
             authors: before.0.authors.clone(),
+            orders: None,
         }));
         self.tell(&Arc::new(Change {
             before,

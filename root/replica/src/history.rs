@@ -174,6 +174,9 @@ impl Snapshot {
 
     /// The elements of a list attribute in order, duplicates kept; `None` if it is not a list.
     pub fn list(&self, e: Eid, a: Aid) -> Option<Vec<Word>> {
+        if let Some(orders) = &self.0.orders {
+            return orders.get(e, a);
+        }
         let elements = self.list_elements(e, a).ok()?;
         (!elements.is_empty()).then(|| elements.into_iter().map(|x| x.1).collect())
     }
@@ -284,6 +287,7 @@ impl Snapshot {
             state,
             log,
             authors: self.0.authors.clone(),
+            orders: None,
         })))
     }
 

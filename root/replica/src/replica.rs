@@ -52,7 +52,7 @@ pub struct Written {
     pub removed: usize,
 }
 
-type Listener = Box<dyn Fn(&Arc<Change>) + Send + Sync>;
+pub(crate) type Listener = Box<dyn Fn(&Arc<Change>) + Send + Sync>;
 
 /// One pod on one device.
 pub struct Replica {
@@ -127,6 +127,7 @@ impl Replica {
                 state,
                 log: log.clone(),
                 authors: Arc::new(authors),
+                orders: None,
             }),
             log,
             writer: Mutex::new(Writer {
@@ -219,6 +220,7 @@ impl Replica {
                 state,
                 log: now.log.clone(),
                 authors: now.authors.clone(),
+                orders: None,
             });
             // a writer that was faster has published something newer, which will be looked at in turn
             self.current.compare_and_swap(&now, inner);

@@ -3,6 +3,7 @@ use crate::{
     apply::{Incoming, apply},
     key,
     log::{Epochs, Log},
+    mirror::Orders,
     state::State,
     store::BlockStore,
     tag,
@@ -19,6 +20,8 @@ pub(crate) struct Inner {
     pub state: State,
     pub log: Log,
     pub authors: Arc<Authors>,
+    /// The lists, where there is no log that says them.
+    pub orders: Option<Orders>,
 }
 
 /// How much there is of an attribute.
@@ -242,6 +245,7 @@ impl Snapshot {
             state,
             log,
             authors: Arc::default(),
+            orders: None,
         })))
     }
 }

@@ -1,7 +1,7 @@
 //! Everything a replica knows, as copy-on-write structures: cloning it costs some pointers.
 
 use crate::{
-    Aid, Eid, Tree, Voice, Word, block::Layout, key, store::BlockStore, table::Table, tag,
+    Aid, Eid, Fact, Tree, Voice, Word, block::Layout, key, store::BlockStore, table::Table, tag,
 };
 use rhizome_ipld::{Cid, PublicKey};
 use rhizome_tuple::{CommitId, EntityId, Hlc, OpId, Value};
@@ -402,6 +402,12 @@ impl State {
         self.history
             .range(lo, hi)
             .map(|k| ((k >> 64) as u32, k as u32))
+    }
+
+    /// Current tuples of an entity.
+    pub fn facts_of(&self, e: Eid) -> impl Iterator<Item = Fact> + '_ {
+        let (lo, hi) = key::eav_e(e);
+        self.eav.range(lo, hi).map(key::un_eav)
     }
 
     /// Current values of (entity, attribute) with the place of the operation behind each.

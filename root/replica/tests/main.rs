@@ -10,6 +10,7 @@ mod full;
 mod histories;
 #[cfg(unix)]
 mod kill;
+mod mirror;
 mod oracle;
 mod pool;
 mod refused;

@@ -8,9 +8,11 @@ mod facts;
 mod intern;
 mod long;
 mod register;
+mod say;
 mod short;
 
 pub(crate) use long::{Heard, Reader, Recorded, heard, recorded};
+pub(crate) use say::say;
 
 use crate::{
     Aid, Eid, Fact, ReplicaError, Voice, Word,

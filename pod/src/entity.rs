@@ -144,6 +144,48 @@ pub(crate) fn detail(
     Ok(detail)
 }
 
+/// What an app is told of an entity: its tuples, and what refers to it. Nothing of who wrote them and when, and of what was there before.
+pub(crate) fn seen(now: &Snapshot, id: &EntityId) -> Result<Json, PodError> {
+    let mut tuples = Vec::new();
+    let mut incoming = Vec::new();
+    let mut total = 0;
+    if let Some(e) = now.eid(id) {
+        for (a, name) in attributes_of(now, e) {
+            let order = now.list(e, a);
+            let (is_list, all) = match order {
+                Some(order) => (true, order),
+                None => (false, words(now, e, a).collect()),
+            };
+            let merge = match Schemas::built_in().merge(&name).cardinality() {
+                _ if is_list => "list",
+                Cardinality::Many => "set",
+                Cardinality::One => "register",
+            };
+            for value in all.into_iter().filter_map(|w| now.value(w)) {
+                tuples.push(json!({ "attribute": name, "value": to_json(&value), "merge": merge }));
+            }
+        }
+        let (lo, hi) = key::vae_v(e);
+        total = now.vae().count(lo, hi);
+        let all = now.vae().range(lo, hi).take(MAX_INCOMING);
+        incoming.extend(all.filter_map(|k| {
+            let fact = key::un_vae(k);
+            let entity = now.entity_id(fact.e)?.to_string();
+            Some(json!({ "entity": entity, "attribute": now.attribute(fact.a)? }))
+        }));
+    }
+    now.fault()?;
+    Ok(json!({
+        "id": id.to_string(),
+        "tuples": tuples,
+        "conflicts": [],
+        "history": [],
+        "history_total": 0,
+        "incoming": incoming,
+        "incoming_total": total,
+    }))
+}
+
 /// Where values conflict, with the values; as many as are listed, and how many there are.
 pub(crate) fn conflicts(pod: &Pod, now: &Snapshot, now_ms: i64) -> Result<Json, PodError> {
     let all = now.all_conflicts()?;

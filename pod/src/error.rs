@@ -106,6 +106,22 @@ pub enum PodError {
     /// Another device refused.
     #[error("the other side refused: {0}")]
     Refused(String),
+    /// An app may not.
+    #[error("{0}")]
+    NotGranted(String),
+    /// An app has used up what it may.
+    #[error("that is more than an app may do ({most} {what}): try again in {seconds} seconds")]
+    Quota {
+        /// Of what.
+        what: &'static str,
+        /// How much there is.
+        most: u64,
+        /// Seconds until there is more.
+        seconds: u64,
+    },
+    /// An app has not got its answer yet, or not the one that it would like; the code is that of OAuth.
+    #[error("{1}")]
+    Authorization(&'static str, String),
     /// Two people compared, and one of them said no.
     #[error(
         "the pictures were not confirmed on both devices, so nothing was added: try again with a new code, and if they differ again, somebody is \
@@ -196,6 +212,9 @@ impl PodError {
             Self::Inbox(_) => "message",
             Self::Peer(_) => "peer",
             Self::Refused(_) => "refused",
+            Self::NotGranted(_) => "not-granted",
+            Self::Quota { .. } => "quota",
+            Self::Authorization(code, _) => code,
             Self::NotConfirmed => "not-confirmed",
             Self::Sync(_) => "sync",
             Self::Blob(BlobError::Missing(_)) => "missing",
@@ -223,6 +242,9 @@ impl PodError {
             | Self::Change(_)
             | Self::Value(_)
             | Self::Request(_)
+            | Self::NotGranted(_)
+            | Self::Quota { .. }
+            | Self::Authorization(..)
             | Self::Import(_)
             | Self::Inbox(_)
             | Self::Replica(ReplicaError::Edit(_) | ReplicaError::Tuple(_))

@@ -17,6 +17,7 @@
 //!
 //! Everything here is synchronous but [`Serving`], which answers HTTP and WebSocket on loopback; `docs/api.md` is its specification.
 
+mod apps;
 mod client;
 mod cloud;
 mod devices;
@@ -54,6 +55,7 @@ mod views;
 #[cfg(fuzzing)]
 pub use http::fuzzing;
 
+pub use apps::{Allowed, AppGrant, AppRequest, Asked, Scope as AppScope, Token as AppToken};
 pub use client::Client;
 pub use cloud::{
     CloudDesk, CloudOptions, CloudPeer, DEFAULT_QUOTA, Invitation, Invite, Kept, KeptView,

@@ -37,6 +37,7 @@ pub struct Pod {
     importing: Mutex<()>,
     blob_figures: Mutex<Option<(BlobFigures, Instant)>>,
     inbox: Desk,
+    apps: crate::apps::Desk,
     views: OnceLock<Views>,
     /// Held while they are opened.
     opening_views: Mutex<()>,
@@ -119,6 +120,7 @@ impl Pod {
             importing: Mutex::default(),
             blob_figures: Mutex::default(),
             inbox: Desk::default(),
+            apps: crate::apps::Desk::default(),
             views: OnceLock::new(),
             opening_views: Mutex::default(),
             tending: Mutex::default(),
@@ -251,6 +253,11 @@ impl Pod {
         &self.inbox
     }
 
+    /// Apps that wait, and those that are here.
+    pub(crate) fn desk(&self) -> &crate::apps::Desk {
+        &self.apps
+    }
+
     /// The certificates.
     pub(crate) fn trust(&self) -> MutexGuard<'_, Trust> {
         self.member.trust()
@@ -344,8 +351,13 @@ impl Pod {
     /// # Errors
     /// Those of the store and of the key store.
     pub fn author(&self, app: App) -> Result<Arc<Author>, PodError> {
+        self.author_named(&app.name())
+    }
+
+    /// As [`Self::author`], by the name of the process.
+    pub(crate) fn author_named(&self, name: &str) -> Result<Arc<Author>, PodError> {
         let known = self.member.processes().len();
-        let author = self.member.author(&app.name())?;
+        let author = self.member.author(name)?;
         if self.member.processes().len() > known {
             self.name_processes()?;
         }

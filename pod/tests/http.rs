@@ -132,7 +132,9 @@ fn the_page_comes_with_a_strict_policy() {
         200,
         "the page, not a file"
     );
-    assert_eq!(get(&node, "/api/1/nothing", "").0, 404);
+    assert_eq!(get(&node, "/api/1/nothing", "").0, 401);
+    let token = format!("authorization: Bearer {}\n", node.running.token);
+    assert_eq!(get(&node, "/api/1/nothing", &token).0, 404);
 }
 
 #[test]

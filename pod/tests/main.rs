@@ -1,5 +1,6 @@
 //! The pod from outside: its home, transactions, the API and live subscriptions.
 
+mod apps;
 mod cloud;
 mod devices;
 mod home;

@@ -55,17 +55,17 @@ pub(super) fn status_json(app: &App) -> Result<Json, PodError> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct QueryBody {
-    q: Json,
+pub(super) struct QueryBody {
+    pub q: Json,
     #[serde(default)]
-    inputs: Vec<Json>,
+    pub inputs: Vec<Json>,
     /// Whose tuples: a DID, or `all`.
     #[serde(default)]
-    pod: Option<String>,
+    pub pod: Option<String>,
 }
 
 /// Sets the flag when the caller goes away, so that nobody computes for no one.
-struct StopOnDrop(Arc<Stop>);
+pub(super) struct StopOnDrop(pub Arc<Stop>);
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
@@ -85,19 +85,24 @@ pub(super) async fn query(State(app): State<App>, Payload(body): Payload) -> Ans
             Some(whose) => app.pod.query_shared(whose, &q, &inputs, &stop)?,
             None => app.pod.query(&q, &inputs, &stop)?,
         };
-        let took = json!(started.elapsed().as_micros() as u64);
-        Ok(match answer {
-            Json::Object(mut members) if members.contains_key("columns") && is_datalog(&q) => {
-                members.insert("took_us".into(), took);
-                Json::Object(members)
-            }
-            // its members are namespaces of any name: a level of its own
-            nested => json!({ "result": nested, "took_us": took }),
-        })
+        Ok(answered(&q, answer, started))
     })
     .await;
     drop(guard);
     answer.map(JsonBody)
+}
+
+/// The answer to a query, with the time that it took.
+pub(super) fn answered(q: &Json, answer: Json, started: Instant) -> Json {
+    let took = json!(started.elapsed().as_micros() as u64);
+    match answer {
+        Json::Object(mut members) if members.contains_key("columns") && is_datalog(q) => {
+            members.insert("took_us".into(), took);
+            Json::Object(members)
+        }
+        // its members are namespaces of any name: a level of its own
+        nested => json!({ "result": nested, "took_us": took }),
+    }
 }
 
 fn is_datalog(q: &Json) -> bool {

@@ -1,6 +1,7 @@
 //! Files by their hash. What is served was verified against it, byte by byte.
 
 use axum::{
+    Extension,
     body::{Body, Bytes},
     extract::State,
     http::{HeaderMap, HeaderValue, Response, StatusCode, header},
@@ -10,13 +11,13 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use super::{
-    App, blocking,
-    guard::same_secret,
+    App, apps, blocking,
+    guard::{Site, same_secret},
     range::{self, Wanted},
     reply::{Asked, Named, Refusal},
     sniff,
 };
-use crate::{PodError, json::blob_cid};
+use crate::{PodError, apps::Doing, json::blob_cid};
 
 /// Bytes read and sent at once.
 const PIECE: usize = 256 << 10;
@@ -33,14 +34,27 @@ pub(super) async fn blob(
     State(app): State<App>,
     Named(cid): Named,
     Asked(token): Asked<Token>,
+    Extension(site): Extension<Site>,
     headers: HeaderMap,
 ) -> Result<axum::response::Response, Refusal> {
-    let opened = token.t.is_some_and(|t| same_secret(&t, &app.tokens.blob))
-        || super::bearer(&headers).is_some_and(|t| same_secret(t, &app.tokens.api));
-    if !opened {
-        return Err(Refusal::unauthorised());
-    }
+    let (asked, shown) = (token.t.as_deref(), super::bearer(&headers));
+    let own = site == Site::Own
+        && (asked.is_some_and(|t| same_secret(t, &app.tokens.blob))
+            || shown.is_some_and(|t| same_secret(t, &app.tokens.api)));
+    let caller = if own {
+        None
+    } else {
+        Some(apps::caller_of_file(&app, &site, asked, shown)?)
+    };
     let cid = blob_cid(&cid).ok_or_else(|| Refusal::request("this is not the CID of a blob"))?;
+    let file = blocking(move || match caller {
+        None => Ok(app.pod.blobs().open(&cid)?),
+        Some(caller) => {
+            caller.note(Doing::File, None);
+            caller.blob(&cid)
+        }
+    })
+    .await?;
     let etag = format!("\"{cid}\"");
     if headers
         .get(header::IF_NONE_MATCH)
@@ -49,9 +63,7 @@ pub(super) async fn blob(
     {
         return Ok(StatusCode::NOT_MODIFIED.into_response());
     }
-    let store = app.pod.blobs().clone();
     let (file, head) = blocking(move || {
-        let file = store.open(&cid)?;
         let head = file.read_range(0, sniff::HEAD)?;
         Ok((file, head))
     })

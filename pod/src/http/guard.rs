@@ -1,14 +1,15 @@
 //! Who may talk to the pod. It listens on loopback, but other programs, other users and every web page in the browser can reach that too.
 //!
 //! * The `Host` must be the address we listen on: a page of another name that resolves to loopback (DNS rebinding) is refused.
-//! * An `Origin`, which browsers send along, must be our own, and `Sec-Fetch-Site` must not say that another site asks.
+//! * An `Origin`, which browsers send along, must be our own, and `Sec-Fetch-Site` must not say that another site asks. Pages of other origins that a person let in
+//!   ([`super::apps`]) get what their own token opens and nothing else.
 //! * API calls carry the bearer token of this run; blobs a token of their own, because `<img>` cannot send headers.
 //!
 //! There are no cookies, so no request of another page can ride on a session.
 
 use std::net::SocketAddr;
 
-use axum::http::{HeaderMap, HeaderName, header};
+use axum::http::{HeaderMap, header};
 
 /// The secrets of one run of a pod.
 #[derive(Clone)]
@@ -61,26 +62,49 @@ impl Hosts {
         self.0.iter().any(|h| h.eq_ignore_ascii_case(host))
     }
 
-    /// Refuses requests that were not meant for this pod or come from another site.
-    pub fn admit(&self, headers: &HeaderMap) -> Result<(), &'static str> {
-        let host = headers.get(header::HOST).and_then(|h| h.to_str().ok());
-        if !host.is_some_and(|h| self.has(h)) {
+    /// Refuses requests that were not meant for this pod, and says where the others come from.
+    pub fn admit(&self, headers: &HeaderMap) -> Result<Site, &'static str> {
+        let text = |name: &str| headers.get(name).and_then(|h| h.to_str().ok());
+        if !text("host").is_some_and(|h| self.has(h)) {
             return Err("this pod answers only under the address that it prints");
         }
-        if let Some(origin) = headers.get(header::ORIGIN) {
-            let own = origin.to_str().ok().and_then(|o| o.strip_prefix("http://"));
-            if !own.is_some_and(|o| self.has(o)) {
-                return Err("another site may not ask this pod");
+        let mut origins = headers.get_all(header::ORIGIN).iter();
+        if let Some(origin) = origins.next() {
+            let origin = origin.to_str().map_err(|_| NOT_ASKED)?;
+            if origins.next().is_some() {
+                return Err(NOT_ASKED);
+            }
+            let own = origin.strip_prefix("http://").is_some_and(|o| self.has(o));
+            if !own {
+                return Ok(Site::Other(Some(origin.to_owned())));
             }
         }
-        let fetch_site = HeaderName::from_static("sec-fetch-site");
-        let site = headers.get(fetch_site).and_then(|h| h.to_str().ok());
         // `none`: the person typed the address or used a bookmark
-        if site.is_some_and(|s| !matches!(s, "same-origin" | "none")) {
-            return Err("another site may not ask this pod");
+        if text("sec-fetch-site").is_some_and(|s| !matches!(s, "same-origin" | "none")) {
+            let (mode, dest) = (text("sec-fetch-mode"), text("sec-fetch-dest"));
+            let visits = mode == Some("navigate") && dest == Some("document");
+            return Ok(if visits {
+                Site::Visit
+            } else {
+                Site::Other(None)
+            });
         }
-        Ok(())
+        Ok(Site::Own)
     }
+}
+
+/// What another site is told.
+pub const NOT_ASKED: &str = "another site may not ask this pod";
+
+/// Where a request comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Site {
+    /// The console, a program, or the person who typed an address.
+    Own,
+    /// A page of another site sent the browser here: the person looks at what is answered, the page does not.
+    Visit,
+    /// A page of another site, of this origin if the browser said so.
+    Other(Option<String>),
 }
 
 /// The token of `Authorization: Bearer …`.
@@ -96,7 +120,7 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::HeaderValue;
+    use axum::http::{HeaderName, HeaderValue};
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs
@@ -117,31 +141,66 @@ mod tests {
             ],
             &[("host", "LOCALHOST:8420"), ("sec-fetch-site", "none")],
         ] {
-            assert_eq!(hosts.admit(&headers(good)), Ok(()));
+            assert_eq!(hosts.admit(&headers(good)), Ok(Site::Own));
         }
     }
 
     #[test]
-    fn refuses_rebinding_and_other_sites() {
+    fn refuses_rebinding() {
         let hosts = Hosts::of("127.0.0.1:8420".parse().unwrap());
         for bad in [
             &[][..],
             &[("host", "evil.example:8420")],
             &[("host", "127.0.0.1:8421")],
             &[("host", "127.0.0.1")],
-            &[
-                ("host", "127.0.0.1:8420"),
-                ("origin", "http://evil.example"),
-            ],
-            &[
-                ("host", "127.0.0.1:8420"),
-                ("origin", "https://127.0.0.1:8420"),
-            ],
-            &[("host", "127.0.0.1:8420"), ("origin", "null")],
-            &[("host", "127.0.0.1:8420"), ("sec-fetch-site", "cross-site")],
-            &[("host", "127.0.0.1:8420"), ("sec-fetch-site", "same-site")],
         ] {
             assert!(hosts.admit(&headers(bad)).is_err(), "{bad:?}");
+        }
+        let mut two = headers(&[("host", "127.0.0.1:8420")]);
+        for origin in ["http://127.0.0.1:8420", "http://evil.example"] {
+            two.append(header::ORIGIN, HeaderValue::from_static(origin));
+        }
+        assert!(hosts.admit(&two).is_err());
+    }
+
+    #[test]
+    fn tells_other_sites_from_its_own() {
+        let hosts = Hosts::of("127.0.0.1:8420".parse().unwrap());
+        let site = |more: &[(&'static str, &'static str)]| {
+            let mut all = vec![("host", "127.0.0.1:8420")];
+            all.extend(more);
+            hosts.admit(&headers(&all)).unwrap()
+        };
+        for origin in [
+            "http://evil.example",
+            "https://127.0.0.1:8420",
+            "null",
+            "http://127.0.0.1:8420.evil.example",
+            "127.0.0.1:8420",
+        ] {
+            let other = Site::Other(Some(origin.to_owned()));
+            assert_eq!(site(&[("origin", origin)]), other);
+            assert_eq!(
+                site(&[("origin", origin), ("sec-fetch-site", "same-origin")]),
+                other
+            );
+        }
+        let mode = ("sec-fetch-mode", "navigate");
+        for from in ["cross-site", "same-site", "something new"] {
+            let from = ("sec-fetch-site", from);
+            assert_eq!(site(&[from]), Site::Other(None));
+            assert_eq!(
+                site(&[from, mode, ("sec-fetch-dest", "iframe")]),
+                Site::Other(None)
+            );
+            assert_eq!(
+                site(&[from, ("sec-fetch-dest", "document")]),
+                Site::Other(None)
+            );
+            assert_eq!(
+                site(&[from, mode, ("sec-fetch-dest", "document")]),
+                Site::Visit
+            );
         }
     }
 

@@ -1,6 +1,7 @@
 //! The API under `/api/1`, the console, and blobs. `docs/api.md` is its specification.
 
 mod api;
+mod apps;
 mod assets;
 mod blob;
 mod devices;
@@ -33,7 +34,7 @@ use tower_http::compression::{
 };
 
 use crate::{Pod, PodError, PodNode, jobs::Jobs};
-use guard::Hosts;
+use guard::{Hosts, Site};
 pub(crate) use guard::{Tokens, bearer, same_secret};
 pub(crate) use reply::{Answer, Refusal, error_json};
 pub use serve::{Serving, serve};
@@ -98,6 +99,13 @@ fn router(app: App) -> Router {
         .route("/shared/forget", post(sharing::forget))
         .route("/proposals", get(sharing::proposals).post(sharing::decide))
         .route("/propose", post(sharing::propose))
+        .route("/apps", get(apps::list))
+        .route("/apps/ask", post(apps::ask))
+        .route("/apps/preview", post(apps::preview))
+        .route("/apps/allow", post(apps::allow))
+        .route("/apps/deny", post(apps::deny))
+        .route("/apps/revoke", post(apps::revoke))
+        .route("/apps/{id}/activity", get(apps::activity))
         .route(
             "/import",
             post(import::receive).layer(DefaultBodyLimit::disable()),
@@ -106,21 +114,24 @@ fn router(app: App) -> Router {
             "/import/{job}",
             get(import::look).post(import::run).delete(import::remove),
         )
-        .layer(middleware::from_fn_with_state(app.clone(), require_token));
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(other_method);
+    // the same paths for apps, and no others
+    let for_apps = apps::router(app.clone());
+    let behind_token = behind_token.layer(middleware::from_fn_with_state(
+        (app.clone(), for_apps),
+        apps::by_token,
+    ));
     let api = Router::new()
-        .merge(behind_token)
+        // a code or a key is the token here
+        .route("/apps/token", post(apps::token))
+        .route("/apps/device", post(apps::device))
         // the token comes in the first message
         .route("/live", get(websocket::live))
         // the token comes in the query
         .route("/blob/{cid}", get(blob::blob))
-        .fallback(no_such_path)
-        .method_not_allowed_fallback(|| async {
-            Refusal::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method",
-                "this path takes another method",
-            )
-        });
+        .method_not_allowed_fallback(other_method)
+        .fallback_service(behind_token.with_state(app.clone()));
     // who comes here proves its key, and is a device of the pod or shows a code
     let links = match &app.node {
         Some(node) => Router::new().route("/link", node.link_route()),
@@ -149,11 +160,30 @@ async fn no_such_path() -> Refusal {
     Refusal::not_found("there is no such path in the API")
 }
 
-/// Refuses other sites and wrong names, and puts on every answer what keeps it from being misread.
-async fn admit(State(app): State<App>, request: Request, next: Next) -> Response {
+async fn other_method() -> Refusal {
+    Refusal::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method",
+        "this path takes another method",
+    )
+}
+
+/// Refuses wrong names, and other sites but those of apps, and puts on every answer what keeps it from being misread.
+async fn admit(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let refused = |why| Refusal::new(StatusCode::FORBIDDEN, "forbidden", why).into_response();
     let mut response = match app.hosts.admit(request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(why) => Refusal::new(StatusCode::FORBIDDEN, "forbidden", why).into_response(),
+        Err(why) => refused(why),
+        Ok(Site::Own) => {
+            request.extensions_mut().insert(Site::Own);
+            next.run(request).await
+        }
+        // an app sent the browser here: what it is for is decided by the person who sees the page
+        Ok(Site::Visit) if request.uri().path() == "/authorize" => {
+            request.extensions_mut().insert(Site::Visit);
+            next.run(request).await
+        }
+        Ok(Site::Visit) => refused(guard::NOT_ASKED),
+        Ok(Site::Other(origin)) => apps::other_site(&app, origin, request, next).await,
     };
     let headers = response.headers_mut();
     headers.insert(
@@ -165,10 +195,9 @@ async fn admit(State(app): State<App>, request: Request, next: Next) -> Response
         HeaderValue::from_static("no-referrer"),
     );
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    headers.insert(
-        "cross-origin-resource-policy",
-        HeaderValue::from_static("same-origin"),
-    );
+    headers
+        .entry("cross-origin-resource-policy")
+        .or_insert(HeaderValue::from_static("same-origin"));
     headers.insert(
         "cross-origin-opener-policy",
         HeaderValue::from_static("same-origin"),
@@ -177,14 +206,6 @@ async fn admit(State(app): State<App>, request: Request, next: Next) -> Response
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
     response
-}
-
-async fn require_token(State(app): State<App>, request: Request, next: Next) -> Response {
-    if bearer(request.headers()).is_some_and(|token| same_secret(token, &app.tokens.api)) {
-        next.run(request).await
-    } else {
-        Refusal::unauthorised().into_response()
-    }
 }
 
 /// Runs what reads disks or computes on a thread where it may take its time.

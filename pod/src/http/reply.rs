@@ -77,8 +77,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        match Path::from_request_parts(parts, state).await {
-            Ok(Path(name)) => Ok(Self(name)),
+        // what an app asks has gone by two routers, and each has noted it
+        type Parts = Vec<(String, String)>;
+        match Path::<Parts>::from_request_parts(parts, state).await {
+            Ok(Path(mut all)) => all
+                .pop()
+                .map(|(_, name)| Self(name))
+                .ok_or_else(|| Refusal::request("a part of the path is missing")),
             Err(rejection) => Err(Refusal::request(&rejection.body_text())),
         }
     }
@@ -122,6 +127,8 @@ impl From<PodError> for Refusal {
     fn from(error: PodError) -> Self {
         let status = match &error {
             PodError::Blob(BlobError::Missing(_)) => StatusCode::NOT_FOUND,
+            PodError::NotGranted(_) => StatusCode::FORBIDDEN,
+            PodError::Quota { .. } => StatusCode::TOO_MANY_REQUESTS,
             e if e.is_callers() => StatusCode::BAD_REQUEST,
             e if e.is_others() => StatusCode::BAD_GATEWAY,
             e if e.code() == "disk-full" => StatusCode::INSUFFICIENT_STORAGE,

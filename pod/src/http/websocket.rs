@@ -3,6 +3,7 @@
 use std::{str::FromStr, sync::Arc, time::Duration};
 
 use axum::{
+    Extension,
     extract::{
         State, WebSocketUpgrade,
         ws::{CloseFrame, Message, WebSocket},
@@ -18,10 +19,16 @@ use tokio::sync::{Semaphore, mpsc};
 use super::{
     App,
     api::status_json,
-    guard::same_secret,
+    apps,
+    guard::{Site, same_secret},
     reply::{error_json, subscribe_error_json},
 };
 use crate::live::{Event, Next, Row, Session, SubscribeError};
+use crate::{
+    PodError,
+    apps::{AppView, Caller, Doing},
+    home::now_ms,
+};
 
 /// Bytes of a message from a client.
 const MAX_MESSAGE: usize = 1 << 20;
@@ -37,6 +44,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const PING_EVERY: Duration = Duration::from_secs(30);
 /// The close code for a wrong token, from the range for applications.
 const UNAUTHORISED: u16 = 4401;
+/// The close code for an app that may not go on.
+const SENT_AWAY: u16 = 4403;
+/// How long it may take to be told so.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 static CONNECTIONS: Semaphore = Semaphore::const_new(MAX_CONNECTIONS);
 
@@ -54,7 +65,11 @@ struct Wish {
     status: Option<bool>,
 }
 
-pub(super) async fn live(State(app): State<App>, upgrade: WebSocketUpgrade) -> Response {
+pub(super) async fn live(
+    State(app): State<App>,
+    Extension(site): Extension<Site>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     upgrade
         .max_message_size(MAX_MESSAGE)
         .max_frame_size(MAX_MESSAGE)
@@ -63,7 +78,7 @@ pub(super) async fn live(State(app): State<App>, upgrade: WebSocketUpgrade) -> R
                 close(socket, 1013, "too many connections").await;
                 return;
             };
-            converse(app, socket).await;
+            converse(app, site, socket).await;
         })
 }
 
@@ -76,10 +91,82 @@ async fn close(mut socket: WebSocket, code: u16, reason: &'static str) {
     let _ = socket.send(Message::Close(Some(frame))).await;
 }
 
-async fn converse(mut app: App, mut socket: WebSocket) {
-    match tokio::time::timeout(PATIENCE, socket.recv()).await {
-        Ok(Some(Ok(Message::Text(text)))) if is_token(&text, &app.tokens.api) => {}
-        Ok(Some(Ok(_))) => {
+/// Who is at the other end.
+#[derive(Clone)]
+enum Who {
+    Owner(App),
+    App(Caller, Arc<AppView>),
+}
+
+impl Who {
+    /// By the first message. Reading what an app sees may take a while.
+    fn of(app: &App, site: &Site, text: &str) -> Option<Result<Self, PodError>> {
+        if *site == Site::Own && is_token(text, &app.tokens.api) {
+            return Some(Ok(Self::Owner(app.clone())));
+        }
+        let token = serde_json::from_str::<Wish>(text).ok()?.auth?;
+        let caller = apps::caller(app, site, &token).ok()?;
+        caller.note(Doing::Live, None);
+        Some(caller.view().map(|view| Self::App(caller, view)))
+    }
+
+    fn session(&self) -> Session {
+        match self {
+            Self::Owner(app) => app.pod.hub().session(),
+            Self::App(_, view) => view.hub().session(),
+        }
+    }
+
+    fn status(&self) -> Result<Json, PodError> {
+        match self {
+            Self::Owner(app) => status_json(app),
+            Self::App(caller, _) => apps::status_json(caller),
+        }
+    }
+
+    /// Does what a message asks for; says what goes wrong.
+    fn hear(&self, session: &Session, text: &str) -> Option<Json> {
+        let Self::App(caller, _) = self else {
+            return hear(session, text);
+        };
+        let refused = |error: &PodError| Some(json!({ "error": error_json(error) }));
+        match caller.compute(|_| Ok(hear(session, text))) {
+            Ok(answer) => answer,
+            Err(error) => refused(&error),
+        }
+    }
+
+    /// Returns when an app may not go on.
+    async fn over(&self) {
+        let Self::App(caller, view) = self else {
+            return std::future::pending().await;
+        };
+        let mut over = view.over();
+        let sent_away = over.wait_for(|over| *over);
+        let Some(until) = caller.grant().until_ms else {
+            drop(sent_away.await);
+            return;
+        };
+        let left = until.saturating_sub(now_ms()).max(0).unsigned_abs();
+        tokio::select! {
+            _ = sent_away => (),
+            () = tokio::time::sleep(Duration::from_millis(left)) => (),
+        }
+    }
+}
+
+async fn converse(mut app: App, site: Site, mut socket: WebSocket) {
+    let who = match tokio::time::timeout(PATIENCE, socket.recv()).await {
+        Ok(Some(Ok(Message::Text(text)))) => {
+            let app = app.clone();
+            tokio::task::spawn_blocking(move || Who::of(&app, &site, &text)).await
+        }
+        Ok(Some(Ok(_))) => Ok(None),
+        _ => return,
+    };
+    let who = match who {
+        Ok(Some(Ok(who))) => who,
+        Ok(None) => {
             return close(
                 socket,
                 UNAUTHORISED,
@@ -87,18 +174,25 @@ async fn converse(mut app: App, mut socket: WebSocket) {
             )
             .await;
         }
-        _ => return,
-    }
-    let session = Arc::new(app.pod.hub().session());
+        Ok(Some(Err(_))) | Err(_) => return close(socket, 1011, "a fault in the pod").await,
+    };
+    let session = Arc::new(who.session());
     let (sink, mut source) = socket.split();
     // what is said directly, beside the outbox: refusals
-    let (say, said) = mpsc::channel::<Json>(64);
-    let writer = tokio::spawn(write(app.clone(), Arc::clone(&session), sink, said));
+    let (say, said) = mpsc::channel::<Message>(64);
+    let mut writer = tokio::spawn(write(who.clone(), Arc::clone(&session), sink, said));
+    let over = who.over();
+    tokio::pin!(over);
+    let mut sent_away = false;
     let mut closing = app.closing.clone();
     loop {
         let message = tokio::select! {
             message = source.next() => message,
             _ = closing.wait_for(|closing| *closing) => break,
+            () = &mut over => {
+                sent_away = true;
+                break;
+            }
         };
         let Some(Ok(message)) = message else { break };
         let text = match message {
@@ -107,10 +201,11 @@ async fn converse(mut app: App, mut socket: WebSocket) {
             _ => continue,
         };
         // one after the other: an `unsubscribe` must not overtake its `subscribe`
-        let hearer = Arc::clone(&session);
-        match tokio::task::spawn_blocking(move || hear(&hearer, &text)).await {
+        let (hearer, asks) = (Arc::clone(&session), who.clone());
+        match tokio::task::spawn_blocking(move || asks.hear(&hearer, &text)).await {
             Ok(None) => {}
             Ok(Some(refusal)) => {
+                let refusal = Message::Text(refusal.to_string().into());
                 if say.send(refusal).await.is_err() {
                     break;
                 }
@@ -119,7 +214,16 @@ async fn converse(mut app: App, mut socket: WebSocket) {
         }
     }
     app.closing.mark_unchanged();
-    drop(say);
+    if sent_away {
+        let frame = CloseFrame {
+            code: SENT_AWAY,
+            reason: "the owner of the pod sent this app away".into(),
+        };
+        // whether the other side still hears it changes nothing
+        let _ = say.send(Message::Close(Some(frame))).await;
+        drop(say);
+        let _ = tokio::time::timeout(FAREWELL, &mut writer).await;
+    }
     writer.abort();
 }
 
@@ -180,7 +284,7 @@ fn ids(texts: &[String]) -> Result<Vec<EntityId>, String> {
 
 type Sink = SplitSink<WebSocket, Message>;
 
-async fn write(app: App, session: Arc<Session>, mut sink: Sink, mut said: mpsc::Receiver<Json>) {
+async fn write(who: Who, session: Arc<Session>, mut sink: Sink, mut said: mpsc::Receiver<Message>) {
     if send(&mut sink, json!({ "ready": true })).await.is_err() {
         return;
     }
@@ -189,7 +293,9 @@ async fn write(app: App, session: Arc<Session>, mut sink: Sink, mut said: mpsc::
         let next = tokio::select! {
             next = session.outbox().next() => next,
             Some(message) = said.recv() => {
-                if send(&mut sink, message).await.is_err() {
+                let last = matches!(message, Message::Close(_));
+                let sent = tokio::time::timeout(PATIENCE, sink.send(message)).await;
+                if last || !matches!(sent, Ok(Ok(()))) {
                     return;
                 }
                 continue;
@@ -202,7 +308,7 @@ async fn write(app: App, session: Arc<Session>, mut sink: Sink, mut said: mpsc::
             }
         };
         let done = match next {
-            Next::Event(event) => tell(&app, &mut sink, event).await,
+            Next::Event(event) => tell(&who, &mut sink, event).await,
             Next::Stale(stale) => {
                 session.reset(&stale);
                 Ok(())
@@ -230,7 +336,7 @@ async fn send(sink: &mut Sink, message: Json) -> Result<(), Gone> {
     }
 }
 
-async fn tell(app: &App, sink: &mut Sink, event: Event) -> Result<(), Gone> {
+async fn tell(who: &Who, sink: &mut Sink, event: Event) -> Result<(), Gone> {
     match event {
         Event::Reset { id, columns, rows } => {
             let mut columns = Some(columns);
@@ -278,8 +384,8 @@ async fn tell(app: &App, sink: &mut Sink, event: Event) -> Result<(), Gone> {
             send(sink, json!({ "id": id, "entities": states })).await
         }
         Event::Figures { id } => {
-            let app = app.clone();
-            let message = match tokio::task::spawn_blocking(move || status_json(&app)).await {
+            let who = who.clone();
+            let message = match tokio::task::spawn_blocking(move || who.status()).await {
                 Ok(Ok(status)) => json!({ "id": id, "status": status }),
                 Ok(Err(error)) => json!({ "id": id, "error": error_json(&error) }),
                 Err(_) => return Err(Gone),

@@ -76,14 +76,6 @@ impl Given {
     }
 }
 
-fn time(now: &Snapshot, entity: &EntityId, name: &str) -> Option<i64> {
-    let all = r::all(now, entity, name);
-    all.into_iter().find_map(|v| match v {
-        Value::Time(ms) => Some(ms),
-        _ => None,
-    })
-}
-
 impl View {
     /// Leaves notes in it.
     pub(super) fn leave(&self, notes: &[Note]) -> Result<(), PodError> {
@@ -266,9 +258,9 @@ impl Pod {
                     .map(ToString::to_string)
                     .unwrap_or_default(),
                 view: view.did,
-                given_ms: time(&now, &entity, r::GIVEN),
-                until_ms: time(&now, &entity, r::UNTIL),
-                revoked_ms: time(&now, &entity, r::REVOKED),
+                given_ms: r::time(&now, &entity, r::GIVEN),
+                until_ms: r::time(&now, &entity, r::UNTIL),
+                revoked_ms: r::time(&now, &entity, r::REVOKED),
                 key: r::text(&now, &entity, r::GUEST)
                     .and_then(|key| PublicKey::from_did_key(&key).ok()),
                 entity,
@@ -319,8 +311,8 @@ impl Pod {
         let now = now_ms();
         let own = self.replica().snapshot();
         let is_over = |entity: &EntityId| {
-            let until = time(&own, entity, r::UNTIL);
-            until.is_some_and(|until| until <= now) && time(&own, entity, r::REVOKED).is_none()
+            let until = r::time(&own, entity, r::UNTIL);
+            until.is_some_and(|until| until <= now) && r::time(&own, entity, r::REVOKED).is_none()
         };
         if !r::with(&own, r::UNTIL).iter().any(is_over) {
             return Ok(0);

@@ -11,7 +11,7 @@ mod keep;
 mod outside;
 mod proposals;
 mod read;
-mod records;
+pub(crate) mod records;
 
 pub use accept::Accepted;
 pub use give::{Given, Terms};

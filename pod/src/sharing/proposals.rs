@@ -3,18 +3,23 @@
 use rhizome_ipld::PublicKey;
 use rhizome_replica::{Edit, Snapshot};
 use rhizome_storage::Durability;
-use rhizome_tuple::{CommitId, EntityId, ListOp, Op};
+use rhizome_tuple::{CommitId, EntityId, ListOp, Op, Value};
 use rhizome_view::{Note, Why, notes};
 use serde_json::{Value as Json, json};
 
 use super::{outside::Asked, records as r};
 use crate::{
-    App, Pod, PodError,
+    App, AppGrant, Pod, PodError,
     home::{now_ms, random_bytes},
     json::{parse_changes, to_json},
 };
 
 const DECIDED: &str = "grant/decided";
+/// Of an app: what it proposes, which app it is, what it says about it, and when.
+const BY_APP: &str = "app-grant/proposes";
+const APP: &str = "app-grant/proposed-by";
+const COMMENT: &str = "app-grant/comment";
+const AT: &str = "app-grant/proposed";
 
 /// Changes that somebody proposes: on purpose, or because they did not count.
 #[derive(Debug, Clone)]
@@ -110,6 +115,23 @@ impl Pod {
                 });
             }
         }
+        for entity in r::with(&own, BY_APP) {
+            let text = |name: &str| r::text(&own, &entity, name);
+            let changes = text(BY_APP).and_then(|text| serde_json::from_str::<Json>(&text).ok());
+            let (Some(changes), Some(from)) = (changes, text(APP)) else {
+                continue;
+            };
+            out.push(Proposal {
+                id: entity.to_string(),
+                from,
+                at_ms: r::time(&own, &entity, AT).unwrap_or_default(),
+                why: None,
+                comment: text(COMMENT).unwrap_or_default(),
+                decided: None,
+                what: What::Asked(changes.clone()),
+                changes,
+            });
+        }
         for (entity, message) in self.messages()? {
             let Ok(asked) = serde_json::from_slice::<Asked>(&message.content) else {
                 continue;
@@ -131,6 +153,30 @@ impl Pod {
         }
         out.sort_by(|a, b| (b.at_ms, &a.id).cmp(&(a.at_ms, &b.id)));
         Ok(out)
+    }
+
+    /// Notes what an app proposes.
+    pub(crate) fn note_app_proposal(
+        &self,
+        app: &AppGrant,
+        changes: &Json,
+        comment: &str,
+    ) -> Result<(), PodError> {
+        let mut nonce = vec![0; 16];
+        random_bytes()?(&mut nonce);
+        let entity = EntityId::derive(self.did(), &nonce);
+        let text = changes.to_string();
+        let set = |name: &str, value: Value| {
+            Ok::<_, PodError>(Edit::Assert(entity, r::attribute(name)?, value))
+        };
+        self.write_own(vec![
+            Edit::Create(entity, nonce),
+            set("rhizome/type", "app-proposal".into())?,
+            set(BY_APP, Value::Text(text))?,
+            set(APP, app.client.as_str().into())?,
+            set(COMMENT, comment.into())?,
+            set(AT, Value::Time(now_ms()))?,
+        ])
     }
 
     fn proposal(&self, id: &str) -> Result<Proposal, PodError> {

@@ -43,12 +43,12 @@ pub(crate) struct ViewRecord {
     masked: Vec<u8>,
 }
 
-pub(super) fn attribute(name: &str) -> Result<Attribute, PodError> {
+pub(crate) fn attribute(name: &str) -> Result<Attribute, PodError> {
     Attribute::new(name).map_err(|e| PodError::Replica(e.into()))
 }
 
 /// The values of an attribute of an entity.
-pub(super) fn all(now: &Snapshot, entity: &EntityId, name: &str) -> Vec<Value> {
+pub(crate) fn all(now: &Snapshot, entity: &EntityId, name: &str) -> Vec<Value> {
     let (Some(e), Some(a)) = (now.eid(entity), now.aid(name)) else {
         return Vec::new();
     };
@@ -57,14 +57,14 @@ pub(super) fn all(now: &Snapshot, entity: &EntityId, name: &str) -> Vec<Value> {
     facts.filter_map(|f| now.value(f.v)).collect()
 }
 
-pub(super) fn text(now: &Snapshot, entity: &EntityId, name: &str) -> Option<String> {
+pub(crate) fn text(now: &Snapshot, entity: &EntityId, name: &str) -> Option<String> {
     all(now, entity, name).into_iter().find_map(|v| match v {
         Value::Text(text) => Some(text),
         _ => None,
     })
 }
 
-pub(super) fn texts(now: &Snapshot, entity: &EntityId, name: &str) -> BTreeSet<String> {
+pub(crate) fn texts(now: &Snapshot, entity: &EntityId, name: &str) -> BTreeSet<String> {
     let all = all(now, entity, name).into_iter();
     let texts = all.filter_map(|v| match v {
         Value::Text(text) => Some(text),
@@ -73,8 +73,16 @@ pub(super) fn texts(now: &Snapshot, entity: &EntityId, name: &str) -> BTreeSet<S
     texts.collect()
 }
 
+pub(crate) fn time(now: &Snapshot, entity: &EntityId, name: &str) -> Option<i64> {
+    let all = all(now, entity, name);
+    all.into_iter().find_map(|v| match v {
+        Value::Time(ms) => Some(ms),
+        _ => None,
+    })
+}
+
 /// Entities that have an attribute.
-pub(super) fn with(now: &Snapshot, name: &str) -> Vec<EntityId> {
+pub(crate) fn with(now: &Snapshot, name: &str) -> Vec<EntityId> {
     let Some(a) = now.aid(name) else {
         return Vec::new();
     };
@@ -83,7 +91,7 @@ pub(super) fn with(now: &Snapshot, name: &str) -> Vec<EntityId> {
     facts.filter_map(|f| now.entity_id(f.e)).collect()
 }
 
-pub(super) fn named(pod: &str, kind: &str, name: &str) -> (EntityId, Vec<u8>) {
+pub(crate) fn named(pod: &str, kind: &str, name: &str) -> (EntityId, Vec<u8>) {
     let nonce = *blake3::hash(format!("{kind}:{name}").as_bytes()).as_bytes();
     (EntityId::derive(pod, &nonce), nonce.to_vec())
 }

@@ -32,6 +32,24 @@ impl Replica {
         self.compose(author, now_ms, nonce, durability, leaves)
     }
 
+    /// As [`Self::write`], if `check` has nothing against it while nobody else writes.
+    ///
+    /// # Errors
+    /// As [`Self::write`]; those of `check`.
+    pub fn write_if<E: From<ReplicaError>>(
+        &self,
+        author: &Author,
+        edits: Vec<Edit>,
+        (now_ms, nonce): (i64, [u8; 16]),
+        durability: Durability,
+        check: impl FnOnce(&Snapshot, &[Edit]) -> Result<(), E>,
+    ) -> Result<Written, E> {
+        self.compose(author, now_ms, nonce, durability, |before| {
+            check(before, &edits)?;
+            Ok(edit::leaves(before, edits)?)
+        })
+    }
+
     /// As [`Self::write`], of operations: those that `leaves` makes from what is there while nobody else writes.
     ///
     /// # Errors

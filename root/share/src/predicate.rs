@@ -157,6 +157,14 @@ impl Predicate {
         }
     }
 
+    /// What both hold of.
+    ///
+    /// # Errors
+    /// [`PredicateError`] if both together are too much for one predicate.
+    pub fn and(&self, other: &Self) -> Result<Self, PredicateError> {
+        format!("({self}) && ({other})").parse()
+    }
+
     /// All of these, or any of them.
     fn join(parts: Vec<Self>, all: bool) -> Option<Self> {
         let mut flat = Vec::with_capacity(parts.len());

@@ -8,8 +8,15 @@ use std::collections::BTreeSet;
 use crate::ViewError;
 
 /// What the pod says of itself: devices, peers, grants.
-const RESERVED: [&str; 7] = [
-    "rhizome/", "device/", "process/", "peer/", "view/", "grant/", "message/",
+const RESERVED: [&str; 8] = [
+    "rhizome/",
+    "device/",
+    "process/",
+    "peer/",
+    "view/",
+    "grant/",
+    "message/",
+    "app-grant/",
 ];
 
 /// Whether an attribute belongs to the pod's own bookkeeping. An entity that has one is never shared, and no guest may set one.
@@ -34,7 +41,7 @@ pub fn values(now: &Snapshot, e: Eid) -> Vec<(Attribute, Value)> {
 }
 
 /// Whether these are the values of an entity that is shared by `predicate`.
-pub(crate) fn holds(predicate: &Predicate, values: &[(Attribute, Value)]) -> bool {
+pub fn holds(predicate: &Predicate, values: &[(Attribute, Value)]) -> bool {
     let of = |wanted: &Attribute| {
         let of = values.iter().filter(|(attribute, _)| attribute == wanted);
         of.map(|(_, value)| value).collect::<Vec<_>>()

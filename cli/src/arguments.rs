@@ -138,6 +138,11 @@ pub enum Command {
         #[command(subcommand)]
         command: Option<ProposalsCommand>,
     },
+    /// List the programs and pages that you let in, and those that wait
+    Apps {
+        #[command(subcommand)]
+        command: Option<AppsCommand>,
+    },
     /// Show a code for a new device of yours, and wait for it
     Pair {
         /// Where to wait for it
@@ -334,6 +339,49 @@ pub enum ProposalsCommand {
     /// Leave it be
     Decline {
         /// Its name
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum AppsCommand {
+    /// Show what a program asks for
+    Show {
+        /// The code that it shows
+        #[arg(value_name = "CODE")]
+        code: String,
+    },
+    /// Let a program in, with what it asks for or with less
+    Allow {
+        /// The code that it shows
+        #[arg(value_name = "CODE")]
+        code: String,
+        /// Only what also matches this
+        #[arg(long = "where", value_name = "PREDICATE")]
+        predicate: Option<String>,
+        /// No more than this: read, propose or write
+        #[arg(long, value_name = "POWER")]
+        can: Option<String>,
+        /// For so many days
+        #[arg(long)]
+        days: Option<u32>,
+    },
+    /// Refuse a program
+    Deny {
+        /// The code that it shows
+        #[arg(value_name = "CODE")]
+        code: String,
+    },
+    /// Send an app away: at once, it can do nothing any more
+    Revoke {
+        /// Its name, as `rhizome apps` lists it
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+    /// Show what an app did on this device
+    Activity {
+        /// Its name, as `rhizome apps` lists it
         #[arg(value_name = "ID")]
         id: String,
     },

@@ -3,6 +3,7 @@
 //! Every command works on the pod's home directory; if a node holds it (`rhizome up`), the command asks that node instead. Exit codes:
 //! 0 done, 1 it failed, 2 the command line is wrong, 3 there is no pod, 4 the pod is in use, 5 `doctor` found something.
 
+mod apps;
 mod arguments;
 mod bench;
 mod cloud_peer;
@@ -16,8 +17,8 @@ mod repl;
 mod sharing;
 
 use arguments::{
-    Arguments, Command, DevicesCommand, PeersCommand, ProposalsCommand, RecoveryCommand,
-    SharedCommand,
+    AppsCommand, Arguments, Command, DevicesCommand, PeersCommand, ProposalsCommand,
+    RecoveryCommand, SharedCommand,
 };
 use clap::Parser;
 use output::{Failure, Output};
@@ -111,6 +112,26 @@ fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
         Command::Propose { to, file, comment } => {
             sharing::propose(&home, to, file, comment, output)
         }
+        Command::Apps { command } => match command {
+            None => apps::list(&home, output),
+            Some(AppsCommand::Show { code }) => apps::show(&home, code, output),
+            Some(AppsCommand::Allow {
+                code,
+                predicate,
+                can,
+                days,
+            }) => {
+                let less = apps::Less {
+                    predicate: predicate.as_deref(),
+                    can: can.as_deref(),
+                    days: *days,
+                };
+                apps::allow(&home, code, &less, output)
+            }
+            Some(AppsCommand::Deny { code }) => apps::deny(&home, code, output),
+            Some(AppsCommand::Revoke { id }) => apps::revoke(&home, id, output),
+            Some(AppsCommand::Activity { id }) => apps::activity(&home, id, output),
+        },
         Command::Proposals { command } => match command {
             None => sharing::proposals(&home, output),
             Some(ProposalsCommand::Adopt { id, entity }) => {

@@ -1,5 +1,6 @@
 //! The command from outside, as a script uses it.
 
+mod apps;
 #[cfg(target_os = "linux")]
 mod cloud;
 mod compare;

@@ -247,6 +247,36 @@ impl Client {
         )
     }
 
+    /// Apps that were let in, and programs that wait.
+    pub fn apps(&self) -> Result<Json, PodError> {
+        self.get("/apps")
+    }
+
+    /// What an app asks for: `query` as in the address of `/authorize`.
+    pub fn ask_app(&self, query: &str) -> Result<Json, PodError> {
+        self.post("/apps/ask", &json!({ "query": query }))
+    }
+
+    /// Lets an app in; the body is that of the API.
+    pub fn allow_app(&self, body: &Json) -> Result<Json, PodError> {
+        self.post("/apps/allow", body)
+    }
+
+    /// Refuses an app.
+    pub fn deny_app(&self, request: &str) -> Result<Json, PodError> {
+        self.post("/apps/deny", &json!({ "request": request }))
+    }
+
+    /// Sends an app away.
+    pub fn revoke_app(&self, id: &str) -> Result<Json, PodError> {
+        self.post("/apps/revoke", &json!({ "id": id }))
+    }
+
+    /// What an app did.
+    pub fn app_activity(&self, id: &str) -> Result<Json, PodError> {
+        self.get(&format!("/apps/{id}/activity"))
+    }
+
     /// A hash of the full current state.
     pub fn digest(&self) -> Result<Json, PodError> {
         self.get("/digest")

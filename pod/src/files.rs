@@ -79,18 +79,38 @@ fn blob_keys(member: &Member) -> Vec<BlobKeys> {
         .collect()
 }
 
-/// As [`answer`], to somebody who may have what a view names and nothing else of the home, as long as `admits` says that he may.
+/// Who asks for files, or brings some.
+#[derive(Clone, Copy)]
+pub(crate) struct Guest<'a> {
+    /// Whether he may still: he may be taken out while the link is open.
+    pub admits: &'a (dyn Fn() -> bool + Send + Sync),
+    /// He only follows: he brings nothing.
+    pub follows: bool,
+}
+
+impl Guest<'_> {
+    fn refuses(&self, request: &Request) -> bool {
+        self.follows && !matches!(request, Request::Have { .. } | Request::Get { .. })
+    }
+}
+
+/// As [`answer`], to somebody who may have what a view names and nothing else of the home, as long as he may.
 pub(crate) async fn answer_named(
     link: &mut Link,
     blobs: &BlobStore,
     replica: &Replica,
-    admits: &(dyn Fn() -> bool + Send + Sync),
+    guest: Guest<'_>,
 ) -> Result<(), PodError> {
     let mut named = (BTreeSet::new(), None);
     while let Some(bytes) = link.receive().await? {
         let request = Request::from_bytes(&bytes).map_err(|e| PodError::Peer(e.to_string()))?;
-        if !admits() {
+        if !(guest.admits)() {
             break;
+        }
+        if guest.refuses(&request) {
+            link.send(encode(&Answer::Refused(Refusal::NotAllowed))?)
+                .await?;
+            continue;
         }
         let commits = replica.snapshot().commit_count();
         if named.1 != Some(commits) {
@@ -156,17 +176,22 @@ pub(crate) async fn answer(link: &mut Link, blobs: &BlobStore) -> Result<(), Pod
     Ok(())
 }
 
-/// The same at a sealed peer: when it is the pod's turn, and as long as `admits` says that it may.
+/// The same at a sealed peer: when it is the pod's turn, and as long as it may.
 pub(crate) async fn answer_sealed(
     link: &mut Link,
     store: &Arc<SealedStore>,
     turn: &Turn,
-    admits: &(dyn Fn() -> bool + Send + Sync),
+    guest: Guest<'_>,
 ) -> Result<(), PodError> {
     while let Some(bytes) = link.receive().await? {
         let request = Request::from_bytes(&bytes).map_err(|e| PodError::Peer(e.to_string()))?;
-        if !admits() {
+        if !(guest.admits)() {
             break;
+        }
+        if guest.refuses(&request) {
+            link.send(encode(&Answer::Refused(Refusal::NotAllowed))?)
+                .await?;
+            continue;
         }
         let store = Arc::clone(store);
         let served = turn
@@ -211,6 +236,7 @@ pub(crate) async fn exchange(
     side: Side,
 ) -> Result<Carried, PodError> {
     let named = block_in_place(|| named(member.replica()))?;
+    let follows = member.only_follows(&member.signing_key().public());
     let keys = match side {
         Side::Device => Vec::new(),
         Side::Sealed => blob_keys(member),
@@ -228,6 +254,7 @@ pub(crate) async fn exchange(
                     continue;
                 }
                 (false, Some(places)) => fetch(blobs, link, cid, places, &keys, side).await,
+                (true, None) if follows => continue,
                 (true, None) => push(blobs, link, cid, &keys, side).await,
             };
             match (done, here) {

@@ -35,6 +35,11 @@ impl MemberStore {
         }
     }
 
+    /// The device.
+    pub fn member(&self) -> Arc<Member> {
+        Arc::clone(&self.member)
+    }
+
     /// For a new session with somebody who only follows, whose key everybody may know.
     pub fn for_follower(member: Arc<Member>) -> Self {
         Self {

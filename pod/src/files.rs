@@ -79,38 +79,18 @@ fn blob_keys(member: &Member) -> Vec<BlobKeys> {
         .collect()
 }
 
-/// Who asks for files, or brings some.
-#[derive(Clone, Copy)]
-pub(crate) struct Guest<'a> {
-    /// Whether he may still: he may be taken out while the link is open.
-    pub admits: &'a (dyn Fn() -> bool + Send + Sync),
-    /// He only follows: he brings nothing.
-    pub follows: bool,
-}
-
-impl Guest<'_> {
-    fn refuses(&self, request: &Request) -> bool {
-        self.follows && !matches!(request, Request::Have { .. } | Request::Get { .. })
-    }
-}
-
-/// As [`answer`], to somebody who may have what a view names and nothing else of the home, as long as he may.
+/// As [`answer`], to somebody who may have what a view names and nothing else of the home, as long as `admits` says that he may.
 pub(crate) async fn answer_named(
     link: &mut Link,
     blobs: &BlobStore,
     replica: &Replica,
-    guest: Guest<'_>,
+    admits: &(dyn Fn() -> bool + Send + Sync),
 ) -> Result<(), PodError> {
     let mut named = (BTreeSet::new(), None);
     while let Some(bytes) = link.receive().await? {
         let request = Request::from_bytes(&bytes).map_err(|e| PodError::Peer(e.to_string()))?;
-        if !(guest.admits)() {
+        if !admits() {
             break;
-        }
-        if guest.refuses(&request) {
-            link.send(encode(&Answer::Refused(Refusal::NotAllowed))?)
-                .await?;
-            continue;
         }
         let commits = replica.snapshot().commit_count();
         if named.1 != Some(commits) {
@@ -176,22 +156,17 @@ pub(crate) async fn answer(link: &mut Link, blobs: &BlobStore) -> Result<(), Pod
     Ok(())
 }
 
-/// The same at a sealed peer: when it is the pod's turn, and as long as it may.
+/// The same at a sealed peer: when it is the pod's turn, and as long as `admits` says that it may.
 pub(crate) async fn answer_sealed(
     link: &mut Link,
     store: &Arc<SealedStore>,
     turn: &Turn,
-    guest: Guest<'_>,
+    admits: &(dyn Fn() -> bool + Send + Sync),
 ) -> Result<(), PodError> {
     while let Some(bytes) = link.receive().await? {
         let request = Request::from_bytes(&bytes).map_err(|e| PodError::Peer(e.to_string()))?;
-        if !(guest.admits)() {
+        if !admits() {
             break;
-        }
-        if guest.refuses(&request) {
-            link.send(encode(&Answer::Refused(Refusal::NotAllowed))?)
-                .await?;
-            continue;
         }
         let store = Arc::clone(store);
         let served = turn
@@ -236,7 +211,6 @@ pub(crate) async fn exchange(
     side: Side,
 ) -> Result<Carried, PodError> {
     let named = block_in_place(|| named(member.replica()))?;
-    let follows = member.only_follows(&member.signing_key().public());
     let keys = match side {
         Side::Device => Vec::new(),
         Side::Sealed => blob_keys(member),
@@ -254,7 +228,6 @@ pub(crate) async fn exchange(
                     continue;
                 }
                 (false, Some(places)) => fetch(blobs, link, cid, places, &keys, side).await,
-                (true, None) if follows => continue,
                 (true, None) => push(blobs, link, cid, &keys, side).await,
             };
             match (done, here) {

@@ -121,7 +121,10 @@ fn let_in(node: &Node, query: &str, given: Option<Json>) -> String {
     let body = json!({ "request": asked["request"], "scopes": scopes });
     let answer = owner(node, "POST", "/apps/allow", &body);
     assert_eq!(answer.status, 200, "{}", answer.json());
-    answer.json()["redirect"].as_str().unwrap().to_owned()
+    let back = answer.json()["redirect"].as_str().unwrap().to_owned();
+    // whose answer it is
+    assert_eq!(part(&back, "iss").as_deref(), Some(&*node.running.url));
+    back
 }
 
 fn owner(node: &Node, method: &str, path: &str, body: &Json) -> Answer {
@@ -452,6 +455,30 @@ fn what_an_app_may_not_write() {
             json!([
                 assert("_:n", "is-photo", true),
                 assert("_:n", "photo-album", "home")
+            ]),
+        ),
+        (
+            "a new one that matches on the way alone",
+            json!([
+                assert("_:n", "is-photo", true),
+                assert("_:n", "photo-album", "garibaldi"),
+                assert("_:n", "photo-album", "home")
+            ]),
+        ),
+        (
+            "a new one of which that is taken back at once",
+            json!([
+                assert("_:n", "is-photo", true),
+                assert("_:n", "photo-album", "garibaldi"),
+                { "retract": { "entity": "_:n", "attribute": "is-photo" } }
+            ]),
+        ),
+        (
+            "a new one that says it in two ways",
+            json!([
+                { "insert": { "entity": "_:n", "attribute": "is-photo", "value": true } },
+                assert("_:n", "is-photo", false),
+                assert("_:n", "photo-album", "garibaldi")
             ]),
         ),
         ("erasing", json!([{ "erase": { "entity": own } }])),

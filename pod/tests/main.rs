@@ -9,7 +9,6 @@ mod import;
 mod inbox;
 mod live;
 mod node;
-mod public;
 mod sharing;
 mod transact;
 mod views;

@@ -38,13 +38,26 @@ fn told(edit: &Edit) -> &[Value] {
     }
 }
 
-/// Whether an entity is made here and would be one that the app may write.
+/// Whether an entity is made here and is one that the app may write once all of this was said. What decides that is said once, or added to and never taken back: else it
+/// could match on the way alone, and what is left would lie outside of what the app was given.
 fn is_made(edits: &[&Edit], scope: &Scope) -> bool {
-    let of = |wanted: &Attribute| {
-        let of = edits.iter().filter(|edit| attribute(edit) == Some(wanted));
-        of.flat_map(|edit| told(edit)).collect::<Vec<_>>()
+    let about = |wanted: &Attribute| {
+        let about = edits.iter().filter(|edit| attribute(edit) == Some(wanted));
+        about.copied().collect::<Vec<&Edit>>()
     };
-    scope.predicate.holds(&of)
+    let stays = |name: &Attribute| {
+        let about = about(name);
+        let all = |kind: fn(&Edit) -> bool| about.iter().all(|edit| kind(edit));
+        about.len() < 2
+            || all(|edit| matches!(edit, Edit::Insert(..)))
+            || all(|edit| matches!(edit, Edit::List(..)))
+    };
+    let of = |wanted: &Attribute| {
+        let about = about(wanted);
+        about.iter().flat_map(|edit| told(edit)).collect::<Vec<_>>()
+    };
+    let mut conditions = scope.predicate.conditions().into_iter();
+    conditions.all(|(name, _)| stays(name)) && scope.predicate.holds(&of)
 }
 
 /// What does not need the pod to be refused. `seen` is what the app sees, `own` says whether it brought a file itself.
@@ -110,7 +123,7 @@ pub(super) fn may_write(pod: &Snapshot, scopes: &[Scope], edits: &[Edit]) -> Res
         if edits.iter().any(|edit| matches!(edit, Edit::Create(..))) {
             if !scopes.iter().any(|scope| is_made(&edits, scope)) {
                 return Err(no(
-                    "a new entity has to match what you may write: give it the attributes that decide that in the same transaction",
+                    "a new entity has to match what you may write: give it the attributes that decide that in the same transaction, each once",
                 ));
             }
             continue;

@@ -18,6 +18,7 @@ use rhizome_tuple::EntityId;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use tower::ServiceExt;
+use url::Url;
 
 use super::{
     App,
@@ -453,8 +454,21 @@ struct AllowBody {
     days: Option<u32>,
 }
 
+/// An answer with the address of this pod (RFC 9207): who asks several pods knows whose answer it is.
+fn from_here(redirect: Option<String>, headers: &HeaderMap) -> Option<String> {
+    let host = headers.get(header::HOST).and_then(|h| h.to_str().ok());
+    let pod = format!("http://{}", host.unwrap_or_default());
+    let mut url = Url::parse(&redirect?).ok()?;
+    url.query_pairs_mut().append_pair("iss", &pod);
+    Some(url.into())
+}
+
 /// Lets an app in.
-pub(super) async fn allow(State(app): State<App>, Payload(body): Payload) -> Answer {
+pub(super) async fn allow(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Payload(body): Payload,
+) -> Answer {
     let AllowBody {
         request,
         scopes,
@@ -467,7 +481,7 @@ pub(super) async fn allow(State(app): State<App>, Payload(body): Payload) -> Ans
         });
         let given: Vec<Option<Scope>> = given.collect::<Result<_, _>>()?;
         let allowed = app.pod.allow_app(&request, &given, days)?;
-        Ok(json!({ "redirect": allowed.redirect }))
+        Ok(json!({ "redirect": from_here(allowed.redirect, &headers) }))
     })
     .await
     .map(JsonBody)
@@ -480,11 +494,15 @@ struct DenyBody {
 }
 
 /// Refuses an app.
-pub(super) async fn deny(State(app): State<App>, Payload(body): Payload) -> Answer {
+pub(super) async fn deny(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Payload(body): Payload,
+) -> Answer {
     let DenyBody { request } = read(&body)?;
     blocking(move || {
         let denied = app.pod.deny_app(&request)?;
-        Ok(json!({ "redirect": denied.redirect }))
+        Ok(json!({ "redirect": from_here(denied.redirect, &headers) }))
     })
     .await
     .map(JsonBody)

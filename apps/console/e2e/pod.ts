@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -25,8 +25,19 @@ const BINARY = process.env['RHIZOME_BIN'] ?? 'rhizome'
 /** A pod that begins with `rhizome init`, or with `rhizome join CODE` as one more device of another's. */
 export async function startPod(begin: string[] = ['init']): Promise<Pod> {
   const home = mkdtempSync(join(tmpdir(), 'rhizome-e2e-'))
+  await command(['--home', home, ...begin])
+  return startAt(home)
+}
+
+/** A second one that is the same, to the last byte: of a pod that is off. The two must never meet. */
+export function copyPod(of: Pod): Promise<Pod> {
+  const home = mkdtempSync(join(tmpdir(), 'rhizome-e2e-'))
+  cpSync(of.home, home, { recursive: true })
+  return startAt(home)
+}
+
+async function startAt(home: string): Promise<Pod> {
   const run = (args: string[], input?: string) => command(['--home', home, ...args], input)
-  await run(begin)
   const start = () =>
     spawn(BINARY, ['--home', home, 'up', '--listen', '127.0.0.1:0', '--no-open', '--json'], { stdio: ['ignore', 'pipe', 'inherit'] })
   let child = start()

@@ -4,6 +4,8 @@ import { live } from './api/pod'
 import { token } from './api/session'
 import type { Status } from './api/types'
 import { StatusContext } from './data/status'
+import { AppsPage } from './pages/apps/apps-page'
+import { AuthorizePage } from './pages/authorize/authorize-page'
 import { ConflictsPage } from './pages/data/conflicts-page'
 import { DataPage } from './pages/data/data-page'
 import { EntityPage } from './pages/data/entity-page'
@@ -29,7 +31,11 @@ export function App() {
       }),
     [],
   )
-  if (!unlocked) return <Unlock onUnlocked={() => setUnlocked(true)} />
+  const { route, search } = usePlace()
+  const unlock = useCallback(() => setUnlocked(true), [])
+  if (!unlocked) return <Unlock onUnlocked={unlock} />
+  // Nothing to wander off to while somebody decides.
+  if (route.page === 'authorize') return <AuthorizePage key={search.toString()} search={search} />
   return <Shell />
 }
 
@@ -70,10 +76,13 @@ function Page({ place }: { place: Place }) {
       return <DevicesPage />
     case 'sharing':
       return <SharingPage />
+    case 'apps':
+      return <AppsPage />
     case 'conflicts':
       return <ConflictsPage />
     case 'entity':
       return <EntityPage key={place.route.id} id={place.route.id} />
+    case 'authorize': // without a shell
     case 'missing':
       return <MissingPage />
   }
@@ -87,6 +96,8 @@ const TITLES = {
   entity: 'Data',
   devices: 'Devices',
   sharing: 'Sharing',
+  apps: 'Apps',
+  authorize: 'An app asks',
   conflicts: 'Conflicts',
   missing: 'Not found',
 }

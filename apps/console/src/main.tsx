@@ -1,5 +1,6 @@
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
+import { lend } from './api/lending'
 import { token } from './api/session'
 import { App } from './app'
 import { applyTheme } from './data/preferences'
@@ -11,10 +12,12 @@ import './style/import.css'
 import './style/data.css'
 import './style/devices.css'
 import './style/sharing.css'
+import './style/apps.css'
 
 applyTheme()
 // Takes the token out of the address before anything else can see it.
 token()
+lend()
 
 const root = document.getElementById('root')
 if (root) {

@@ -5,10 +5,12 @@ it('reads addresses', () => {
   expect(parse('/')).toEqual({ page: 'timeline' })
   expect(parse('/query')).toEqual({ page: 'query' })
   expect(parse('/sharing')).toEqual({ page: 'sharing' })
+  expect(parse('/apps')).toEqual({ page: 'apps' })
+  expect(parse('/authorize')).toEqual({ page: 'authorize' })
   expect(parse('/data')).toEqual({ page: 'data' })
   expect(parse('/data/rz:abc')).toEqual({ page: 'entity', id: 'rz:abc' })
   expect(parse('/data/rz%3Aabc')).toEqual({ page: 'entity', id: 'rz:abc' })
-  for (const bad of ['/data/abc', '/data/%zz', '/nowhere', '/query/x', '/data/rz:abc/more']) {
+  for (const bad of ['/data/abc', '/data/%zz', '/nowhere', '/query/x', '/authorize/x', '/Authorize', '/data/rz:abc/more']) {
     expect(parse(bad)).toEqual({ page: 'missing' })
   }
 })

@@ -8,6 +8,8 @@ export type Route =
   | { page: 'data' }
   | { page: 'devices' }
   | { page: 'sharing' }
+  | { page: 'apps' }
+  | { page: 'authorize' }
   | { page: 'conflicts' }
   | { page: 'entity'; id: string }
   | { page: 'missing' }
@@ -33,6 +35,8 @@ export function parse(path: string): Route {
     case 'data':
     case 'devices':
     case 'sharing':
+    case 'apps':
+    case 'authorize':
     case 'conflicts':
       return { page: first }
     default:

@@ -37,8 +37,7 @@ fn standing(key: &PublicKey, writer: &Writer) -> Standing {
         voice: match writer.role {
             Role::Admin | Role::Member => Voice::Full,
             Role::Guest => Voice::Guest,
-            // and nothing of a follower's counts at all
-            Role::Reader | Role::Follower => Voice::Silent,
+            Role::Reader => Voice::Silent,
         },
     }
 }

@@ -1,6 +1,9 @@
 import { forget, token } from './session'
 import type {
+  Activity,
   ApiErrorBody,
+  Apps,
+  Ask,
   Conflicts,
   Devices,
   EntityDetail,
@@ -13,10 +16,12 @@ import type {
   Peers,
   Position,
   Power,
+  Preview,
   Proposal,
   QueryResult,
   Reach,
   Receipt,
+  Scope,
   Shared,
   Status,
 } from './types'
@@ -113,6 +118,17 @@ export const api = {
   forgetShared: (view: string) => call<{ forgotten: string }>('/shared/forget', json({ view })),
   proposals: (signal?: AbortSignal) => call<{ proposals: Proposal[] }>('/proposals', { signal: signal ?? null }),
   decide: (id: string, adopt: boolean, entity?: EntityId) => call<Proposal>('/proposals', json({ id, adopt, ...(entity && { entity }) })),
+  /** What the app in this address asks for; the address is the page's own, without the question mark. */
+  ask: (query: string, signal?: AbortSignal) => call<Ask>('/apps/ask', { ...json({ query }), signal: signal ?? null }),
+  preview: (where: string, signal?: AbortSignal) => call<Preview>('/apps/preview', { ...json({ where }), signal: signal ?? null }),
+  /** `scopes` in the order of those that were asked for; `null` is not given. */
+  allow: (request: string, scopes: (Scope | null)[], days: number | null) =>
+    call<{ redirect: string | null }>('/apps/allow', json({ request, scopes, days })),
+  deny: (request: string) => call<{ redirect: string | null }>('/apps/deny', json({ request })),
+  apps: (signal?: AbortSignal) => call<Apps>('/apps', { signal: signal ?? null }),
+  revokeApp: (id: string) => call<unknown>('/apps/revoke', json({ id })),
+  appActivity: (id: string, signal?: AbortSignal) =>
+    call<{ activity: Activity[] }>(`/apps/${encodeURIComponent(id)}/activity`, { signal: signal ?? null }),
   importPath: (path: string) => call<ImportJob>('/import?dry-run', json({ path })),
   importJob: (job: string, signal?: AbortSignal) => call<ImportJob>(`/import/${job}`, { signal: signal ?? null }),
   importRun: (job: string) => call<ImportJob>(`/import/${job}`, json({})),

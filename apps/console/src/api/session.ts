@@ -1,6 +1,7 @@
 /**
  * The bearer token. `rhizome up` opens the page at `…/#token=…`; a fragment is never sent to a server and never logged.
- * The token is moved to sessionStorage (this tab only, gone when it closes) and taken out of the address bar.
+ * The token is moved to sessionStorage (this tab only, gone when it closes) and taken out of the address bar. Other tabs may borrow it
+ * (`lending.ts`).
  */
 
 const KEY = 'rhizome.token'
@@ -39,10 +40,14 @@ export function tokenIn(text: string): string | null {
   const trimmed = text.trim()
   const hash = trimmed.indexOf('#')
   if (hash >= 0) return takeFromFragment(trimmed.slice(hash))
-  return /^[A-Za-z0-9_-]{16,128}$/.test(trimmed) ? trimmed : null
+  return looksLikeToken(trimmed) ? trimmed : null
+}
+
+export function looksLikeToken(text: string): boolean {
+  return /^[A-Za-z0-9_-]{16,128}$/.test(text)
 }
 
 function takeFromFragment(fragment: string): string | null {
   const value = new URLSearchParams(fragment.replace(/^#/, '')).get('token')
-  return value && /^[A-Za-z0-9_-]{16,128}$/.test(value) ? value : null
+  return value && looksLikeToken(value) ? value : null
 }

@@ -274,3 +274,75 @@ export interface Proposal {
   decided: 'adopted' | 'declined' | null
   changes: Change[]
 }
+
+/** What an app wants, or has. */
+export interface Scope {
+  where: string
+  can: Power
+}
+
+/** Entities that match, as they are now. */
+export interface Sample {
+  id: EntityId
+  state: Record<string, Value | Value[]>
+}
+
+export interface AskedScope extends Scope {
+  /** Its own words. */
+  why: string
+  matches: number
+  sample: Sample[]
+  /** Why it cannot be given, if it cannot. */
+  problem?: string | null
+}
+
+/** What an app asks for. Its name and its words are whatever it likes to say. */
+export interface Ask {
+  request: string
+  client_id: string
+  name: string
+  /** `null` for a program on this machine, which shows a code. */
+  origin: string | null
+  redirect_uri: string | null
+  user_code: string | null
+  days: number | null
+  /** Whether it had a grant before. */
+  known: boolean
+  scopes: AskedScope[]
+}
+
+export interface Preview {
+  where: string
+  matches: number
+  sample: Sample[]
+}
+
+type Used = [used: number, most: number]
+
+/** An app that has a grant, or had one. */
+export interface AppGrant {
+  id: string
+  client_id: string
+  name: string
+  origin: string | null
+  scopes: Scope[]
+  given_ms: number
+  until_ms: number | null
+  revoked_ms: number | null
+  last_ms: number | null
+  online: boolean
+  quota: { changes: Used; bytes: Used; busy_ms: Used }
+}
+
+export interface Apps {
+  apps: AppGrant[]
+  /** Programs that show a code and wait for an answer. */
+  waiting: { request: string; name: string; user_code: string; asked_ms: number }[]
+}
+
+export interface Activity {
+  at_ms: number
+  kind: 'query' | 'live' | 'write' | 'propose' | 'entity' | 'file' | 'refused' | 'came' | 'left'
+  count: number
+  note: string | null
+}

@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from 'react'
 import { api } from '../api/http'
-import type { Devices, Given, Peers, Proposal, Shared } from '../api/types'
+import type { Apps, Devices, Given, Peers, Proposal, Shared } from '../api/types'
 
 export interface Polled<T> {
   value: T | null
@@ -91,4 +91,10 @@ export function useShared(): Polled<{ shared: Shared[] }> {
 
 export function useProposals(): Polled<{ proposals: Proposal[] }> {
   return useSyncExternalStore(proposals.subscribe, proposals.snapshot)
+}
+
+export const apps = new Poll<Apps>((signal) => api.apps(signal), 3_000)
+
+export function useApps(): Polled<Apps> {
+  return useSyncExternalStore(apps.subscribe, apps.snapshot)
 }

@@ -9,6 +9,7 @@ const PAGES: { to: string; label: string; icon: IconName; pages: Route['page'][]
   { to: '/import', label: 'Import', icon: 'import', pages: ['import'] },
   { to: '/devices', label: 'Devices', icon: 'devices', pages: ['devices'] },
   { to: '/sharing', label: 'Sharing', icon: 'sharing', pages: ['sharing'] },
+  { to: '/apps', label: 'Apps', icon: 'apps', pages: ['apps'] },
 ]
 
 const THEMES = [

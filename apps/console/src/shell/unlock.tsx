@@ -1,11 +1,37 @@
-import { type FormEvent, useState } from 'react'
+import { type FormEvent, useEffect, useState } from 'react'
+import { borrow } from '../api/lending'
 import { keep } from '../api/session'
 import { Mark } from '../parts/icon'
 
-/** Shown without a token: another tab, or the pod was restarted. */
+const FIRST_MS = 400
+const EVERY_MS = 2_000
+
+/**
+ * Shown without a token: a tab that a link opened, or the pod was restarted. Another tab of the console may lend one, also one that is
+ * opened later; else it is pasted. The address stays as it was.
+ */
 export function Unlock({ onUnlocked }: { onUnlocked: () => void }) {
   const [pasted, setPasted] = useState('')
   const [wrong, setWrong] = useState(false)
+  const [asked, setAsked] = useState(false)
+  useEffect(() => {
+    let over = false
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const ask = async (ms: number) => {
+      const found = document.visibilityState !== 'hidden' && (await borrow(ms))
+      if (over) return
+      if (found) onUnlocked()
+      else {
+        setAsked(true)
+        timer = setTimeout(() => void ask(EVERY_MS / 2), EVERY_MS / 2)
+      }
+    }
+    void ask(FIRST_MS)
+    return () => {
+      over = true
+      clearTimeout(timer)
+    }
+  }, [onUnlocked])
   const submit = (event: FormEvent) => {
     event.preventDefault()
     if (keep(pasted)) {
@@ -14,13 +40,14 @@ export function Unlock({ onUnlocked }: { onUnlocked: () => void }) {
       onUnlocked()
     } else setWrong(true)
   }
+  if (!asked) return <main className="unlock" aria-busy="true" aria-label="Looking for another tab of your pod" />
   return (
     <main className="unlock">
       <Mark size={48} />
       <h1>This page needs the key to your pod</h1>
       <p>
-        <code>rhizome up</code> prints an address that ends in <code>#token=…</code> each time it starts. Open that address, or paste
-        it here.
+        <code>rhizome up</code> prints an address that ends in <code>#token=…</code> each time it starts. Open that address in another
+        tab, and this one goes on by itself. Or paste it here.
       </p>
       <form onSubmit={submit}>
         <label htmlFor="token">Address or token</label>
@@ -45,7 +72,7 @@ export function Unlock({ onUnlocked }: { onUnlocked: () => void }) {
           Open my pod
         </button>
       </form>
-      <p className="quiet">The token stays in this tab. It keeps other programs and web pages away from your data.</p>
+      <p className="quiet">The token stays in the tabs of this console. It keeps other programs and web pages away from your data.</p>
     </main>
   )
 }

@@ -19,7 +19,7 @@ use rhizome_replica::{Replica, key, tag};
 use rhizome_tuple::Value;
 use tokio::task::block_in_place;
 
-use crate::{PodError, cloud::Turn};
+use crate::{PodError, View, cloud::Turn, views::Given};
 
 /// Questions that may be on their way without an answer.
 const WINDOW: usize = 4;
@@ -83,24 +83,31 @@ fn blob_keys(member: &Member) -> Vec<BlobKeys> {
 pub(crate) async fn answer_named(
     link: &mut Link,
     blobs: &BlobStore,
-    replica: &Replica,
+    view: &View,
+    member: &Member,
     admits: &(dyn Fn() -> bool + Send + Sync),
 ) -> Result<(), PodError> {
-    let mut named = (BTreeSet::new(), None);
+    let mut files = (Hashes::default(), None);
     while let Some(bytes) = link.receive().await? {
         let request = Request::from_bytes(&bytes).map_err(|e| PodError::Peer(e.to_string()))?;
         if !admits() {
             break;
         }
-        let commits = replica.snapshot().commit_count();
-        if named.1 != Some(commits) {
-            let files = block_in_place(|| self::named(replica))?;
-            let hashes = files
-                .iter()
-                .filter_map(|cid| cid.hash().digest().try_into().ok());
-            named = (hashes.collect(), Some(commits));
+        let commits = member.replica().snapshot().commit_count();
+        if files.1 != Some(commits) {
+            let given = block_in_place(|| view.files(member))?;
+            files = (Hashes::of(&given), Some(commits));
         }
-        match of_named(request, &named.0) {
+        // one that was here before did not come by this view
+        let put = match &request {
+            Request::Put { root, .. } => files.0.named.get(root).copied(),
+            _ => None,
+        };
+        let new = match put {
+            Some(cid) => !block_in_place(|| blobs.has(&cid))?,
+            None => false,
+        };
+        match of_named(request, &files.0) {
             Ok((request, places)) => {
                 let mut served = block_in_place(|| serve(request, Holding::Plain(blobs), LIMITS));
                 if let (Answer::Held(held), Some(places)) = (&mut served.answer, places) {
@@ -117,6 +124,12 @@ pub(crate) async fn answer_named(
                         })
                         .collect();
                 }
+                if let Some(cid) = put.filter(|_| new)
+                    && block_in_place(|| blobs.has(&cid))?
+                {
+                    block_in_place(|| view.note_came(&cid))?;
+                    files.0.gives.extend(hash(&cid));
+                }
                 say(link, &served).await?;
             }
             Err(no) => link.send(encode(&no)?).await?,
@@ -125,20 +138,44 @@ pub(crate) async fn answer_named(
     Ok(())
 }
 
-/// What of a question is about files that are named; which names of it those are, if it has several.
-fn of_named(
-    request: Request,
-    named: &BTreeSet<[u8; 32]>,
-) -> Result<(Request, Option<Vec<bool>>), Answer> {
+fn hash(cid: &Cid) -> Option<[u8; 32]> {
+    cid.hash().digest().try_into().ok()
+}
+
+/// [`Given`], by the hashes that are asked for.
+#[derive(Default)]
+struct Hashes {
+    named: BTreeMap<[u8; 32], Cid>,
+    gives: BTreeSet<[u8; 32]>,
+}
+
+impl Hashes {
+    fn of(given: &Given) -> Self {
+        let named = given
+            .named
+            .iter()
+            .filter_map(|cid| Some((hash(cid)?, *cid)));
+        Self {
+            named: named.collect(),
+            gives: given.gives.iter().filter_map(hash).collect(),
+        }
+    }
+}
+
+/// What of a question may be answered: of files that this home gives, or takes. Of several names: which of them.
+fn of_named(request: Request, files: &Hashes) -> Result<(Request, Option<Vec<bool>>), Answer> {
     match request {
         Request::Have { names } => {
-            let places: Vec<bool> = names.iter().map(|name| named.contains(name)).collect();
-            let names = names.into_iter().filter(|name| named.contains(name));
+            let places: Vec<bool> = names
+                .iter()
+                .map(|name| files.gives.contains(name))
+                .collect();
+            let names = names.into_iter().filter(|name| files.gives.contains(name));
             let names = names.collect();
             Ok((Request::Have { names }, Some(places)))
         }
-        Request::Get { root, .. } if !named.contains(&root) => Err(Answer::Missing),
-        Request::Put { root, .. } if !named.contains(&root) => {
+        Request::Get { root, .. } if !files.gives.contains(&root) => Err(Answer::Missing),
+        Request::Put { root, .. } if !files.named.contains_key(&root) => {
             Err(Answer::Refused(Refusal::NotAllowed))
         }
         Request::Get { .. } | Request::Put { .. } => Ok((request, None)),
@@ -211,6 +248,31 @@ pub(crate) async fn exchange(
     side: Side,
 ) -> Result<Carried, PodError> {
     let named = block_in_place(|| named(member.replica()))?;
+    carry(None, &named, member, blobs, link, side).await
+}
+
+/// The same in a view, where this home gives what it may and no more.
+pub(crate) async fn exchange_view(
+    view: &View,
+    member: &Member,
+    blobs: &BlobStore,
+    link: &mut Link,
+    side: Side,
+) -> Result<Carried, PodError> {
+    let given = block_in_place(|| view.files(member))?;
+    let named: Vec<Cid> = given.named.into_iter().collect();
+    let view = Some((view, &given.gives));
+    carry(view, &named, member, blobs, link, side).await
+}
+
+async fn carry(
+    view: Option<(&View, &BTreeSet<Cid>)>,
+    named: &[Cid],
+    member: &Member,
+    blobs: &BlobStore,
+    link: &mut Link,
+    side: Side,
+) -> Result<Carried, PodError> {
     let keys = match side {
         Side::Device => Vec::new(),
         Side::Sealed => blob_keys(member),
@@ -228,10 +290,16 @@ pub(crate) async fn exchange(
                     continue;
                 }
                 (false, Some(places)) => fetch(blobs, link, cid, places, &keys, side).await,
+                (true, None) if view.is_some_and(|(_, gives)| !gives.contains(cid)) => continue,
                 (true, None) => push(blobs, link, cid, &keys, side).await,
             };
             match (done, here) {
-                (Ok(()), false) => carried.fetched += 1,
+                (Ok(()), false) => {
+                    carried.fetched += 1;
+                    if let Some((view, _)) = view {
+                        block_in_place(|| view.note_came(cid))?;
+                    }
+                }
                 (Ok(()), true) => carried.pushed += 1,
                 (Err(error @ PodError::Network(_)), _) => return Err(error),
                 (Err(error), _) => {
@@ -409,8 +477,13 @@ mod tests {
             cid.hash().digest().try_into().unwrap()
         };
         let (shared, secret) = (hash(b"shared"), hash(b"secret"));
-        let named = BTreeSet::from([shared]);
-        let names = vec![secret, shared, [7; 32], secret];
+        let cid = |bytes: &[u8]| blobs.put_bytes(bytes).unwrap();
+        let taken = hash(b"named by others");
+        let named = Hashes {
+            named: [(shared, cid(b"shared")), (taken, cid(b"named by others"))].into(),
+            gives: [shared].into(),
+        };
+        let names = vec![secret, shared, taken, secret];
         let (request, places) = of_named(Request::Have { names }, &named).unwrap();
         assert_eq!(
             request,
@@ -433,7 +506,8 @@ mod tests {
             offset: 0,
             slice: rhizome_blob::Slice(b"secret".to_vec()),
         };
-        assert!(of_named(put(shared), &named).is_ok());
+        assert_eq!(of_named(get(taken), &named), Err(Answer::Missing));
+        assert!(of_named(put(shared), &named).is_ok() && of_named(put(taken), &named).is_ok());
         let no = Err(Answer::Refused(Refusal::NotAllowed));
         assert_eq!(of_named(put(secret), &named), no);
         // a name is a claim: what counts is the hash

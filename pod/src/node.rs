@@ -623,7 +623,8 @@ impl Shared {
                     Ok(member) => {
                         // he may be taken out while the link is open
                         let admits = || entered.admits();
-                        files::answer_named(&mut link, blobs, member.replica(), &admits).await
+                        let view = entered.view();
+                        files::answer_named(&mut link, blobs, view, member, &admits).await
                     }
                     Err(error) => Err(error),
                 }

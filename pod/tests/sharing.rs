@@ -129,3 +129,73 @@ async fn a_grant_of_the_same_replaces_the_one_before() {
     }
     peer.shutdown().await.unwrap();
 }
+
+/// Changes that make something shared with a file.
+fn with_file(pod: &Pod, bytes: &[u8]) -> (rhizome_ipld::Cid, Vec<rhizome_pod::json::Change>) {
+    let cid = pod.blobs().put_bytes(bytes).unwrap();
+    (cid, naming(&cid))
+}
+
+fn naming(cid: &rhizome_ipld::Cid) -> Vec<rhizome_pod::json::Change> {
+    let set = |a: &str, v: serde_json::Value| json!({ "assert": { "entity": "_:e", "attribute": a, "value": v } });
+    let file = set("photo/file", json!({ "blob": cid.to_string() }));
+    parse_changes(&json!([set("shared", true.into()), file])).unwrap()
+}
+
+/// Whoever names a file has to have brought it: its hash is no key to it, neither to the owner's files nor to a guest's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_name_of_a_file_does_not_open_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (peer, address, grant) = cloud(dir.path()).await;
+    let (alice, a) = person(dir.path(), "alice").await;
+    let (bob, b) = person(dir.path(), "bob").await;
+    let (carol, c) = person(dir.path(), "carol").await;
+    a.add_peer(&address, grant.as_ref()).await.unwrap();
+    // each has a file that nobody else is to have
+    let hers = alice.blobs().put_bytes(b"of alice alone").unwrap();
+    let his = bob.blobs().put_bytes(b"of bob alone").unwrap();
+    for (guest, node) in [(&bob, &b), (&carol, &c)] {
+        let (_, invite) = alice.grant(&terms(guest, None)).unwrap();
+        a.sync_all().await.unwrap();
+        node.accept(&invite).await.unwrap();
+    }
+    let of = alice.did().parse().unwrap();
+    // what they bring comes to everybody
+    let (shown, changes) = with_file(&alice, b"for all, by alice");
+    alice.transact(App::CommandLine, &changes).unwrap();
+    let (brought, changes) = with_file(&bob, b"for all, by bob");
+    bob.transact_shared(&of, &changes).unwrap();
+    // carol names what she has heard of
+    for cid in [&hers, &his] {
+        carol.transact_shared(&of, &naming(cid)).unwrap();
+    }
+    // and alice what bob has
+    alice.transact(App::CommandLine, &naming(&his)).unwrap();
+    for _ in 0..3 {
+        for node in [&c, &b, &a] {
+            node.sync_all().await.unwrap();
+        }
+    }
+    let has = |pod: &Pod, cid| pod.blobs().has(cid).unwrap();
+    for pod in [&alice, &bob, &carol] {
+        assert!(has(pod, &shown) && has(pod, &brought));
+    }
+    // all of it was admitted, and is not there
+    let q = json!("[:find (count ?e) :where [?e :photo/file _]]");
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    assert_eq!(alice.query(&q, &[], &stop).unwrap()["rows"], json!([[5]]));
+    assert!(has(&alice, &hers) && !has(&bob, &hers) && !has(&carol, &hers));
+    assert!(has(&bob, &his) && !has(&alice, &his) && !has(&carol, &his));
+    // a friend who has it may bring it
+    let (same, changes) = with_file(&carol, b"of bob alone");
+    assert_eq!(same, his);
+    carol.transact_shared(&of, &changes).unwrap();
+    for node in [&c, &a] {
+        node.sync_all().await.unwrap();
+    }
+    assert!(has(&alice, &his));
+    for node in [a, b, c] {
+        node.shutdown().await.unwrap();
+    }
+    peer.shutdown().await.unwrap();
+}

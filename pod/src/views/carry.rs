@@ -65,6 +65,10 @@ impl Entered {
         member.is_some_and(|member| member.is_device(&self.key))
     }
 
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
     pub fn member(&self) -> Result<&Arc<Member>, PodError> {
         self.member.as_ref().ok_or_else(hello::unclear)
     }
@@ -489,7 +493,7 @@ impl PodNode {
             let entered = self.dial_view(view, member, address, Protocol::Blob);
             let Let { mut link, side } = entered.await?;
             let blobs = self.pod().blobs();
-            report.files = files::exchange(member, blobs, &mut link, side).await?;
+            report.files = files::exchange_view(view, member, blobs, &mut link, side).await?;
             let _ = link.close().await;
         }
         if report.equal && side == Side::Sealed && view.is_owner() {

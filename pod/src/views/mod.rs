@@ -6,6 +6,7 @@
 
 mod acting;
 mod carry;
+mod given;
 mod marks;
 mod row;
 mod seed;
@@ -17,6 +18,7 @@ mod views;
 
 pub(crate) use acting::{Acting, Ends, Say};
 pub(crate) use carry::Entered;
+pub(crate) use given::Given;
 pub(crate) use marks::{Mark, Watched, mark};
 pub use seed::Seed;
 pub use view::View;

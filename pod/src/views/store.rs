@@ -7,10 +7,11 @@
 //! 1  genesis digest → what its peers had when it was closed, if nothing has happened since
 //! 2  number → nothing: it is being made, or was removed; what there is of it is to be deleted
 //! 3  "next" → the next number
+//! 4  DID ‖ CID → nothing: the file came by this view
 //! ```
 
 use std::{
-    collections::{BTreeMap, HashSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
     fs,
     ops::ControlFlow,
     path::{Path, PathBuf},
@@ -19,7 +20,7 @@ use std::{
 
 use parking_lot::Mutex;
 use rhizome_identity::{Did, KeyStore};
-use rhizome_ipld::{HashKind, PublicKey, codec};
+use rhizome_ipld::{Cid, HashKind, PublicKey, codec};
 use rhizome_storage::{
     Batch, Durability, KEYSPACES, Kv, PrefixedKv, RedbKv, RedbOptions, StorageError,
 };
@@ -40,6 +41,7 @@ const ROWS: u8 = 0;
 const MARKS: u8 = 1;
 const GONE: u8 = 2;
 const HEAD: u8 = 3;
+const CAME: u8 = 4;
 const NEXT: &[u8] = b"next";
 /// Views that stay open although nobody needs them at the moment: opening one takes time.
 const RESTING: usize = 32;
@@ -164,8 +166,45 @@ impl Store {
         let mut batch = Batch::new();
         batch.delete(ROWS, digest(did)?);
         batch.delete(MARKS, digest(did)?);
+        for key in self.came_keys(did)? {
+            batch.delete(CAME, key);
+        }
         batch.put(GONE, number.to_be_bytes(), []);
         Ok(self.list.commit(batch, Durability::Durable)?)
+    }
+
+    fn came_keys(&self, did: &Did) -> Result<Vec<Vec<u8>>, PodError> {
+        let mut out = Vec::new();
+        let first = digest(did)?;
+        let mut last = *first;
+        // the key after all that begin so; there is none after the last of all
+        let end = last.iter().rposition(|b| *b != u8::MAX).map(|place| {
+            last[place] += 1;
+            last[place + 1..].fill(0);
+            last
+        });
+        let end = end.as_ref().map(|end| &end[..]);
+        let snap = self.list.snapshot()?;
+        snap.scan(CAME, first, end, false, &mut |key, _| {
+            out.push(key.to_vec());
+            ControlFlow::Continue(())
+        })?;
+        Ok(out)
+    }
+
+    /// Files that came by a view.
+    pub fn came(&self, did: &Did) -> Result<BTreeSet<Cid>, PodError> {
+        let keys = self.came_keys(did)?.into_iter();
+        let cids = keys.filter_map(|key| Cid::try_from(key.get(32..)?).ok());
+        Ok(cids.collect())
+    }
+
+    /// Notes that a file came by a view.
+    pub fn note_came(&self, did: &Did, cid: &Cid) -> Result<(), PodError> {
+        let mut batch = Batch::new();
+        let key = [&digest(did)?[..], &cid.to_bytes()].concat();
+        batch.put(CAME, key, []);
+        Ok(self.list.commit(batch, Durability::Relaxed)?)
     }
 
     /// Deletes all that has a number and is in no row.

@@ -1,13 +1,16 @@
 //! One view.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use parking_lot::Mutex;
 use rhizome_identity::{Device, Did, Role};
-use rhizome_ipld::{PublicKey, SigningKey};
+use rhizome_ipld::{Cid, PublicKey, SigningKey};
 use rhizome_member::Member;
 use rhizome_network::PeerAddress;
 use rhizome_replica::{Author, Replica};
@@ -183,6 +186,16 @@ impl View {
     fn keep_marks(&self) -> Result<(), PodError> {
         let now = self.marks.lock().now(self.generation());
         self.store.keep_marks(&self.did, &now)
+    }
+
+    /// Files that came to this home by it.
+    pub(super) fn came(&self) -> Result<BTreeSet<Cid>, PodError> {
+        self.store.came(&self.did)
+    }
+
+    /// Notes that a file came to this home by it.
+    pub(crate) fn note_came(&self, cid: &Cid) -> Result<(), PodError> {
+        self.store.note_came(&self.did, cid)
     }
 
     /// Its tuples.

@@ -78,7 +78,7 @@ pub enum Command {
         #[arg(long, value_name = "DID")]
         pod: Option<String>,
     },
-    /// Share what matches with somebody, now and later: prints an invitation for them alone
+    /// Share what matches with somebody, now and later: prints an invitation for them alone; or with anyone
     Grant {
         /// Which entities: `is-photo: true && photo-album: "garibaldi"`
         #[arg(long = "where", value_name = "PREDICATE")]
@@ -86,7 +86,7 @@ pub enum Command {
         /// What they may do: read, propose, write; several with commas
         #[arg(long, value_name = "POWERS", default_value = "read")]
         can: String,
-        /// To whom: the DID that `rhizome digest` prints there
+        /// To whom: the DID that `rhizome digest` prints there; or `anyone`, to read
         #[arg(long, value_name = "DID")]
         to: String,
         /// For how long, if not until you take it back
@@ -116,6 +116,26 @@ pub enum Command {
         #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
         listen: SocketAddr,
     },
+    /// Follow what somebody makes public
+    Follow {
+        /// Whom: the DID that `rhizome digest` prints there
+        #[arg(value_name = "DID")]
+        did: String,
+        /// A peer that keeps their pod, or their own device, besides the peers that you have
+        #[arg(long, value_name = "ADDRESS")]
+        at: Option<String>,
+        /// The address to use on this side
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+    },
+    /// Follow somebody no longer
+    Unfollow {
+        /// Whom
+        #[arg(value_name = "DID")]
+        did: String,
+    },
+    /// List whom you follow, and what of it is here
+    Following,
     /// List what others share with you, and what became of what you wrote there
     Shared {
         #[command(subcommand)]

@@ -9,6 +9,7 @@ mod bench;
 mod cloud_peer;
 mod commands;
 mod compare;
+mod following;
 mod network;
 mod open;
 mod output;
@@ -105,6 +106,11 @@ fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
         Command::Accept { invite, listen } => sharing::accept(&home, invite, *listen, output),
         Command::Grants => sharing::grants(&home, output),
         Command::Revoke { grant, listen } => sharing::revoke(&home, grant, *listen, output),
+        Command::Follow { did, at, listen } => {
+            following::follow(&home, did, at.as_deref(), *listen, output)
+        }
+        Command::Unfollow { did } => following::unfollow(&home, did, output),
+        Command::Following => following::following(&home, output),
         Command::Shared { command: None } => sharing::shared(&home, output),
         Command::Shared {
             command: Some(SharedCommand::Forget { view }),

@@ -3,7 +3,7 @@
 use std::{fmt::Write, net::SocketAddr, path::Path, sync::Arc};
 
 use rhizome_pod::{
-    Accepted, Given, GrantTerms, Power, Proposal, ShareInvite, Stop, Whose, network,
+    ANYONE, Accepted, Given, GrantTerms, Power, Proposal, ShareInvite, Stop, Whose, network,
 };
 use serde_json::{Value as Json, json};
 
@@ -40,6 +40,9 @@ pub fn grant(
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let now = now.map_err(wrong)?.as_secs();
     let until = wanted.days.map(|days| now + u64::from(days) * 24 * 3600);
+    if wanted.to.trim() == ANYONE {
+        return publish(home, wanted, power, until, listen, output);
+    }
     let answer = match home.open("grant")? {
         Opened::Here(pod) => {
             let predicate = wanted.predicate.parse();
@@ -80,6 +83,48 @@ pub fn grant(
     })
 }
 
+/// Makes something public.
+fn publish(
+    home: &Home,
+    wanted: &Wanted<'_>,
+    power: Power,
+    until: Option<u64>,
+    listen: SocketAddr,
+    output: &Output,
+) -> Result<(), Failure> {
+    let (answer, own) = match home.open("grant")? {
+        Opened::Here(pod) => {
+            let predicate = wanted.predicate.parse();
+            let predicate = predicate.map_err(|e| wrong(format!("--where, {e}")))?;
+            let pod = Arc::from(pod);
+            let (given, sent) = network::publish(&pod, vec![listen], &predicate, power, until)?;
+            let mut answer = given.to_json();
+            answer["sent"] = sent.into();
+            (answer, pod.did().to_owned())
+        }
+        Opened::There(client) => {
+            let answer = client.grant(&json!({
+                "where": wanted.predicate,
+                "can": power.to_string(),
+                "to": ANYONE,
+                "until_ms": until.map(|s| s * 1000),
+            }))?;
+            (answer, text(&client.status()?, "did").to_owned())
+        }
+    };
+    output.answer(&answer, |a| {
+        let late = if a["sent"] == true {
+            ""
+        } else {
+            "\nIt is not where others can get it yet: `rhizome peers add ADDRESS`, or `rhizome sync --once`.\n"
+        };
+        format!(
+            "Anyone may read what matches {}, now and later. What they have got they keep, also when you take it back.\nThey need an address of a peer of yours, or one of their own:\n\n  rhizome follow {own} --at ADDRESS\n{late}",
+            text(a, "where"),
+        )
+    })
+}
+
 pub fn grants(home: &Home, output: &Output) -> Result<(), Failure> {
     let answer = match home.open("grants")? {
         Opened::Here(pod) => {
@@ -95,6 +140,7 @@ pub fn grants(home: &Home, output: &Output) -> Result<(), Failure> {
         lines(&a["grants"], |g| {
             let state = match (g["revoked_ms"].is_null(), g["accepted"] == true) {
                 (false, _) => "taken back",
+                _ if g["public"] == true => "public",
                 (true, true) => "accepted",
                 (true, false) => "not accepted yet",
             };
@@ -120,6 +166,9 @@ pub fn revoke(home: &Home, id: &str, listen: SocketAddr, output: &Output) -> Res
         Opened::There(client) => client.revoke(id)?,
     };
     output.answer(&answer, |a| {
+        if a["public"] == true {
+            return "Taken back. What you say from now on is not public; what was public stays with those who have it.".into();
+        }
         format!(
             "Taken back from {}. What they say from now on does not count, and what you say from now on they cannot read; what they have read they have.",
             text(a, "to")

@@ -116,6 +116,21 @@ impl Client {
         self.get("/shared")
     }
 
+    /// Follows what somebody makes public.
+    pub fn follow(&self, did: &str, at: Option<&str>) -> Result<Json, PodError> {
+        self.post("/follow", &json!({ "did": did, "at": at }))
+    }
+
+    /// Follows somebody no longer.
+    pub fn unfollow(&self, did: &str) -> Result<Json, PodError> {
+        self.post("/unfollow", &json!({ "did": did }))
+    }
+
+    /// What is followed.
+    pub fn following(&self) -> Result<Json, PodError> {
+        self.get("/following")
+    }
+
     /// Forgets something that somebody shares.
     pub fn forget_shared(&self, view: &str) -> Result<Json, PodError> {
         self.post("/shared/forget", &json!({ "view": view }))

@@ -79,19 +79,39 @@ fn blob_keys(member: &Member) -> Vec<BlobKeys> {
         .collect()
 }
 
-/// As [`answer`], to somebody who may have what a view names and nothing else of the home, as long as `admits` says that he may.
+/// Who asks for files, or brings some.
+#[derive(Clone, Copy)]
+pub(crate) struct Guest<'a> {
+    /// Whether he may still: he may be taken out while the link is open.
+    pub admits: &'a (dyn Fn() -> bool + Send + Sync),
+    /// He only follows: he brings nothing.
+    pub follows: bool,
+}
+
+impl Guest<'_> {
+    fn refuses(&self, request: &Request) -> bool {
+        self.follows && !matches!(request, Request::Have { .. } | Request::Get { .. })
+    }
+}
+
+/// As [`answer`], to somebody who may have what a view names and nothing else of the home, as long as he may.
 pub(crate) async fn answer_named(
     link: &mut Link,
     blobs: &BlobStore,
     view: &View,
     member: &Member,
-    admits: &(dyn Fn() -> bool + Send + Sync),
+    guest: Guest<'_>,
 ) -> Result<(), PodError> {
     let mut files = (Hashes::default(), None);
     while let Some(bytes) = link.receive().await? {
         let request = Request::from_bytes(&bytes).map_err(|e| PodError::Peer(e.to_string()))?;
-        if !admits() {
+        if !(guest.admits)() {
             break;
+        }
+        if guest.refuses(&request) {
+            link.send(encode(&Answer::Refused(Refusal::NotAllowed))?)
+                .await?;
+            continue;
         }
         let commits = member.replica().snapshot().commit_count();
         if files.1 != Some(commits) {
@@ -193,17 +213,22 @@ pub(crate) async fn answer(link: &mut Link, blobs: &BlobStore) -> Result<(), Pod
     Ok(())
 }
 
-/// The same at a sealed peer: when it is the pod's turn, and as long as `admits` says that it may.
+/// The same at a sealed peer: when it is the pod's turn, and as long as it may.
 pub(crate) async fn answer_sealed(
     link: &mut Link,
     store: &Arc<SealedStore>,
     turn: &Turn,
-    admits: &(dyn Fn() -> bool + Send + Sync),
+    guest: Guest<'_>,
 ) -> Result<(), PodError> {
     while let Some(bytes) = link.receive().await? {
         let request = Request::from_bytes(&bytes).map_err(|e| PodError::Peer(e.to_string()))?;
-        if !admits() {
+        if !(guest.admits)() {
             break;
+        }
+        if guest.refuses(&request) {
+            link.send(encode(&Answer::Refused(Refusal::NotAllowed))?)
+                .await?;
+            continue;
         }
         let store = Arc::clone(store);
         let served = turn
@@ -259,7 +284,10 @@ pub(crate) async fn exchange_view(
     link: &mut Link,
     side: Side,
 ) -> Result<Carried, PodError> {
-    let given = block_in_place(|| view.files(member))?;
+    let mut given = block_in_place(|| view.files(member))?;
+    if member.only_follows(&member.signing_key().public()) {
+        given.gives.clear();
+    }
     let named: Vec<Cid> = given.named.into_iter().collect();
     let view = Some((view, &given.gives));
     carry(view, &named, member, blobs, link, side).await

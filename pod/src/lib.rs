@@ -81,10 +81,12 @@ pub use node::{PeerReport, PeerState, PodNode};
 pub use pairing::{MAX_DEVICE_NAME, PairingCode, parse_peer};
 pub use pod::{App, BlobFigures, Figures, Pod, Stop};
 pub use recovery::{FriendRequest, MAX_RECOVERY_FILE};
-pub use rhizome_identity::Role as DeviceRole;
+pub use rhizome_identity::{Did, Role as DeviceRole};
 pub use rhizome_network::{Mode, websocket::WebSocketConfig};
 pub use rhizome_view::Power;
 pub use running::Running;
-pub use sharing::{Accepted, Given, Proposal, ShareInvite, Terms as GrantTerms, Whose};
+pub use sharing::{
+    ANYONE, Accepted, Followed, Given, Proposal, ShareInvite, Terms as GrantTerms, Whose,
+};
 pub use transact::Receipt;
 pub use views::{Seed, View, Views};

@@ -4,12 +4,13 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use rhizome_identity::{Did, RecoveryWords};
 use rhizome_network::PeerAddress;
+use rhizome_share::Predicate;
 use tokio::{runtime::Runtime, sync::oneshot, time::Instant};
 
 use crate::{
-    Accepted, COMPARED, CloudOptions, CloudPeer, Emoji, Given, Grant, GrantTerms, Joined, Opening,
-    PairingCode, PeerReport, Pod, PodError, PodHome, PodNode, ShareInvite, cloud::AT_WORK,
-    invitation::invited_role,
+    Accepted, COMPARED, CloudOptions, CloudPeer, Emoji, Followed, Given, Grant, GrantTerms, Joined,
+    Opening, PairingCode, PeerReport, Pod, PodError, PodHome, PodNode, Power, ShareInvite,
+    cloud::AT_WORK, invitation::invited_role,
 };
 
 /// How long the device that showed the code stays for the new one to get what the pod holds.
@@ -289,6 +290,40 @@ pub fn accept(
         let accepted = node.accept(invite).await;
         node.shutdown().await?;
         accepted
+    })
+}
+
+/// Makes something public, and sends it to where the pod is kept. Says whether it is there now: otherwise with the next exchange.
+///
+/// # Errors
+/// As [`Pod::publish`].
+pub fn publish(
+    pod: &Arc<Pod>,
+    listen: Vec<SocketAddr>,
+    predicate: &Predicate,
+    power: Power,
+    until: Option<u64>,
+) -> Result<(Given, bool), PodError> {
+    let given = pod.publish(predicate, power, until)?;
+    let sent = send(pod, listen)?;
+    Ok((given, sent))
+}
+
+/// Follows what somebody makes public.
+///
+/// # Errors
+/// As [`PodNode::follow`].
+pub fn follow(
+    pod: &Arc<Pod>,
+    listen: Vec<SocketAddr>,
+    of: &Did,
+    at: Option<&PeerAddress>,
+) -> Result<Vec<Followed>, PodError> {
+    runtime()?.block_on(async {
+        let node = PodNode::start(Arc::clone(pod), listen).await?;
+        let followed = node.follow(of, at).await;
+        node.shutdown().await?;
+        followed
     })
 }
 

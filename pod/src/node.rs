@@ -20,7 +20,7 @@ use rhizome_share::Certificate;
 use rhizome_sync::{Output, Role};
 use rhizome_tuple::CommitId;
 use serde_json::{Value as Json, json};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
     Grant, Pod, PodError, erasures,
@@ -32,6 +32,8 @@ use crate::{
     views::Entered,
 };
 
+/// Links of those who follow public views of this pod: each has peers for that.
+const FOLLOWERS: usize = 512;
 /// How long a peer that refuses may take to say why.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(3);
 /// Exchanges that follow the first because of what came with the one before.
@@ -57,6 +59,8 @@ pub(crate) struct Shared {
     reach: Arc<Mutex<BTreeMap<PublicKey, Reach>>>,
     /// The listener that tells `reach` what is new.
     watch: u64,
+    /// Places for those who follow public views.
+    pub(crate) followers: Arc<Semaphore>,
 }
 
 impl Drop for Shared {
@@ -180,6 +184,7 @@ impl PodNode {
             meters: Mutex::default(),
             reach,
             watch,
+            followers: Arc::new(Semaphore::new(FOLLOWERS)),
             pod,
         });
         let admit = {
@@ -588,6 +593,7 @@ impl Shared {
         let done = match asked {
             hello::Asked::Watch(views, last) => self.tell_news(&mut link, (views, last)).await,
             hello::Asked::Log(acting) => self.give_log(&mut link, &acting).await,
+            hello::Asked::Public(did) => self.tell_public(&mut link, &did).await,
             asked => match self.check(&mut link, asked).await {
                 Ok(Some(For::Pod)) => {
                     // how it ended is in the peer's state
@@ -621,10 +627,13 @@ impl Shared {
                 let blobs = self.pod.blobs();
                 match entered.member() {
                     Ok(member) => {
-                        // he may be taken out while the link is open
-                        let admits = || entered.admits();
+                        let guest = files::Guest {
+                            // he may be taken out while the link is open
+                            admits: &|| entered.admits(),
+                            follows: entered.follows(),
+                        };
                         let view = entered.view();
-                        files::answer_named(&mut link, blobs, view, member, &admits).await
+                        files::answer_named(&mut link, blobs, view, member, guest).await
                     }
                     Err(error) => Err(error),
                 }

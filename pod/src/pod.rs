@@ -45,6 +45,8 @@ pub struct Pod {
     tending: Mutex<()>,
     /// How far each of the person's own views was tended.
     tended: Mutex<Kept>,
+    /// Held while something is followed that is not noted yet.
+    following: tokio::sync::Mutex<()>,
     passphrase: Zeroizing<String>,
     // last: everything above is done before another process may write
     lock: Arc<WriterLock>,
@@ -118,6 +120,7 @@ impl Pod {
             blobs: Arc::new(blobs),
             member: Arc::new(member),
             importing: Mutex::default(),
+            following: tokio::sync::Mutex::default(),
             blob_figures: Mutex::default(),
             inbox: Desk::default(),
             apps: crate::apps::Desk::default(),
@@ -335,6 +338,10 @@ impl Pod {
 
     pub(crate) fn tending(&self) -> &Mutex<()> {
         &self.tending
+    }
+
+    pub(crate) fn following_now(&self) -> &tokio::sync::Mutex<()> {
+        &self.following
     }
 
     pub(crate) fn tended(&self) -> &Mutex<Kept> {

@@ -9,6 +9,7 @@ mod import;
 mod inbox;
 mod live;
 mod node;
+mod public;
 mod sharing;
 mod transact;
 mod views;

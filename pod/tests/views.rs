@@ -22,11 +22,11 @@ use serde_bytes::ByteArray;
 
 const MARKER: &str = "a caption that only those may read with whom it is shared";
 
-fn anywhere() -> Vec<SocketAddr> {
+pub fn anywhere() -> Vec<SocketAddr> {
     vec!["127.0.0.1:0".parse().unwrap()]
 }
 
-async fn cloud(dir: &Path) -> (CloudPeer, PeerAddress, Option<Grant>) {
+pub async fn cloud(dir: &Path) -> (CloudPeer, PeerAddress, Option<Grant>) {
     let (home, opening) = (dir.join("cloud"), Opening::by("test"));
     let peer = CloudPeer::start(&home, &opening, CloudOptions::at(anywhere()))
         .await
@@ -35,16 +35,16 @@ async fn cloud(dir: &Path) -> (CloudPeer, PeerAddress, Option<Grant>) {
     (peer, address, token)
 }
 
-fn home(dir: &Path, name: &str) -> Arc<Pod> {
+pub fn home(dir: &Path, name: &str) -> Arc<Pod> {
     let home = PodHome::at(dir.join(name));
     Arc::new(home.init(&Opening::by("test")).unwrap())
 }
 
-async fn start(pod: &Arc<Pod>) -> PodNode {
+pub async fn start(pod: &Arc<Pod>) -> PodNode {
     PodNode::start(Arc::clone(pod), anywhere()).await.unwrap()
 }
 
-fn write(view: &View, n: u8, attribute: &str, value: Value) {
+pub fn write(view: &View, n: u8, attribute: &str, value: Value) {
     let (replica, author) = (view.replica().unwrap(), view.author("notes").unwrap());
     let nonce = [n; 4].to_vec();
     let entity = EntityId::derive(replica.pod(), &nonce);
@@ -63,7 +63,7 @@ fn write(view: &View, n: u8, attribute: &str, value: Value) {
         .unwrap();
 }
 
-fn texts(view: &View) -> Vec<String> {
+pub fn texts(view: &View) -> Vec<String> {
     let now = view.replica().unwrap().snapshot();
     let all = now.eav().range(0, u128::MAX);
     let mut out: Vec<String> = all
@@ -77,7 +77,7 @@ fn texts(view: &View) -> Vec<String> {
 }
 
 /// Exchanges with everybody; what is away is left out.
-async fn sync(node: &PodNode) -> Vec<PeerReport> {
+pub async fn sync(node: &PodNode) -> Vec<PeerReport> {
     let mut all = node.sync_all().await.unwrap();
     all.retain(|report| !report.away);
     for report in &all {
@@ -326,7 +326,7 @@ impl Payload for Act {
 }
 
 /// A device of nobody here.
-async fn stranger(n: u8) -> Node {
+pub async fn stranger(n: u8) -> Node {
     let nothing = |_, _: &PublicKey| Admission::Reject("nothing".into());
     let services = Services::builder(Arc::new(SigningKey::from_seed([n; 32])), nothing).build();
     let config = NodeConfig {
@@ -337,7 +337,7 @@ async fn stranger(n: u8) -> Node {
 }
 
 /// Dials, and says that it acts in a view.
-async fn enter(
+pub async fn enter(
     node: &Node,
     address: &PeerAddress,
     protocol: Protocol,

@@ -353,7 +353,7 @@ impl Shared {
     /// Somebody leaves a message, or a device of the pod collects some.
     pub(super) async fn answer_inbox(self: &Arc<Self>, mut link: Link) -> Result<(), PodError> {
         match self.check(&mut link).await? {
-            Came::In(Guest { pod, key }) => self.give_messages(&mut link, &pod, key).await?,
+            Came::In(Guest { pod, key, .. }) => self.give_messages(&mut link, &pod, key).await?,
             Came::Leave(did) => self.take_message(&mut link, did).await?,
             Came::Watch(..) | Came::Done => (),
         }

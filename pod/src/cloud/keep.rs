@@ -16,7 +16,7 @@ use serde_json::{Value as Json, json};
 use tokio::sync::Semaphore;
 
 use super::{
-    STRANGERS, Shared,
+    FOLLOWERS, STRANGERS, Shared,
     inbox::Inboxes,
     invitations::{Invitations, Invite},
     pace::Pace,
@@ -142,6 +142,7 @@ impl Shared {
             pace: Pace::default(),
             watchers: Arc::default(),
             strangers: Semaphore::new(STRANGERS),
+            followers: Arc::new(Semaphore::new(FOLLOWERS)),
             relay: OnceLock::new(),
         };
         let kept = shared.sealed.pods()?;

@@ -51,6 +51,8 @@ const LINKS: usize = 1 << 15;
 const LINKS_OF_ONE: usize = 16;
 /// Of those, from somebody who has not yet said what for he came, or not yet shown that it is his.
 const STRANGERS: usize = 512;
+/// Of all, from those who follow public views.
+const FOLLOWERS: usize = LINKS / 2;
 /// How long he has for it.
 const HELLO_WAIT: Duration = Duration::from_secs(15);
 
@@ -122,6 +124,8 @@ struct Shared {
     watchers: Arc<Watchers>,
     /// Places for those who have not yet said what for they came.
     strangers: Semaphore,
+    /// Places for those who follow public views.
+    followers: Arc<Semaphore>,
     relay: OnceLock<Weak<Relay>>,
 }
 

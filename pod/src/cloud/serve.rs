@@ -8,7 +8,7 @@ use rhizome_network::Link;
 use rhizome_sealed::SealedPod;
 use rhizome_sync::{Limits, Output, Role, Store};
 use tokio::{
-    sync::{Notify, mpsc},
+    sync::{Notify, OwnedSemaphorePermit, mpsc},
     time::Instant,
 };
 
@@ -18,7 +18,7 @@ use crate::{
     grant::{self, Asked},
     home::now_ms,
     sync::{Until, Way, drive, hello},
-    views::{Acting, Ends, Say, Watched, mark},
+    views::{Acting, Ends, Say, Seed, Watched, mark},
 };
 
 const UNINVITED: &str = "this pod is not kept here, and the invitation is missing, used up or over: add this peer with a whole address, \
@@ -50,6 +50,8 @@ type Refused = (&'static str, Option<Log>);
 pub(super) struct Guest {
     pub pod: Arc<SealedPod>,
     pub key: PublicKey,
+    /// The place of one who only follows: everybody may know his key.
+    pub follows: Option<OwnedSemaphorePermit>,
 }
 
 /// What somebody came for.
@@ -69,9 +71,26 @@ impl Shared {
         self.turns.of(&pod.sponsor().unwrap_or_else(|| pod.did()))
     }
 
+    /// As [`Self::turn_of`], for one of those who come. Those who follow a view share a turn of their own: they hold up nobody else.
+    fn turn_for(&self, guest: &Guest) -> Turn {
+        if guest.follows.is_some() {
+            return self.turns.of(&guest.pod.did());
+        }
+        self.turn_of(&guest.pod)
+    }
+
+    /// Somebody who was let in. `None` if he only follows, and too many do at the moment.
+    fn guest(&self, pod: Arc<SealedPod>, key: PublicKey) -> Option<Guest> {
+        let mut follows = None;
+        if key == Seed::of_public(&pod.did()).public() {
+            follows = Some(Arc::clone(&self.followers).try_acquire_owned().ok()?);
+        }
+        Some(Guest { pod, key, follows })
+    }
+
     /// A device comes to exchange.
     pub(super) async fn answer(self: &Arc<Self>, mut link: Link) -> Result<(), PodError> {
-        let Guest { pod, key } = match self.check(&mut link).await? {
+        let guest = match self.check(&mut link).await? {
             Came::In(guest) => guest,
             Came::Watch(views, last) => {
                 self.tell_news(&mut link, views, last).await?;
@@ -83,8 +102,13 @@ impl Shared {
                 return Ok(());
             }
         };
+        let turn = self.turn_for(&guest);
+        let Guest { pod, key, follows } = guest;
         let device = link.peer();
-        let store = pod.store(now());
+        let mut store = pod.store(now());
+        if follows.is_some() {
+            store = store.for_follower();
+        }
         let (news, told) = mpsc::unbounded_channel();
         let out = Arc::new(Notify::new());
         let now_out = Arc::clone(&out);
@@ -95,8 +119,7 @@ impl Shared {
         let listening = store.listen(move |new| {
             let _ = news.send(new);
         });
-        let turn = self.turn_of(&pod);
-        if now().saturating_sub(pod.usage().last_activity) > SEEN {
+        if follows.is_none() && now().saturating_sub(pod.usage().last_activity) > SEEN {
             let pod = Arc::clone(&pod);
             turn.work(move || pod.touch(now())).await??;
         }
@@ -123,8 +146,9 @@ impl Shared {
 
     /// A device wants files, or brings some.
     pub(super) async fn answer_files(self: &Arc<Self>, mut link: Link) -> Result<(), PodError> {
-        if let Came::In(Guest { pod, key }) = self.check(&mut link).await? {
-            let turn = self.turn_of(&pod);
+        if let Came::In(guest) = self.check(&mut link).await? {
+            let turn = self.turn_for(&guest);
+            let Guest { pod, key, follows } = guest;
             let (shared, kept) = (Arc::clone(self), Arc::clone(&pod));
             // those of a view are among those of the pod that it is kept for
             let store = move || match kept.sponsor() {
@@ -135,9 +159,12 @@ impl Shared {
                 },
             };
             let store = turn.work(store).await??;
-            // it may be taken out, or the pod forgotten, while the link is open
-            let admits = || pod.admits(&key);
-            files::answer_sealed(&mut link, &store, &turn, &admits).await?;
+            let guest = files::Guest {
+                // it may be taken out, or the pod forgotten, while the link is open
+                admits: &|| pod.admits(&key),
+                follows: follows.is_some(),
+            };
+            files::answer_sealed(&mut link, &store, &turn, guest).await?;
         }
         let _ = link.close().await;
         Ok(())
@@ -145,7 +172,7 @@ impl Shared {
 
     /// A device says what is erased.
     pub(super) async fn answer_erasures(self: &Arc<Self>, mut link: Link) -> Result<(), PodError> {
-        if let Came::In(Guest { pod, key }) = self.check(&mut link).await? {
+        if let Came::In(Guest { pod, key, .. }) = self.check(&mut link).await? {
             let (turn, device) = (self.turn_of(&pod), link.peer());
             // what those are to lose whose pod it is, guests do not say
             if !is_owners(&pod, key, &turn).await? {
@@ -163,7 +190,7 @@ impl Shared {
     pub(super) async fn check(self: &Arc<Self>, link: &mut Link) -> Result<Came, PodError> {
         let came = {
             let Ok(_place) = self.strangers.try_acquire() else {
-                hello::reply(link, &hello::Answer::No("busy: try again later".into())).await?;
+                hello::reply(link, &hello::Answer::No(hello::BUSY.into())).await?;
                 return Ok(Came::Done);
             };
             let asked = tokio::time::timeout(HELLO_WAIT, self.identify(link)).await;
@@ -173,8 +200,13 @@ impl Shared {
             return Ok(came);
         };
         link.welcome();
-        // whoever comes too often waits with one of his own places
-        tokio::time::sleep(self.pace.step(&guest.pod.did(), Instant::now())).await;
+        // whoever comes too often waits with one of his own places; those who follow each by himself
+        let who = if guest.follows.is_some() {
+            Did::from_key(link.peer())
+        } else {
+            guest.pod.did()
+        };
+        tokio::time::sleep(self.pace.step(&who, Instant::now())).await;
         hello::reply(link, &hello::Answer::Ready).await?;
         Ok(Came::In(guest))
     }
@@ -193,12 +225,12 @@ impl Shared {
             hello::Asked::Pod(did) => {
                 let key = link.peer();
                 let pod = self.let_in(link, did, key, None).await?;
-                pod.map(|pod| Guest { pod, key })
+                pod.map(|pod| (pod, key))
             }
             hello::Asked::View(acting, sponsor) => {
                 if let Some(key) = acting.verify(&ends, Say::Enter) {
                     let pod = self.let_in(link, acting.did, key, sponsor).await?;
-                    pod.map(|pod| Guest { pod, key })
+                    pod.map(|pod| (pod, key))
                 } else {
                     hello::reply(link, &no).await?;
                     None
@@ -223,8 +255,41 @@ impl Shared {
             }
             hello::Asked::Watch(views, last) => return Ok(Came::Watch(views, last)),
             hello::Asked::Leave(did) => return Ok(Came::Leave(did)),
+            hello::Asked::Public(did) => {
+                self.tell_public(link, did).await?;
+                None
+            }
         };
-        Ok(pod.map_or(Came::Done, Came::In))
+        let Some((pod, key)) = pod else {
+            return Ok(Came::Done);
+        };
+        if let Some(guest) = self.guest(pod, key) {
+            return Ok(Came::In(guest));
+        }
+        hello::reply(link, &hello::Answer::No(hello::BUSY.into())).await?;
+        Ok(Came::Done)
+    }
+
+    /// Tells anybody which of a pod's views that are kept here are public: those that let everybody in who knows their DIDs.
+    async fn tell_public(self: &Arc<Self>, link: &mut Link, of: Did) -> Result<(), PodError> {
+        let shared = Arc::clone(self);
+        let look = move || -> Result<Vec<Did>, PodError> {
+            let mut out = Vec::new();
+            for (view, devices) in shared.sealed.views_with_devices(&of)? {
+                if devices.contains(&Seed::of_public(&view).public()) {
+                    out.push(view);
+                }
+                if out.len() == hello::MAX_PUBLIC {
+                    break;
+                }
+            }
+            Ok(out)
+        };
+        let found = self.turns.for_stranger(look).await??;
+        if !found.is_empty() {
+            link.welcome();
+        }
+        hello::tell_public(link, &found).await
     }
 
     /// Tells somebody what is new in the views that he acts in, until he hangs up.
@@ -240,7 +305,7 @@ impl Shared {
         let mut views: Vec<Option<(Did, PublicKey)>> = Vec::new();
         {
             let Ok(_place) = self.strangers.try_acquire() else {
-                let busy = hello::Answer::No("busy: try again later".into());
+                let busy = hello::Answer::No(hello::BUSY.into());
                 return hello::reply(link, &busy).await;
             };
             loop {
@@ -277,6 +342,15 @@ impl Shared {
         if views.iter().all(Option::is_none) {
             return Ok(());
         }
+        let only_follows = |(did, key): &(Did, PublicKey)| *key == Seed::of_public(did).public();
+        let mut follows = None;
+        if views.iter().flatten().all(only_follows) {
+            let Ok(place) = Arc::clone(&self.followers).try_acquire_owned() else {
+                return Ok(());
+            };
+            follows = Some(place);
+        }
+        let _place = follows;
         link.welcome();
         loop {
             let first = tokio::select! {

@@ -15,7 +15,10 @@ use super::{
     devices::node,
     reply::{Answer, Payload, Refusal},
 };
-use crate::{Accepted, Given, GrantTerms, Power, Proposal, ShareInvite, network::delivered};
+use crate::{
+    ANYONE, Accepted, Followed, Given, GrantTerms, Power, Proposal, ShareInvite,
+    network::delivered, parse_peer,
+};
 
 /// How long is waited for those who keep the pod to have what is new.
 const SENDING: Duration = Duration::from_secs(20);
@@ -33,7 +36,7 @@ struct GrantBody {
 
 fn did(text: &str) -> Result<Did, Refusal> {
     let did = Did::from_str(text.trim());
-    did.map_err(|_| Refusal::request("`to` is to be a DID: did:rhizome:…"))
+    did.map_err(|_| Refusal::request("`to` is to be a DID: did:rhizome:…, or `anyone`"))
 }
 
 /// Whether all who keep the pod have all of it.
@@ -47,14 +50,23 @@ async fn sent(app: &App) -> bool {
 pub(super) async fn grant(State(app): State<App>, Payload(body): Payload) -> Answer {
     let body: GrantBody = read(&body)?;
     let predicate = body.predicate.parse();
-    let terms = GrantTerms {
-        predicate: predicate
-            .map_err(|e: rhizome_share::PredicateError| Refusal::request(&e.to_string()))?,
-        power: Power::from_str(&body.can).map_err(|e| Refusal::request(&e))?,
-        to: did(&body.to)?,
-        until: body.until_ms.map(|ms| ms / 1000),
-    };
+    let predicate =
+        predicate.map_err(|e: rhizome_share::PredicateError| Refusal::request(&e.to_string()))?;
+    let power = Power::from_str(&body.can).map_err(|e| Refusal::request(&e))?;
+    let until = body.until_ms.map(|ms| ms / 1000);
     let pod = app.pod.clone();
+    if body.to.trim() == ANYONE {
+        let given = blocking(move || pod.publish(&predicate, power, until)).await?;
+        let mut answer = given.to_json();
+        answer["sent"] = sent(&app).await.into();
+        return Ok(JsonBody(answer));
+    }
+    let terms = GrantTerms {
+        predicate,
+        power,
+        to: did(&body.to)?,
+        until,
+    };
     let (given, invite) = blocking(move || pod.grant(&terms)).await?;
     let sent = sent(&app).await;
     let mut answer = given.to_json();
@@ -101,6 +113,55 @@ pub(super) async fn accept(State(app): State<App>, Payload(body): Payload) -> An
     let AcceptBody { invite } = read(&body)?;
     let invite: ShareInvite = invite.parse()?;
     Ok(JsonBody(node(&app)?.accept(&invite).await?.to_json()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FollowBody {
+    did: String,
+    #[serde(default)]
+    at: Option<String>,
+}
+
+fn whom(text: &str) -> Result<Did, Refusal> {
+    let did = Did::from_str(text.trim());
+    did.map_err(|_| Refusal::request("`did` is to be a DID: did:rhizome:…"))
+}
+
+fn followed(all: &[Followed]) -> Json {
+    let all: Vec<Json> = all.iter().map(Followed::to_json).collect();
+    json!({ "following": all })
+}
+
+/// Follows what somebody makes public.
+pub(super) async fn follow(State(app): State<App>, Payload(body): Payload) -> Answer {
+    let FollowBody { did, at } = read(&body)?;
+    let at = at.map(|at| parse_peer(at.trim())).transpose()?;
+    let at = at.map(|(address, _)| address);
+    let all = node(&app)?.follow(&whom(&did)?, at.as_ref()).await?;
+    Ok(JsonBody(followed(&all)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UnfollowBody {
+    did: String,
+}
+
+/// Follows somebody no longer.
+pub(super) async fn unfollow(State(app): State<App>, Payload(body): Payload) -> Answer {
+    let UnfollowBody { did } = read(&body)?;
+    let of = whom(&did)?;
+    blocking(move || Ok(json!({ "unfollowed": did, "views": app.pod.unfollow(&of)? })))
+        .await
+        .map(JsonBody)
+}
+
+/// What is followed.
+pub(super) async fn following(State(app): State<App>) -> Answer {
+    blocking(move || Ok(followed(&app.pod.following()?)))
+        .await
+        .map(JsonBody)
 }
 
 /// What others share.

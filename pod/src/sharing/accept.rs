@@ -66,6 +66,7 @@ impl Pod {
         let mut out = Vec::new();
         for record in self.view_records()? {
             if record.of.is_some()
+                && !record.public
                 && let Some(view) = self.views()?.get(&record.did)
             {
                 out.push(self.accepted_in(&view)?);
@@ -117,7 +118,7 @@ impl Pod {
     /// [`PodError::Request`] if there is no such view.
     pub fn forget_shared(&self, view: &str) -> Result<(), PodError> {
         let all = self.view_records()?.into_iter();
-        let mut found = all.filter(|r| r.of.is_some() && r.did.to_string() == view);
+        let mut found = all.filter(|r| r.of.is_some() && !r.public && r.did.to_string() == view);
         let record = found.next().ok_or_else(|| {
             PodError::Request(format!(
                 "{view} is not shared with you: see `rhizome shared`"
@@ -219,7 +220,14 @@ impl PodNode {
                 let places: Vec<String> = invite.places.iter().map(ToString::to_string).collect();
                 if let Some(predicate) = &guests.predicate {
                     let seed = &invite.seed;
-                    pod.note_view(&view.did(), seed, Some(&guests.of), predicate, &places)?;
+                    pod.note_view(
+                        &view.did(),
+                        seed,
+                        Some(&guests.of),
+                        predicate,
+                        &places,
+                        false,
+                    )?;
                 }
                 view.set_addresses(&invite.places)
             });
@@ -236,7 +244,15 @@ impl PodNode {
     /// Takes part in the views that other devices of this person noted, as far as this one does not yet. What cannot be reached is tried next time. How many are new here.
     pub(crate) async fn find_views(&self) -> Result<usize, PodError> {
         let pod = Arc::clone(self.pod());
-        let records = block_in_place(|| pod.view_records())?;
+        let records = {
+            // as long as something is being followed it is not known what is not
+            let alone = pod.following_now().try_lock();
+            let records = block_in_place(|| pod.view_records())?;
+            if alone.is_ok() {
+                block_in_place(|| pod.let_go(&records))?;
+            }
+            records
+        };
         if records.is_empty() {
             return Ok(0);
         }

@@ -21,9 +21,10 @@ impl Pod {
     /// The views of somebody in which this person may do at least this.
     fn views_of(&self, of: &Did, power: Power) -> Result<Vec<(Arc<View>, Predicate)>, PodError> {
         let mut out = Vec::new();
-        let mut any = None;
+        let (mut any, mut followed) = (None, false);
         for record in self.view_records()? {
-            if record.of.as_deref() != Some(&of.to_string()) {
+            if record.of.as_deref() != Some(&of.to_string()) || record.public {
+                followed |= record.of.as_deref() == Some(&of.to_string());
                 continue;
             }
             let Some(view) = self.views()?.get(&record.did) else {
@@ -42,6 +43,10 @@ impl Pod {
             return Ok(out);
         }
         Err(PodError::Refused(match any {
+            None if followed => format!(
+                "you follow {of}: that is to read. To do more, ask for an invitation: they make it with `rhizome grant --can {power} --to {}`",
+                self.did()
+            ),
             None => format!(
                 "{of} shares nothing with you that is here: ask for an invitation, and `rhizome accept` it"
             ),

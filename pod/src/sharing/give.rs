@@ -21,6 +21,9 @@ use crate::{
 /// In whose name notes are left in a view.
 pub(super) const KEEPER: &str = "keeper";
 
+/// Devices that let one key in at a time.
+const MAX_TWICE: usize = 32;
+
 /// What is to be given.
 #[derive(Debug, Clone)]
 pub struct Terms {
@@ -55,8 +58,10 @@ pub struct Given {
     pub revoked_ms: Option<i64>,
     /// Whether somebody came and showed that he is the one.
     pub accepted: bool,
+    /// Whether it is for anybody.
+    pub public: bool,
     key: Option<PublicKey>,
-    entity: EntityId,
+    pub(super) entity: EntityId,
 }
 
 impl Given {
@@ -72,6 +77,7 @@ impl Given {
             "until_ms": self.until_ms,
             "revoked_ms": self.revoked_ms,
             "accepted": self.accepted,
+            "public": self.public,
         })
     }
 }
@@ -114,16 +120,8 @@ impl Pod {
                 "that is your own DID: your devices have everything already".into(),
             ));
         }
-        let conditions = terms.predicate.conditions();
-        if let Some((own, _)) = conditions.iter().find(|(a, _)| is_reserved(a.as_str())) {
-            return Err(PodError::Request(format!(
-                "{own} is what the pod says of itself, and is not shared"
-            )));
-        }
-        if terms.until.is_some_and(|until| until <= seconds()) {
-            return Err(PodError::Request("that time is over already".into()));
-        }
-        let view = self.own_view(&terms.predicate)?;
+        check_terms(&terms.predicate, terms.until)?;
+        let view = self.own_view(&terms.predicate, false)?;
         for old in self.grants()? {
             if old.view == view.did() && old.to == terms.to.to_string() && old.revoked_ms.is_none()
             {
@@ -136,34 +134,11 @@ impl Pod {
         } else {
             view.add_reader(&seed)?;
         }
-        let grant = self.delegate(&view, terms)?;
+        let to = terms.to.to_string().parse().map_err(ViewError::from)?;
+        let grant = self.delegate(&view, to, terms.power, &terms.predicate, terms.until)?;
         view.leave(&[Note::Grant(grant.delegation.bytes().to_vec())])?;
-        let id = grant.id().to_string();
-        let (entity, nonce) = r::named(self.did(), "grant", &id);
-        let (over, _) = r::named(self.did(), "view", &view.did().to_string());
-        let mut edits = vec![
-            Edit::Create(entity, nonce),
-            Edit::Assert(entity, r::attribute("rhizome/type")?, "grant".into()),
-        ];
-        let mut set = |name: &str, value: Value| {
-            edits.push(Edit::Assert(entity, r::attribute(name)?, value));
-            Ok::<_, PodError>(())
-        };
-        set(r::GRANT, id.as_str().into())?;
-        set(r::TO, terms.to.to_string().into())?;
-        set(r::CAN, terms.power.to_string().into())?;
-        set(r::OVER, Value::Ref(over))?;
-        set(r::GUEST, seed.public().to_did_key().into())?;
-        set(r::GIVEN, Value::Time(now_ms()))?;
-        if let Some(until) = terms.until {
-            let ms = i64::try_from(until.saturating_mul(1000)).unwrap_or(i64::MAX);
-            set(r::UNTIL, Value::Time(ms))?;
-        }
-        self.write_own(edits)?;
-        self.tend_view(&view, None)?;
-        let given = self.grants()?.into_iter().find(|given| given.id == id);
-        let given =
-            given.ok_or_else(|| PodError::Request("the grant was erased just now".into()))?;
+        let (to, key) = (terms.to.to_string(), seed.public());
+        let given = self.note_grant(&view, &grant, &to, &key)?;
         let places = self
             .peers()?
             .into_iter()
@@ -176,28 +151,70 @@ impl Pod {
         Ok((given, invite))
     }
 
-    fn delegate(&self, view: &View, terms: &Terms) -> Result<Grant, PodError> {
+    /// Notes a grant in the pod, and tends its view.
+    pub(super) fn note_grant(
+        &self,
+        view: &Arc<View>,
+        grant: &Grant,
+        to: &str,
+        key: &PublicKey,
+    ) -> Result<Given, PodError> {
+        let id = grant.id().to_string();
+        let (entity, nonce) = r::named(self.did(), "grant", &id);
+        let (over, _) = r::named(self.did(), "view", &view.did().to_string());
+        let mut edits = vec![
+            Edit::Create(entity, nonce),
+            Edit::Assert(entity, r::attribute("rhizome/type")?, "grant".into()),
+        ];
+        let mut set = |name: &str, value: Value| {
+            edits.push(Edit::Assert(entity, r::attribute(name)?, value));
+            Ok::<_, PodError>(())
+        };
+        set(r::GRANT, id.as_str().into())?;
+        set(r::TO, to.into())?;
+        let can = grant.power().unwrap_or(Power::Read);
+        set(r::CAN, can.to_string().into())?;
+        set(r::OVER, Value::Ref(over))?;
+        set(r::GUEST, key.to_did_key().into())?;
+        set(r::GIVEN, Value::Time(now_ms()))?;
+        if let Some(until) = grant.delegation.expires() {
+            let ms = i64::try_from(until.saturating_mul(1000)).unwrap_or(i64::MAX);
+            set(r::UNTIL, Value::Time(ms))?;
+        }
+        self.write_own(edits)?;
+        self.tend_view(view, None)?;
+        let given = self.grants()?.into_iter().find(|given| given.id == id);
+        given.ok_or_else(|| PodError::Request("the grant was erased just now".into()))
+    }
+
+    pub(super) fn delegate(
+        &self,
+        view: &View,
+        to: Principal,
+        power: Power,
+        predicate: &Predicate,
+        until: Option<u64>,
+    ) -> Result<Grant, PodError> {
         let key = self.signing_key();
         let own: Principal = self.did().parse().map_err(ViewError::from)?;
         let device = Device::new(&own, &key).map_err(ViewError::from)?;
-        let to = terms.to.to_string().parse().map_err(ViewError::from)?;
         let mut nonce = [0; 12];
         random_bytes()?(&mut nonce);
-        let of = (&*view.did().to_string(), &terms.predicate);
-        Ok(Grant::sign(
-            &device,
-            to,
-            terms.power,
-            of,
-            terms.until,
-            &nonce,
-        )?)
+        let of = (&*view.did().to_string(), predicate);
+        Ok(Grant::sign(&device, to, power, of, until, &nonce)?)
     }
 
-    /// The view of what matches this predicate; a new one if there is none.
-    fn own_view(&self, predicate: &Predicate) -> Result<Arc<View>, PodError> {
+    /// The view of what matches this predicate, for anybody or for guests, which are never the same one; a new one if there is none.
+    pub(super) fn own_view(
+        &self,
+        predicate: &Predicate,
+        public: bool,
+    ) -> Result<Arc<View>, PodError> {
         for record in self.view_records()? {
-            if record.of.is_none() && record.predicate.as_ref() == Some(predicate) {
+            if record.of.is_none()
+                && record.public == public
+                && record.predicate.as_ref() == Some(predicate)
+            {
                 let here = self.views()?.get(&record.did);
                 return here.ok_or_else(|| {
                     PodError::Request(
@@ -208,7 +225,7 @@ impl Pod {
         }
         let seed = Seed::generate()?;
         let view = self.views()?.create_by(&seed)?;
-        self.note_view(&view.did(), &seed, None, predicate, &[])?;
+        self.note_view(&view.did(), &seed, None, predicate, &[], public)?;
         let (_, log) = self.device_log();
         view.leave(&[Note::Terms {
             of: self.did().to_owned(),
@@ -258,6 +275,7 @@ impl Pod {
                     .map(ToString::to_string)
                     .unwrap_or_default(),
                 view: view.did,
+                public: view.public,
                 given_ms: r::time(&now, &entity, r::GIVEN),
                 until_ms: r::time(&now, &entity, r::UNTIL),
                 revoked_ms: r::time(&now, &entity, r::REVOKED),
@@ -333,6 +351,23 @@ impl Pod {
     fn take_back(&self, view: &Arc<View>, given: &Given) -> Result<(), PodError> {
         // what came before is decided about first
         self.tend_view(view, None)?;
+        self.note_end(view, given)?;
+        if let Some(key) = given.key {
+            let member = view.member()?;
+            // two devices may have let the same key in
+            for _ in 0..MAX_TWICE {
+                if !member.is_device(&key) {
+                    break;
+                }
+                view.remove_guest(&key)?;
+            }
+        }
+        self.tend_view(view, None)?;
+        Ok(())
+    }
+
+    /// Says that a grant counts no longer.
+    pub(super) fn note_end(&self, view: &View, given: &Given) -> Result<(), PodError> {
         if let Ok(cid) = given.id.parse() {
             view.leave(&[Note::Revoked(cid)])?;
         }
@@ -342,14 +377,22 @@ impl Pod {
             Value::Time(now_ms()),
         );
         self.write_own(vec![revoked])?;
-        if let Some(key) = given.key
-            && view.member()?.is_device(&key)
-        {
-            view.remove_guest(&key)?;
-        }
-        self.tend_view(view, None)?;
         Ok(())
     }
+}
+
+/// Whether this can be given to anybody at all.
+pub(super) fn check_terms(predicate: &Predicate, until: Option<u64>) -> Result<(), PodError> {
+    let conditions = predicate.conditions();
+    if let Some((own, _)) = conditions.iter().find(|(a, _)| is_reserved(a.as_str())) {
+        return Err(PodError::Request(format!(
+            "{own} is what the pod says of itself, and is not shared"
+        )));
+    }
+    if until.is_some_and(|until| until <= seconds()) {
+        return Err(PodError::Request("that time is over already".into()));
+    }
+    Ok(())
 }
 
 /// Seconds since 1970.

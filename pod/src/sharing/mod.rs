@@ -10,6 +10,7 @@ mod invite;
 mod keep;
 mod outside;
 mod proposals;
+mod public;
 mod read;
 pub(crate) mod records;
 
@@ -18,4 +19,5 @@ pub use give::{Given, Terms};
 pub use invite::ShareInvite;
 pub(crate) use keep::Kept;
 pub use proposals::Proposal;
+pub use public::{ANYONE, Followed};
 pub use read::Whose;

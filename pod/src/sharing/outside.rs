@@ -71,6 +71,9 @@ impl Pod {
         let mut out = Vec::new();
         let own = self.replica().snapshot();
         for record in self.view_records()? {
+            if record.public {
+                continue;
+            }
             let Some(view) = self.any_views()?.and_then(|views| views.get(&record.did)) else {
                 continue;
             };

@@ -17,6 +17,7 @@ const WHERE: &str = "view/where";
 const KEY: &str = "view/key";
 const SEED: &str = "view/seed";
 const PLACE: &str = "view/address";
+const PUBLIC: &str = "view/public";
 pub(super) const GRANT: &str = "grant/id";
 pub(super) const TO: &str = "grant/to";
 pub(super) const CAN: &str = "grant/can";
@@ -39,6 +40,8 @@ pub(crate) struct ViewRecord {
     pub predicate: Option<Predicate>,
     /// Where it is kept, if it is somebody else's.
     pub places: BTreeSet<String>,
+    /// Whether anybody may follow it.
+    pub public: bool,
     key: Option<PublicKey>,
     masked: Vec<u8>,
 }
@@ -115,6 +118,7 @@ impl Pod {
                 of: text(&now, &entity, OF),
                 predicate: text(&now, &entity, WHERE).and_then(|p| p.parse().ok()),
                 places: texts(&now, &entity, PLACE),
+                public: all(&now, &entity, PUBLIC).contains(&Value::Boolean(true)),
                 key: key.and_then(|key| PublicKey::from_did_key(&key).ok()),
                 masked: masked.unwrap_or_default(),
             });
@@ -133,6 +137,7 @@ impl Pod {
         of: Option<&str>,
         predicate: &Predicate,
         places: &[String],
+        public: bool,
     ) -> Result<EntityId, PodError> {
         let (entity, nonce) = named(self.did(), "view", &did.to_string());
         // also if it was forgotten
@@ -154,6 +159,9 @@ impl Pod {
         set(KEY, seed.public().to_did_key().into())?;
         set(SEED, Value::Bytes(self.mask_seed(did, seed)?))?;
         set(WHERE, predicate.to_string().into())?;
+        if public {
+            set(PUBLIC, true.into())?;
+        }
         if let Some(of) = of {
             set(OF, of.into())?;
         }

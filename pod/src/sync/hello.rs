@@ -6,6 +6,7 @@
 //!            [4, did, key, signature]                    the device log of such a view: [0], and it follows in parts as below
 //!            [5, [[did, key, signature]…], last]…        tell me what is new in these views
 //!            [7, did]                                    a message for that pod, by anybody
+//!            [8, did]                                    which public views of that pod are here?  [8, [did…]], at most 16
 //! answer     [0]  go on      [1]  show me the device log      [2, why]  no      [6, key, signature]  go on, and I act in it too
 //! dialler    [2, bytes, last, token | null]…                  the log as a CAR file, in parts, the first with the token; then the same
 //!                                                             answer again
@@ -31,6 +32,12 @@ const MAX_TOKEN: usize = 64 << 10;
 const PART: usize = 256 << 10;
 /// Characters of a reason that are shown.
 const MAX_REASON: usize = 300;
+
+/// What is said when there is no place left.
+pub(crate) const BUSY: &str = "busy: try again later";
+/// Public views that a pod has at most.
+pub(crate) const MAX_PUBLIC: usize = 16;
+const PUBLIC: u8 = 8;
 
 /// Views of one message of somebody who watches.
 pub(crate) const WATCHED: usize = 256;
@@ -186,6 +193,36 @@ pub(crate) async fn ask_to_leave(link: &mut Link, did: &Did) -> Result<(), PodEr
     }
 }
 
+/// Asks which public views of a pod are kept there. Whether they are of that pod is to be seen in them.
+pub(crate) async fn ask_public(link: &mut Link, of: &Did) -> Result<Vec<Did>, PodError> {
+    link.send(encode(&(PUBLIC, of))?).await?;
+    read_public(&next(link).await?)
+}
+
+fn read_public(bytes: &[u8]) -> Result<Vec<Did>, PodError> {
+    if let Ok((2u8, why)) = codec::decode::<(u8, String)>(bytes, MAX_REASON * 4 + 16) {
+        return Err(PodError::Refused(reason(&why)));
+    }
+    match codec::decode(bytes, MAX_PUBLIC * 256) {
+        Ok((PUBLIC, views)) => {
+            let mut views: Vec<Did> = views;
+            if views.len() > MAX_PUBLIC {
+                return Err(unclear());
+            }
+            views.sort();
+            views.dedup();
+            Ok(views)
+        }
+        _ => Err(unclear()),
+    }
+}
+
+/// Says which public views of a pod are here.
+pub(crate) async fn tell_public(link: &mut Link, views: &[Did]) -> Result<(), PodError> {
+    let most = views.get(..MAX_PUBLIC).unwrap_or(views);
+    Ok(link.send(encode(&(PUBLIC, most))?).await?)
+}
+
 /// Sends a device log in parts, with a token at its beginning.
 pub(crate) async fn show(link: &mut Link, log: &Log, token: Option<&[u8]>) -> Result<(), PodError> {
     let car = log.to_car()?;
@@ -256,6 +293,8 @@ pub(crate) enum Asked {
     Watch(Vec<Acting>, bool),
     /// To leave a message for a pod.
     Leave(Did),
+    /// Which public views of a pod are here.
+    Public(Did),
 }
 
 /// What the dialler wants.
@@ -310,6 +349,10 @@ fn read_asked(bytes: &[u8]) -> Result<Asked, PodError> {
             let (_, did): (u8, Did) = read(bytes, 256)?;
             Ok(Asked::Leave(did))
         }
+        [0x82, PUBLIC, ..] => {
+            let (_, did): (u8, Did) = read(bytes, 256)?;
+            Ok(Asked::Public(did))
+        }
         _ => Err(unclear()),
     }
 }
@@ -324,7 +367,7 @@ pub(crate) fn here(ends: &Ends, did: Did, key: &SigningKey) -> Result<Answer, Po
 pub(crate) fn read_words(bytes: &[u8], view: Did) -> bool {
     let asked = read_asked(bytes).is_ok();
     let answer = read_answer(bytes, Some(view)).is_ok();
-    asked | answer | marks(bytes).is_ok()
+    asked | answer | marks(bytes).is_ok() | read_public(bytes).is_ok()
 }
 
 /// What was asked for, as far as it has come.
@@ -398,6 +441,7 @@ mod tests {
         let acting = || Acting::of((did, key, signature));
         let asked = |bytes: Result<Vec<u8>, PodError>| read_asked(&bytes.unwrap()).unwrap();
         assert_eq!(asked(encode(&(1u8, did))), Asked::Pod(did));
+        assert_eq!(asked(encode(&(8u8, did))), Asked::Public(did));
         for sponsor in [None, Some(one(2).0)] {
             let words = encode(&(3u8, did, key, signature, sponsor));
             assert_eq!(asked(words), Asked::View(acting(), sponsor));
@@ -409,6 +453,22 @@ mod tests {
         let most: Vec<_> = (0..WATCHED).map(|n| one(n as u8)).collect();
         let words = asked(encode(&(5u8, &most, false)));
         assert!(matches!(words, Asked::Watch(all, false) if all.len() == WATCHED));
+    }
+
+    #[test]
+    fn public_views_are_told_as_they_are_read_and_no_more_than_sixteen() {
+        let views: Vec<Did> = (0..=MAX_PUBLIC).map(|n| one(n as u8).0).collect();
+        let mut most = views[1..].to_vec();
+        let read = |views: &[Did]| read_public(&encode(&(8u8, views)).unwrap());
+        let back = read(&most).unwrap();
+        most.sort();
+        assert_eq!(back, most);
+        assert_eq!(read(&[views[0], views[0]]).unwrap(), [views[0]]);
+        assert!(read(&[]).unwrap().is_empty());
+        assert!(read(&views).is_err());
+        assert!(read_public(&encode(&(5u8, &most)).unwrap()).is_err());
+        let no = read_public(&encode(&(2u8, "busy")).unwrap());
+        assert!(matches!(no, Err(PodError::Refused(why)) if why == "busy"));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use rhizome_network::{Link, PeerAddress, Protocol};
 use rhizome_share::Certificate;
 use rhizome_sync::{Output, Role};
 use tokio::{
-    sync::{Notify, mpsc},
+    sync::{Notify, OwnedSemaphorePermit, mpsc},
     task::block_in_place,
 };
 
@@ -45,6 +45,8 @@ pub(crate) struct Entered {
     was_open: bool,
     /// By what somebody acts in it.
     key: PublicKey,
+    /// The place of one who only follows.
+    follows: Option<OwnedSemaphorePermit>,
 }
 
 impl Entered {
@@ -56,7 +58,13 @@ impl Entered {
             view,
             was_open,
             key,
+            follows: None,
         })
+    }
+
+    /// Whether he only follows.
+    pub fn follows(&self) -> bool {
+        self.follows.is_some()
     }
 
     /// Whether he may still.
@@ -118,13 +126,13 @@ async fn hear_farewell(link: &mut Link, member: &Member) -> Result<(), PodError>
 /// Exchanges over a link on which both sides may. Returns the generation at the end, if nothing else happened meanwhile.
 async fn exchange(
     view: &View,
-    member: &Arc<Member>,
+    store: MemberStore,
     link: Link,
     role: Role,
     until: Until,
 ) -> Result<(Exchanged, Option<u64>), PodError> {
     let before = view.generation();
-    let store = MemberStore::new(Arc::clone(member));
+    let member = store.member();
     let (news, locals) = mpsc::unbounded_channel();
     let taken = Arc::new(AtomicU64::new(0));
     let own_taken = Arc::clone(&taken);
@@ -136,7 +144,10 @@ async fn exchange(
             let _ = news.send(new);
         }
     });
-    let listening = Listening { member, number };
+    let listening = Listening {
+        member: &member,
+        number,
+    };
     let mut on = |output: &Output| {
         if let Output::Fork(fork) = output {
             tracing::warn!(author = %fork.key, seq = fork.seq, "a chain of commits forks");
@@ -186,6 +197,14 @@ impl Shared {
                 return Ok(None);
             }
         }
+        let mut entered = entered;
+        if entered.member()?.only_follows(&key) {
+            let Ok(place) = Arc::clone(&self.followers).try_acquire_owned() else {
+                hello::reply(link, &hello::Answer::No(hello::BUSY.into())).await?;
+                return Ok(None);
+            };
+            entered.follows = Some(place);
+        }
         link.welcome();
         let here = hello::here(&ends, acting.did, &entered.view.signing_key())?;
         hello::reply(link, &here).await?;
@@ -211,8 +230,14 @@ impl Shared {
                         changed.notified().await;
                     }
                 };
+                let member = Arc::clone(member);
+                let store = if entered.follows() {
+                    MemberStore::for_follower(member)
+                } else {
+                    MemberStore::new(member)
+                };
                 tokio::select! {
-                    done = exchange(view, member, link, role, until) => done.map(drop),
+                    done = exchange(view, store, link, role, until) => done.map(drop),
                     // he was taken out meanwhile
                     () = out => Ok(()),
                 }
@@ -486,7 +511,8 @@ impl PodNode {
             .await?;
         let key = link.peer();
         let (role, until) = (Role::Initiator, Until::Equal);
-        let (done, after) = exchange(view, member, link, role, until).await?;
+        let store = MemberStore::new(Arc::clone(member));
+        let (done, after) = exchange(view, store, link, role, until).await?;
         let mut report = report(key, address.to_string(), Ok(done));
         report.pod = Some(view.did());
         if !block_in_place(|| files::named(member.replica()))?.is_empty() {

@@ -2,11 +2,14 @@
 
 use std::fmt;
 
-use rhizome_identity::{KemSecret, Secret};
+use rhizome_identity::{Did, KemSecret, Secret};
 use rhizome_ipld::{PublicKey, SigningKey};
 use zeroize::Zeroizing;
 
 use crate::{PodError, home::random_bytes};
+
+/// What the seed of those who follow a public view is derived by.
+const PUBLIC: &str = "rhizome public view v1";
 
 /// 32 secret bytes that the keys of one who acts in a view come from. Whoever has them can act: the owner's devices have those of the
 /// view's admin, and somebody with whom it is shared those of a guest. Wiped when dropped.
@@ -22,6 +25,12 @@ impl Seed {
         let mut bytes = Zeroizing::new([0; 32]);
         random_bytes()?(&mut *bytes);
         Ok(Self(bytes))
+    }
+
+    /// The one of those who follow a public view: everybody who knows the view's DID has it.
+    pub fn of_public(view: &Did) -> Self {
+        let bytes = blake3::derive_key(PUBLIC, view.to_string().as_bytes());
+        Self(Zeroizing::new(bytes))
     }
 
     /// The one of these bytes, which are wiped.
@@ -71,6 +80,16 @@ impl fmt::Debug for Seed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_seed_of_a_public_view_follows_from_its_did() {
+        let did = Did::from_key(Seed::take(&mut [3; 32]).public());
+        let mut bytes = blake3::derive_key("rhizome public view v1", did.to_string().as_bytes());
+        let seed = Seed::take(&mut bytes);
+        assert_eq!(Seed::of_public(&did).expose(), seed.expose());
+        let other = Did::from_key(Seed::take(&mut [4; 32]).public());
+        assert_ne!(Seed::of_public(&other).expose(), seed.expose());
+    }
 
     #[test]
     fn keys_follow_from_the_seed() {

@@ -150,7 +150,7 @@ impl View {
     }
 
     /// Closes it later, if nobody needs it.
-    pub(super) fn rest(self: &Arc<Self>) -> Result<(), PodError> {
+    pub(crate) fn rest(self: &Arc<Self>) -> Result<(), PodError> {
         self.store.rest(self)
     }
 
@@ -228,6 +228,19 @@ impl View {
     /// As there.
     pub fn add_reader(&self, seed: &Seed) -> Result<(), PodError> {
         self.admit(seed, Role::Reader)
+    }
+
+    /// Lets everybody in who knows its DID, to read all of it. Whatever is signed by their key has no effect anywhere.
+    ///
+    /// # Errors
+    /// As [`Self::add_guest`].
+    pub fn add_followers(&self) -> Result<(), PodError> {
+        self.admit(&Seed::of_public(&self.did), Role::Follower)
+    }
+
+    /// Whether this home acts in it as one of those who follow.
+    pub fn is_followed(&self) -> bool {
+        !self.own && self.key == Seed::of_public(&self.did).public()
     }
 
     fn admit(&self, seed: &Seed, role: Role) -> Result<(), PodError> {

@@ -22,6 +22,8 @@ pub enum Role {
     Guest,
     /// Somebody else's: may read, and leave notes.
     Reader,
+    /// Anybody's: may read. Its key may be known to everybody, so whatever is signed by it, or by a process that it enrols, is refused.
+    Follower,
 }
 
 /// A device of the identity.

@@ -325,6 +325,11 @@ impl Member {
         self.trust.lock().set().resolution().device(key).is_some()
     }
 
+    /// Whether this key, now one of the pod's, is one that only follows.
+    pub fn only_follows(&self, key: &PublicKey) -> bool {
+        self.trust.lock().set().resolution().only_follows(key)
+    }
+
     /// Whether this device may add and remove others.
     pub fn is_admin(&self) -> bool {
         let own = self.keys.lock().device().public();
@@ -353,6 +358,11 @@ impl Member {
             return Ok(Arc::clone(author));
         }
         let mut keys = self.keys.lock();
+        let own = keys.device().public();
+        if self.trust.lock().set().resolution().only_follows(&own) {
+            // an enrolment that nobody takes must not get into the key store
+            return Err(ShareError::Follows(own).into());
+        }
         let is_new = keys.process(name).is_none();
         let mut random = |out: &mut [u8]| (self.random)(out);
         let process = keys.enrol(name, &mut random)?;

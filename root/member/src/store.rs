@@ -21,6 +21,8 @@ pub struct MemberStore {
     member: Arc<Member>,
     /// What comes from the session's peer right now.
     taking: Arc<Mutex<BTreeSet<Id>>>,
+    /// The peer only follows: nothing is kept for it that waits for something else.
+    follows: bool,
 }
 
 impl MemberStore {
@@ -29,6 +31,20 @@ impl MemberStore {
         Self {
             member,
             taking: Arc::default(),
+            follows: false,
+        }
+    }
+
+    /// The device.
+    pub fn member(&self) -> Arc<Member> {
+        Arc::clone(&self.member)
+    }
+
+    /// For a new session with somebody who only follows, whose key everybody may know.
+    pub fn for_follower(member: Arc<Member>) -> Self {
+        Self {
+            follows: true,
+            ..Self::new(member)
         }
     }
 
@@ -46,6 +62,33 @@ impl MemberStore {
     /// earlier place and fork its own chain.
     fn settle(&self) -> Result<(), StoreError> {
         Ok(self.member.replica().flush()?)
+    }
+
+    /// Takes certificates, each with its place, and says what became of it.
+    fn take_read(
+        &self,
+        read: Vec<(usize, Certificate)>,
+    ) -> Result<Vec<(usize, CertificateFate)>, StoreError> {
+        let ids: Vec<(usize, Id)> = read.iter().map(|(i, c)| (*i, c.id())).collect();
+        let read = read.into_iter().map(|(_, c)| c).collect();
+        let own = ids.iter().map(|(_, id)| *id);
+        let results = self.taken(own, |member| member.take_certificates(read))?;
+        let fates = ids.into_iter().zip(results).map(|((i, id), result)| {
+            let fate = match result {
+                Ok(Added::New | Added::Waiting) => CertificateFate::Taken(id),
+                Ok(Added::Known) => CertificateFate::Known(id),
+                Err(ShareError::Full(_)) => CertificateFate::Refused(id, Refusal::Quota),
+                Err(ShareError::Identity(IdentityError::NotADevice { .. })) => {
+                    CertificateFate::Refused(id, Refusal::UnknownAuthor)
+                }
+                Err(ShareError::Identity(IdentityError::LogFull(_))) => {
+                    CertificateFate::Refused(id, Refusal::Quota)
+                }
+                Err(_) => CertificateFate::Refused(id, Refusal::NoAuthority),
+            };
+            (i, fate)
+        });
+        Ok(fates.collect())
     }
 
     /// Does something with these marked as coming from the peer.
@@ -214,23 +257,20 @@ impl Store for MemberStore {
                 read.push((i, certificate));
             }
         }
-        let ids: Vec<(usize, Id)> = read.iter().map(|(i, c)| (*i, c.id())).collect();
-        let read = read.into_iter().map(|(_, c)| c).collect();
-        let own = ids.iter().map(|(_, id)| *id);
-        let results = self.taken(own, |member| member.take_certificates(read))?;
-        for ((i, id), result) in ids.into_iter().zip(results) {
-            fates[i] = match result {
-                Ok(Added::New | Added::Waiting) => CertificateFate::Taken(id),
-                Ok(Added::Known) => CertificateFate::Known(id),
-                Err(ShareError::Full(_)) => CertificateFate::Refused(id, Refusal::Quota),
-                Err(ShareError::Identity(IdentityError::NotADevice { .. })) => {
+        if self.follows {
+            for (i, certificate) in read {
+                let id = certificate.id();
+                fates[i] = if self.member.trust().set().is_due(&certificate) {
+                    let mut one = self.take_read(vec![(i, certificate)])?;
+                    one.pop().map_or(CertificateFate::Invalid, |(_, fate)| fate)
+                } else {
                     CertificateFate::Refused(id, Refusal::UnknownAuthor)
-                }
-                Err(ShareError::Identity(IdentityError::LogFull(_))) => {
-                    CertificateFate::Refused(id, Refusal::Quota)
-                }
-                Err(_) => CertificateFate::Refused(id, Refusal::NoAuthority),
-            };
+                };
+            }
+            return Ok(fates);
+        }
+        for (i, fate) in self.take_read(read)? {
+            fates[i] = fate;
         }
         Ok(fates)
     }

@@ -9,7 +9,7 @@ use crate::{
     tag,
 };
 use rhizome_ipld::PublicKey;
-use rhizome_tuple::{EntityId, Value};
+use rhizome_tuple::{EntityId, Hlc, Value};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// One moment of a pod: immutable, cheap to clone, readable from any thread while the pod goes on.
@@ -142,6 +142,11 @@ impl Snapshot {
     /// Whether there is no current tuple.
     pub fn is_empty(&self) -> bool {
         self.eav().is_empty()
+    }
+
+    /// The greatest clock of any commit that is here; zero if there is none.
+    pub fn clock(&self) -> Hlc {
+        self.state().clock
     }
 
     /// How many commits made this state.

@@ -1,7 +1,7 @@
 //! All hosted pods, and those of them that are in memory.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     ops::ControlFlow,
     sync::{
         Arc,
@@ -11,7 +11,7 @@ use std::{
 
 use parking_lot::{Mutex, MutexGuard};
 use rhizome_identity::{Did, Log};
-use rhizome_ipld::HashKind;
+use rhizome_ipld::{HashKind, PublicKey};
 use rhizome_storage::{Batch, Durability, Kv};
 
 use crate::{
@@ -239,6 +239,32 @@ impl Sealed {
         };
         let found = purse::views_of(&*self.host.kv.snapshot()?, digest, MAX_VIEWS)?;
         found.into_iter().map(crate::sealed::did).collect()
+    }
+
+    /// The views that a pod has hosted, each with its devices.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn views_with_devices(
+        &self,
+        did: &Did,
+    ) -> Result<Vec<(Did, BTreeSet<PublicKey>)>, SealedError> {
+        let Some(digest) = did.genesis_digest() else {
+            return Ok(Vec::new());
+        };
+        let snap = self.host.kv.snapshot()?;
+        let mut out = Vec::new();
+        for view in purse::views_of(&*snap, digest, MAX_VIEWS)? {
+            let Some(row) = snap.get(PODS, &view)? else {
+                continue;
+            };
+            let number = PodRow::decode(&row)?.number;
+            if let Some(certified) = snap.get(VIEWS, &number.key())? {
+                let devices = View::decode(&certified)?.devices;
+                out.push((crate::sealed::did(view)?, devices));
+            }
+        }
+        Ok(out)
     }
 
     /// The pod, if it is hosted.

@@ -9,9 +9,10 @@ use std::{
 use parking_lot::Mutex;
 use rhizome_ipld::PublicKey;
 use rhizome_replica::Link;
+use rhizome_share::Certificate;
 use rhizome_sync::{
-    CertificateFate, ChainState, Commit, CommitName, Fate, Lack, Leaf, Reading, Store, StoreError,
-    set::Id,
+    CertificateFate, ChainState, Commit, CommitName, Fate, Lack, Leaf, Reading, Refusal, Store,
+    StoreError, set::Id,
 };
 use rhizome_tuple::CommitId;
 
@@ -30,6 +31,8 @@ pub struct SealedStore {
     now: u64,
     /// Commits whose missing leaves this peer was asked for, or came without them.
     asked: Mutex<HashSet<Id>>,
+    /// The peer only follows: nothing is kept for it that waits for something else.
+    follows: bool,
 }
 
 /// Calls a listener while it is held.
@@ -66,7 +69,15 @@ impl SealedStore {
             number,
             now,
             asked: Mutex::default(),
+            follows: false,
         }
+    }
+
+    /// For a session with somebody who only follows, whose key everybody may know.
+    #[must_use]
+    pub fn for_follower(mut self) -> Self {
+        self.follows = true;
+        self
     }
 
     /// The pod.
@@ -270,7 +281,29 @@ impl Store for SealedStore {
         &mut self,
         batch: Vec<Vec<u8>>,
     ) -> Result<Vec<CertificateFate>, StoreError> {
-        Ok(self.pod.take_certificates(self.number, self.now, &batch)?)
+        if !self.follows {
+            return Ok(self.pod.take_certificates(self.number, self.now, &batch)?);
+        }
+        let mut fates = Vec::with_capacity(batch.len());
+        for bytes in batch {
+            let due = match Certificate::from_bytes(&bytes) {
+                Ok(certificate) => self.pod.with_certificates(|set| {
+                    let due = set.is_due(&certificate);
+                    due.then_some(()).ok_or(certificate.id())
+                })?,
+                Err(_) => Ok(()),
+            };
+            let fate = match due {
+                Ok(()) => {
+                    let one = [bytes];
+                    let taken = self.pod.take_certificates(self.number, self.now, &one)?;
+                    taken.into_iter().next()
+                }
+                Err(id) => Some(CertificateFate::Refused(id, Refusal::UnknownAuthor)),
+            };
+            fates.push(fate.unwrap_or(CertificateFate::Invalid));
+        }
+        Ok(fates)
     }
 
     fn take_commits(&mut self, batch: Vec<Commit>) -> Result<Vec<Fate>, StoreError> {

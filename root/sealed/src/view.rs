@@ -37,7 +37,8 @@ fn standing(key: &PublicKey, writer: &Writer) -> Standing {
         voice: match writer.role {
             Role::Admin | Role::Member => Voice::Full,
             Role::Guest => Voice::Guest,
-            Role::Reader => Voice::Silent,
+            // and nothing of a follower's counts at all
+            Role::Reader | Role::Follower => Voice::Silent,
         },
     }
 }

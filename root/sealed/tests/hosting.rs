@@ -3,8 +3,9 @@
 use crate::{sessions::family, world::*};
 use rhizome_identity::{Log, Role};
 use rhizome_sealed::{Hosted, Sealed, SealedError, SealedOptions};
+use rhizome_share::Certificate;
 use rhizome_storage::{Batch, Durability, KEYSPACES, Kv, MemoryKv};
-use rhizome_sync::{Fate, Store};
+use rhizome_sync::{CertificateFate, Fate, Refusal, Store};
 use std::{ops::ControlFlow, sync::Arc, thread};
 
 fn rows(kv: &dyn Kv) -> usize {
@@ -301,7 +302,7 @@ fn views_count_in_the_quota_of_their_sponsor_and_go_with_it() {
             matches!(
                 f,
                 Fate::Refused {
-                    why: rhizome_sync::Refusal::Quota,
+                    why: Refusal::Quota,
                     ..
                 }
             )
@@ -340,4 +341,80 @@ fn views_count_in_the_quota_of_their_sponsor_and_go_with_it() {
     assert!(sealed.remove(&did).unwrap());
     assert!(sealed.pods().unwrap().is_empty());
     assert_eq!(rows(&*kv), empty);
+}
+
+/// A follower's key is known to everybody: who has it makes a peer keep nothing of his.
+#[test]
+fn nothing_that_a_follower_says_is_kept() {
+    let kv: Arc<dyn Kv> = Arc::new(MemoryKv::new());
+    let sealed = Sealed::open(kv.clone(), SealedOptions::default()).unwrap();
+    let mut owner = Owner::new(60);
+    let follower = Machine::new(61);
+    owner.enrol_own(1);
+    owner.join(&follower, Role::Follower);
+    let did = owner.set.did();
+    sealed.host(owner.set.log(), 1 << 30, 0).unwrap();
+    let pod = sealed.pod(&did).unwrap().unwrap();
+    assert!(pod.admits(&follower.public()));
+    let mut store = pod.store(0);
+    store.take_certificates(owner.certificates()).unwrap();
+    let mut his = pod.store(0).for_follower();
+    let before = (pod.usage(), rows(&*kv));
+    // a process of his, and what it writes
+    let enrol = owner.enrolment(&follower, 2);
+    let enrol = Certificate::Enrol(Box::new(enrol)).to_bytes().unwrap();
+    let fates = his.take_certificates(vec![enrol.clone()]).unwrap();
+    assert!(matches!(
+        fates[..],
+        [CertificateFate::Refused(_, Refusal::NoAuthority)]
+    ));
+    // nor does an honest device that was taken in bring it
+    assert!(matches!(
+        store.take_certificates(vec![enrol]).unwrap()[..],
+        [CertificateFate::Refused(_, Refusal::NoAuthority)]
+    ));
+    let said = say(&owner.did(), 2, (0, None), &["a".into()], 1);
+    let fates = his.take_commits(vec![said.commit()]).unwrap();
+    assert!(matches!(
+        fates[..],
+        [Fate::Refused {
+            why: Refusal::UnknownAuthor,
+            ..
+        }]
+    ));
+    // what would wait for something else, by anybody at all
+    let mut ahead = Owner::new(60);
+    ahead.enrol_own(1);
+    ahead.join(&follower, Role::Follower);
+    ahead.join(&Machine::new(62), Role::Member);
+    ahead.join(&Machine::new(63), Role::Member);
+    let later = ahead.certificates().into_iter();
+    let later: Vec<_> = later
+        .filter(|c| !owner.certificates().contains(c))
+        .filter(|c| matches!(Certificate::from_bytes(c), Ok(Certificate::Operation(_))))
+        .collect();
+    let [next, last] = &later[..] else {
+        panic!("two operations that are not there");
+    };
+    let fates = his.take_certificates(vec![last.clone()]).unwrap();
+    assert!(matches!(
+        fates[..],
+        [CertificateFate::Refused(_, Refusal::UnknownAuthor)]
+    ));
+    assert_eq!((pod.usage(), rows(&*kv)), before);
+    // what the owner said he may carry
+    let fates = his
+        .take_certificates(vec![next.clone(), last.clone(), vec![1]])
+        .unwrap();
+    assert!(matches!(
+        fates[..],
+        [
+            CertificateFate::Taken(_),
+            CertificateFate::Taken(_),
+            CertificateFate::Invalid
+        ]
+    ));
+    let own = say(&owner.did(), 1, (0, None), &["a".into()], 1);
+    let fates = his.take_commits(vec![own.commit()]).unwrap();
+    assert!(matches!(fates[..], [Fate::Taken { .. }]));
 }

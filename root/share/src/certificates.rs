@@ -166,6 +166,7 @@ impl Certificates {
         }
         self.resolution.admit(&enrol)?;
         if let Some(by) = enrol.incarnation() {
+            self.check_follows(&by)?;
             let room = self.room.entry(by).or_default();
             if room.enrolments >= MAX_ENROLMENTS {
                 return Err(ShareError::Full("1,024 processes of one device"));
@@ -196,6 +197,7 @@ impl Certificates {
             }
             .into());
         }
+        self.check_follows(&by)?;
         let room = self.room.entry(by).or_default();
         let bytes = epoch.payload_bytes().len();
         if room.epochs >= MAX_EPOCHS_EACH || room.epoch_bytes + bytes > MAX_EPOCH_BYTES {
@@ -219,7 +221,7 @@ impl Certificates {
             let writer = out.entry(enrol.process).or_insert_with(|| Writer {
                 name: enrol.name.clone().unwrap_or_default(),
                 device: enrol.device,
-                role: Role::Reader,
+                role: Role::Follower,
                 terms: Vec::new(),
             });
             writer.role = writer.role.min(self.role_of(enrol));
@@ -239,13 +241,33 @@ impl Certificates {
 
     /// The role of the membership that enrolled a key.
     fn role_of(&self, enrol: &Enrol) -> Role {
-        let role = || {
-            let by = enrol.incarnation()?;
-            let listed = self.log.operation(&by.add)?.action().devices();
-            let own = listed.iter().find(|device| device.key == by.key)?;
-            Some(own.role)
-        };
-        role().unwrap_or(Role::Reader)
+        let by = enrol.incarnation();
+        by.and_then(|by| self.role(&by)).unwrap_or(Role::Follower)
+    }
+
+    fn role(&self, by: &Incarnation) -> Option<Role> {
+        let listed = self.log.operation(&by.add)?.action().devices();
+        let own = listed.iter().find(|device| device.key == by.key)?;
+        Some(own.role)
+    }
+
+    /// Nobody who only follows certifies anything: his key may be known to everybody.
+    fn check_follows(&self, by: &Incarnation) -> Result<(), ShareError> {
+        match self.role(by) {
+            Some(Role::Follower) => Err(ShareError::Follows(by.key)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether all that a certificate follows is there: it would not have to wait.
+    pub fn is_due(&self, certificate: &Certificate) -> bool {
+        match certificate {
+            Certificate::Operation(operation) => {
+                let mut prev = operation.prev().iter();
+                prev.all(|id| self.log.operation(id).is_some())
+            }
+            Certificate::Enrol(_) | Certificate::Epoch(_) => true,
+        }
     }
 
     /// The enrolments.
@@ -410,7 +432,10 @@ impl Certificates {
         let for_none = only.as_ref().is_some_and(Vec::is_empty);
         let member = self.resolution.device(by).map(|a| a.incarnation);
         let member = member
-            .filter(|_| for_none || self.resolution.is_admin(by))
+            .filter(|_| {
+                let is_admin = self.resolution.is_admin(by);
+                is_admin || (for_none && !self.resolution.only_follows(by))
+            })
             .ok_or(ShareError::NotAnAdmin)?;
         let heads = self.heads();
         let for_all = only.is_none();
@@ -478,6 +503,9 @@ impl Certificates {
         known: &'a BTreeMap<Commitment, Secret>,
     ) -> Option<Owed<'a>> {
         self.resolution.device(by)?;
+        if self.resolution.only_follows(by) {
+            return None;
+        }
         let is_admin = self.resolution.is_admin(by);
         match self.current() {
             Some(now) if now.fresh => {

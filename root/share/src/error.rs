@@ -27,6 +27,9 @@ pub enum ShareError {
     /// Only an admin device can do that.
     #[error("this device is not an admin of the pod: do it on one that is")]
     NotAnAdmin,
+    /// It is by somebody who only follows.
+    #[error("{0} only follows: it certifies nothing and writes nothing")]
+    Follows(rhizome_ipld::PublicKey),
     /// There are more certificates than a pod may have.
     #[error("the pod has more than {0}")]
     Full(&'static str),

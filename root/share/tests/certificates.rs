@@ -1,7 +1,9 @@
 //! What a set of certificates says: who writes, who reads.
 
 use crate::world::*;
-use rhizome_identity::{IdentityError, RecoveryWords, Role, Secret};
+use rhizome_identity::{
+    Action, DeviceRemove, DeviceUpdate, IdentityError, Proposal, RecoveryWords, Role, Secret,
+};
 use rhizome_share::{Added, Certificate, Certificates, Epoch, Key, Plan, ShareError};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -262,4 +264,95 @@ fn certificates_come_back_from_their_bytes_and_twice_is_once() {
         }
     }
     assert!(set.get(&[0; 32]).is_none());
+}
+
+/// Everybody may have a follower's key: what is signed by it is refused, whatever it is.
+#[test]
+fn a_follower_reads_and_nothing_of_his_is_taken() {
+    let (mut laptop, mut follower) = (Machine::new(1), Machine::new(2));
+    let mut set = pod(&mut laptop, &words());
+    join(&mut set, &laptop, &follower, Role::Follower);
+    let wrap = laptop.owed(&set, 1).unwrap();
+    add_epoch(&mut set, wrap);
+    follower.open(&set);
+    assert_eq!(follower.secrets.len(), 1);
+    assert!(set.resolution().only_follows(&follower.public()));
+    assert!(!set.resolution().only_follows(&laptop.public()));
+    let before = set.len();
+
+    // a process of his
+    let enrol = Certificate::Enrol(Box::new(follower.enrol(set.log(), 9)));
+    let refused = set.add(enrol.clone());
+    assert!(matches!(refused, Err(ShareError::Follows(key)) if key == follower.public()));
+    assert!(set.writers().is_empty());
+    // an epoch, or more inside one
+    assert!(set.owed(&follower.public(), &follower.secrets).is_none());
+    let plan = set.plan(&follower.public(), Some(vec![]), None);
+    assert!(matches!(plan, Err(ShareError::NotAnAdmin)));
+    let own = set.resolution().device(&follower.public()).unwrap();
+    let by = own.incarnation;
+    let mut plan = set.plan(&laptop.public(), Some(vec![]), None).unwrap();
+    plan.add = by.add;
+    let secret = Secret::random(&mut random(7));
+    let epoch = Epoch::sign(plan, &secret, &[], &follower.key, &mut random(8)).unwrap();
+    let refused = set.add(Certificate::Epoch(Box::new(epoch)));
+    assert!(matches!(refused, Err(ShareError::Follows(_))));
+    // operations of the device log: his own removal, and a key of his own for secrets
+    let log = set.log();
+    let polite = log.remove_device(&follower.public(), by, vec![]);
+    assert!(matches!(polite, Err(IdentityError::NotAllowed(_))));
+    let prev = log.heads();
+    let target = by;
+    let lies = [
+        Action::DeviceRemove(DeviceRemove {
+            prev: prev.clone(),
+            by,
+            target,
+            seal: vec![],
+        }),
+        Action::DeviceUpdate(DeviceUpdate {
+            prev,
+            by,
+            kem: laptop.kem.public(),
+        }),
+    ];
+    for lie in lies {
+        let lie = signed(Proposal::new(lie).unwrap(), &[&follower.key]);
+        let refused = set.add(Certificate::Operation(Box::new(lie)));
+        assert!(matches!(
+            refused,
+            Err(ShareError::Identity(IdentityError::Refused(_)))
+        ));
+    }
+    assert_eq!((set.len(), set.resolution().devices.len()), (before, 2));
+
+    // an admin takes him out, lets him in again, and he is no more than before
+    remove(&mut set, &laptop, &follower);
+    assert!(!set.resolution().only_follows(&follower.public()));
+    assert!(set.add(enrol.clone()).is_err());
+    join(&mut set, &laptop, &follower, Role::Follower);
+    assert!(set.add(enrol).is_err() && set.writers().is_empty());
+    // the same key as a member is another membership: then that counts, and nothing of before
+    join(&mut set, &laptop, &follower, Role::Member);
+    assert!(!set.resolution().only_follows(&follower.public()));
+}
+
+#[test]
+fn what_follows_something_that_is_not_there_is_not_due() {
+    let (mut laptop, phone, tablet) = (Machine::new(1), Machine::new(2), Machine::new(3));
+    let mut set = pod(&mut laptop, &words());
+    let mut ahead = shuffled(&set, &mut |_| 0);
+    join(&mut ahead, &laptop, &phone, Role::Member);
+    join(&mut ahead, &laptop, &tablet, Role::Member);
+    let operations: Vec<Certificate> = ahead
+        .ids()
+        .filter_map(|id| ahead.get(&id))
+        .filter(|c| matches!(c, Certificate::Operation(_)))
+        .collect();
+    let [_, first, second] = &operations[..] else {
+        panic!("three operations");
+    };
+    assert!(set.is_due(first) && !set.is_due(second));
+    set.add(first.clone()).unwrap();
+    assert!(set.is_due(second));
 }

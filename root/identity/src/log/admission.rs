@@ -39,6 +39,9 @@ impl Log {
             if operation.needs_admin() && role != Role::Admin {
                 return refused("its author is not an admin");
             }
+            if role == Role::Follower {
+                return refused("its author only follows");
+            }
             author = Some(member);
             epoch = base;
             class = self.node(base).map_or(class, |node| node.class);

@@ -264,6 +264,12 @@ impl Log {
                 "the identity is contested; a recovery policy has to decide first",
             ));
         }
+        let mut members = now.devices.iter();
+        if members.any(|a| a.incarnation == by && a.device.role == Role::Follower) {
+            return Err(IdentityError::NotAllowed(
+                "a follower reads and does nothing else",
+            ));
+        }
         Proposal::new(action(self.ends(Some(&by.add)), by))
     }
 

@@ -145,16 +145,14 @@ impl Log {
         });
         let mut common = lists.next().unwrap_or_default();
         for list in lists {
-            let role = |key| {
-                let of_key = list.iter().filter(|a| a.device.key == key);
-                of_key.map(|a| a.device.role).find(|r| *r == Role::Admin)
-            };
             common.retain_mut(|active| {
-                let is_listed = list.iter().any(|a| a.device.key == active.device.key);
-                if role(active.device.key).is_none() {
-                    active.device.role = Role::Member;
+                let of_key = list.iter().filter(|a| a.device.key == active.device.key);
+                let role = of_key.map(|a| a.device.role).min();
+                // the lesser of both
+                if let Some(role) = role {
+                    active.device.role = active.device.role.max(role);
                 }
-                is_listed
+                role.is_some()
             });
         }
         common
@@ -175,6 +173,13 @@ impl Resolution {
     /// Whether there are keys that were those of devices and are not now.
     pub fn anybody_removed(&self) -> bool {
         self.keys.iter().any(|key| self.device(key).is_none())
+    }
+
+    /// Whether this key is that of a member who only follows.
+    pub fn only_follows(&self, key: &PublicKey) -> bool {
+        let mut own = self.devices.iter().filter(|a| a.device.key == *key);
+        let first = own.next().map(|a| a.device.role);
+        first == Some(Role::Follower) && own.all(|a| a.device.role == Role::Follower)
     }
 
     /// Whether this key may change the log now.

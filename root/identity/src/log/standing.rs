@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::authority::Path;
 use super::membership::Verdicts;
 use super::{Log, Member};
-use crate::{Action, Incarnation, SealedHead};
+use crate::{Action, Incarnation, Role, SealedHead};
 
 /// How far what an incarnation writes counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub enum Standing {
     Whole,
     /// What lies within every one of these seals: is one of its heads, or reached from it by `prev` links.
     Within(Vec<Arc<[SealedHead]>>),
-    /// Nothing: it was never validly added.
+    /// Nothing: it was never validly added, or only follows.
     Never,
 }
 
@@ -66,6 +66,9 @@ impl Log {
             .zip(&self.members)
             .filter_map(|(m, member)| {
                 let incarnation = self.incarnation(member)?;
+                if self.role(member) == Some(Role::Follower) {
+                    return Some((incarnation, Standing::Never));
+                }
                 let before = self.before_contest(m, member, path, &verdicts, &mut sealer);
                 let standing = self.in_contest(&incarnation, before, path, &mut sealer);
                 Some((incarnation, standing))
@@ -118,6 +121,12 @@ impl Log {
         }
         seals.extend(later.iter().map(|list| sealer.seal(self, *list)));
         standing(seals)
+    }
+
+    /// The role that lists a member.
+    fn role(&self, member: &Member) -> Option<Role> {
+        let devices = self.node(member.add)?.operation.devices();
+        Some(devices.get(member.at as usize)?.role)
     }
 
     /// The member by which a list keeps the key of another.

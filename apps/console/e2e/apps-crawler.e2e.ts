@@ -28,6 +28,8 @@ interface Side {
 
 let browser: Browser
 let site: Site
+/** Where the other app is. */
+let otherSite: Site
 /** Nothing but what the app was given, and a note. */
 let bare: Side
 /** The same, and much else. */
@@ -39,7 +41,7 @@ const set = (entity: string, attribute: string, value: unknown) => ({ assert: { 
 const cell = async (pod: Pod, q: string) => (await pod.query(q))[0]?.[0] as string & { blob: string }
 
 beforeAll(async () => {
-  ;[browser, site] = await Promise.all([startBrowser(), serveSample()])
+  ;[browser, site, otherSite] = await Promise.all([startBrowser(), serveSample(), serveSample()])
   const first = await startPod()
   await importPhotos(first, TITLES.map((title) => ({ title, album: 'garibaldi' })))
   const photo = await cell(first, '[:find ?p :where [?p "photo-title" "Marmot"]]')
@@ -61,14 +63,14 @@ beforeAll(async () => {
   const enter = async (pod: Pod): Promise<Side> => ({
     pod,
     app: await letIn(pod, site.origin, 'Album captions', [{ where: 'is-photo: true', can: 'write', why: 'captions' }], [{ where: 'photo-album: garibaldi', can: 'write' }], key),
-    other: await letIn(pod, site.origin, 'Notes', [notes], [notes], otherKey),
+    other: await letIn(pod, otherSite.origin, 'Notes', [notes], [notes], otherKey),
   })
   ;[bare, full] = [await enter(first), await enter(second)]
 })
 
 afterAll(async () => {
   await browser?.close()
-  await Promise.all([bare?.pod.stop(), full?.pod.stop(), site?.stop()])
+  await Promise.all([bare?.pod.stop(), full?.pod.stop(), site?.stop(), otherSite?.stop()])
 })
 
 /** What the app was not given: other photos with files, what refers to the album and what the album refers to, people, a device's name, an app. */
@@ -233,10 +235,12 @@ type Who = [name: string, headers: (side: Side) => Record<string, string>]
 const WHO: Who[] = [
   ['app', ({ app }) => ({ authorization: `Bearer ${app.access_token}`, origin: site.origin, 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty' })],
   ['app, no page', ({ app }) => ({ authorization: `Bearer ${app.access_token}` })],
-  ['other app', ({ other }) => ({ authorization: `Bearer ${other.access_token}`, origin: site.origin })],
+  ['other app', ({ other }) => ({ authorization: `Bearer ${other.access_token}`, origin: otherSite.origin })],
+  ['the page of the other app', ({ app }) => ({ authorization: `Bearer ${app.access_token}`, origin: otherSite.origin, 'sec-fetch-site': 'cross-site' })],
   ['blob token', ({ app }) => ({ authorization: `Bearer ${app.blob_token}`, origin: site.origin })],
   ['nothing', () => ({ origin: site.origin })],
   ['elsewhere', ({ app }) => ({ authorization: `Bearer ${app.access_token}`, origin: 'http://evil.example' })],
+  ['the token of the owner, from a page', ({ pod }) => ({ authorization: `Bearer ${pod.token}`, origin: site.origin, 'sec-fetch-site': 'cross-site' })],
   ['a link', ({ app }) => ({ authorization: `Bearer ${app.access_token}`, 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' })],
 ]
 
@@ -296,7 +300,7 @@ describe('an app that tries everything', () => {
       const wrong: string[] = []
       const statuses = new Map<number, number>()
       const file = (await send(full.pod, 'GET', `/api/1/blob/${secret.file}`, { authorization: `Bearer ${full.pod.token}` })).text
-      const mine = name.startsWith('app') ? [NOTE] : name === 'other app' ? TITLES : [NOTE, ...TITLES]
+      const mine = name === 'app' || name === 'app, no page' ? [NOTE] : name === 'other app' ? TITLES : [NOTE, ...TITLES]
       await inTurns(all, 8, async (each) => {
         const [here, there] = await Promise.all([tryAt(full, each, who), tryAt(bare, each, who)])
         statuses.set(here.status, (statuses.get(here.status) ?? 0) + 1)
@@ -333,11 +337,11 @@ describe('an app that tries everything', () => {
 })
 
 /** In the page itself, as any script there could. */
-async function inPage<T>(work: (page: Page) => Promise<T>): Promise<T> {
+async function inPage<T>(work: (page: Page) => Promise<T>, origin = site.origin): Promise<T> {
   const context = await browser.newContext()
   const page = await context.newPage()
   try {
-    await page.goto(`${site.origin}/`)
+    await page.goto(`${origin}/`)
     return await work(page)
   } finally {
     await context.close()
@@ -447,6 +451,38 @@ describe('a script in the page', () => {
       ),
     )
     expect(closed).toEqual(Array(4).fill('closed 4401'))
+    const third = await serveSample()
+    const found = []
+    // one that is unknown here, and one of an app that was let in to something else
+    for (const { origin } of [third, otherSite]) {
+      found.push(
+        await inPage(
+          (page) =>
+            page.evaluate(
+              async ({ url, token }) => {
+                const said = await new Promise<string>((resolve) => {
+                  const socket = new WebSocket(`${url.replace('http', 'ws')}/api/1/live`)
+                  socket.onopen = () => socket.send(JSON.stringify({ auth: token }))
+                  socket.onmessage = ({ data }) => resolve(String(data))
+                  socket.onclose = ({ code }) => resolve(`closed ${code}`)
+                })
+                const read = await fetch(`${url}/api/1/status`, { headers: { authorization: `Bearer ${token}` } }).then(
+                  (answer) => answer.status,
+                  () => 'nothing',
+                )
+                return [said, read]
+              },
+              { url: full.pod.url, token: full.app.access_token },
+            ),
+          origin,
+        ),
+      )
+    }
+    await third.stop()
+    expect(found).toEqual([
+      ['closed 1006', 'nothing'],
+      ['closed 4401', 403],
+    ])
   })
 })
 

@@ -78,6 +78,8 @@ async function connect(app: Page): Promise<void> {
   await app.getByRole('heading', { name: 'An app asks for a part of your data' }).waitFor()
 }
 
+/** Allow waits a moment, so that no click which was meant for another page reaches it. */
+const armed = (page: Page) => page.getByRole('button', { name: 'Allow', exact: true, disabled: false }).waitFor()
 const allow = (page: Page) => page.getByRole('button', { name: 'Allow', exact: true })
 const field = (app: Page, title: string) => app.getByLabel(`Caption of ${title}`)
 const caption = async (title: string) => (await pod.query(`[:find ?c :where [?p "photo-title" "${title}"] [?p "caption" ?c]]`)).flat()
@@ -119,6 +121,7 @@ describe('a page of another origin', () => {
       expect(await app.getByRole('navigation').count()).toBe(0)
       expect(await overflow(app)).toBe(0)
       expect(await violations(app)).toEqual([])
+      await armed(app)
       await shot(app, 'consent')
       await app.getByRole('button', { name: 'Refuse' }).click()
       await app.getByText('You refused.').waitFor()
@@ -247,6 +250,7 @@ describe('a page of another origin', () => {
     await visit(
       async ({ app }) => {
         await connect(app)
+        await armed(app)
         await shot(app, 'consent-phone')
         await allow(app).click()
         await app.getByText('8 photos').waitFor()
@@ -260,6 +264,7 @@ describe('a page of another origin', () => {
     await visit(
       async ({ app, console: tab }) => {
         await connect(app)
+        await armed(app)
         await shot(app, 'consent-dark')
         await allow(app).click()
         await app.getByText('8 photos').waitFor()

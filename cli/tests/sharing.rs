@@ -486,3 +486,79 @@ fn every_device_of_the_owner_tends_and_every_device_of_the_guest_has_it() {
         );
     }
 }
+
+#[test]
+fn what_is_public_is_followed_by_anybody_with_only_a_sealed_peer_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let [alice, bob, cloud] = ["alice", "bob", "cloud"].map(|n| dir.path().join(n));
+    let peer = Process::start(&cloud, &["cloud-peer", "--listen", "127.0.0.1:0"]);
+    let address = peer.ready["address"].as_str().unwrap();
+    run(&alice, &["init"]).unwrap();
+    run(&bob, &["init"]).unwrap();
+    run(&alice, &["peers", "add", address]).unwrap();
+    let hers = did(&alice);
+    let of = Some(hers.as_str());
+    let new = json!([
+        { "assert": { "entity": "_:e", "attribute": "public", "value": true } },
+        assert_tx("_:e", "caption", "one"),
+        assert_tx("_:f", "caption", "private"),
+    ]);
+    let made = tx(&alice, dir.path(), None, &new).unwrap();
+    let e = made["entities"]["_:e"].as_str().unwrap().to_owned();
+    let public = ["grant", "--where", "public: true", "--to", "anyone"];
+    // nobody can be told from anybody else: to write takes a DID
+    assert_eq!(
+        run(&alice, &[&public[..], &["--can", "write"]].concat()),
+        None
+    );
+    let granted = run(&alice, &public).unwrap();
+    assert_eq!(
+        (&granted["sent"], &granted["to"]),
+        (&json!(true), &json!("anyone"))
+    );
+    assert!(granted["invite"].is_null());
+    // nobody was asked, and Alice is off
+    assert_eq!(run(&bob, &["follow", &hers]), None);
+    let followed = run(&bob, &["follow", &hers, "--at", address]).unwrap();
+    assert_eq!(followed["following"][0]["entities"], 1);
+    assert_eq!(captions(&bob, of), ["one"]);
+    assert_eq!(run(&bob, &["shared"]).unwrap()["shared"], json!([]));
+    let write = json!([assert_tx(&e, "caption", "by Bob")]);
+    assert_eq!(tx(&bob, dir.path(), of, &write), None);
+
+    // both run: what changes is there at once
+    let (a, b) = (Process::start(&alice, &UP), Process::start(&bob, &UP));
+    let change = json!([assert_tx(&e, "caption", "two")]);
+    tx(&alice, dir.path(), None, &change).unwrap();
+    let until = |what: &str, check: &dyn Fn() -> bool| {
+        let start = std::time::Instant::now();
+        while !check() {
+            assert!(start.elapsed().as_secs() < 30, "{what}");
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    };
+    until("Bob sees what Alice changed", &|| {
+        captions(&bob, of) == ["two"]
+    });
+    let following = run(&bob, &["following"]).unwrap();
+    let one = &following["following"][0];
+    assert_eq!((&one["of"], &one["ended"]), (&json!(hers), &json!(false)));
+    run(&alice, &["revoke", granted["grant"].as_str().unwrap()]).unwrap();
+    until("Bob learns that it was taken back", &|| {
+        run(&bob, &["following"]).unwrap()["following"][0]["ended"] == true
+    });
+    assert_eq!(captions(&bob, of), ["two"]);
+    // by way of the running program
+    let again = run(&alice, &public).unwrap();
+    assert_eq!(again["view"], granted["view"]);
+    assert_eq!(
+        run(&alice, &["grants"]).unwrap()["grants"][0]["public"],
+        true
+    );
+    run(&bob, &["unfollow", &hers]).unwrap();
+    assert_eq!(run(&bob, &["following"]).unwrap()["following"], json!([]));
+    assert_eq!(run(&bob, &["unfollow", &hers]), None);
+    let followed = run(&bob, &["follow", &hers, "--at", address]).unwrap();
+    assert_eq!(followed["following"][0]["ended"], false);
+    drop((a, b));
+}

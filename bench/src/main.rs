@@ -34,6 +34,7 @@ mod sheet;
 #[cfg(feature = "peers")]
 mod sqlite;
 mod sync;
+mod timeline;
 mod tuples;
 mod worker;
 
@@ -75,6 +76,8 @@ enum Command {
     Grants(grants::Options),
     /// How many bytes somebody gets with whom one percent of a pod is shared.
     Shares(shares::Options),
+    /// The newest posts of all who are followed, and how long a new one is on its way.
+    Timeline(timeline::Options),
     /// Write the synthetic tuples to standard output.
     Generate {
         #[arg(long, default_value_t = 1_000_000)]
@@ -145,6 +148,7 @@ fn main() -> ExitCode {
         Command::Sync(options) => sync::run(&options),
         Command::Grants(options) => grants::run(&options),
         Command::Shares(options) => shares::run(&options),
+        Command::Timeline(options) => timeline::run(&options),
         Command::Device { home } => device::serve(&home),
         Command::Generate { tuples, seed } => generate_to_stdout(tuples, seed),
         Command::Worker {

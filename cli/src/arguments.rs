@@ -63,7 +63,7 @@ pub enum Command {
         /// Values for `:in`, each as JSON, in order
         #[arg(long, short, value_name = "JSON")]
         input: Vec<String>,
-        /// Ask what somebody shares with you instead, or `all`: yours and everybody's
+        /// Ask what somebody shares with you instead; `all`: yours and everybody's; `followed`: all whom you follow, as one
         #[arg(long, value_name = "DID")]
         pod: Option<String>,
     },
@@ -136,6 +136,12 @@ pub enum Command {
     },
     /// List whom you follow, and what of it is here
     Following,
+    /// Show the newest posts of those whom you follow, with comments
+    Timeline {
+        /// How many
+        #[arg(long, value_name = "POSTS", default_value_t = 50)]
+        limit: usize,
+    },
     /// List what others share with you, and what became of what you wrote there
     Shared {
         #[command(subcommand)]

@@ -1,6 +1,6 @@
 //! Commands about what others make public.
 
-use std::{net::SocketAddr, sync::Arc, time::SystemTime};
+use std::{fmt::Write, net::SocketAddr, sync::Arc, time::SystemTime};
 
 use rhizome_pod::{Did, Followed, network, parse_peer};
 use serde_json::{Value as Json, json};
@@ -105,5 +105,37 @@ pub fn following(home: &Home, output: &Output) -> Result<(), Failure> {
     output.answer(&answer, |a| match a["following"].as_array() {
         Some(all) if !all.is_empty() => lines(&a["following"], shown),
         _ => "You follow nobody: `rhizome follow DID`.".into(),
+    })
+}
+
+/// A post, and what was answered to it.
+fn post(p: &Json, indent: &str) -> String {
+    let by = p["name"].as_str().unwrap_or_else(|| text(p, "of"));
+    let when = ago(p["at_ms"].as_i64().unwrap_or_default());
+    let comments = match p["replies"].as_u64() {
+        Some(1) => "  1 comment".into(),
+        Some(n) if n > 1 => format!("  {n} comments"),
+        _ => String::new(),
+    };
+    let shown = p["summary"].as_str().unwrap_or_else(|| text(p, "text"));
+    let mut out = format!("{indent}{by}, {when}{comments}\n");
+    for line in shown.lines() {
+        let plain: String = line.chars().filter(|c| !c.is_control()).collect();
+        let _ = writeln!(out, "{indent}  {plain}");
+    }
+    for comment in p["comments"].as_array().into_iter().flatten() {
+        out.push_str(&post(comment, &format!("{indent}    ")));
+    }
+    out
+}
+
+pub fn timeline(home: &Home, limit: usize, output: &Output) -> Result<(), Failure> {
+    let answer = match home.open("timeline")? {
+        Opened::Here(pod) => pod.timeline(limit)?.to_json(),
+        Opened::There(client) => client.timeline(limit)?,
+    };
+    output.answer(&answer, |a| match a["posts"].as_array() {
+        Some(all) if !all.is_empty() => lines(&a["posts"], |p| post(p, "")),
+        _ => "Nobody whom you follow has posted anything: `rhizome follow DID`.".into(),
     })
 }

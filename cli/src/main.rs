@@ -111,6 +111,7 @@ fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
         }
         Command::Unfollow { did } => following::unfollow(&home, did, output),
         Command::Following => following::following(&home, output),
+        Command::Timeline { limit } => following::timeline(&home, *limit, output),
         Command::Shared { command: None } => sharing::shared(&home, output),
         Command::Shared {
             command: Some(SharedCommand::Forget { view }),

@@ -126,6 +126,11 @@ impl Client {
         self.post("/unfollow", &json!({ "did": did }))
     }
 
+    /// The newest posts of those who are followed.
+    pub fn timeline(&self, limit: usize) -> Result<Json, PodError> {
+        self.get(&format!("/timeline?limit={limit}"))
+    }
+
     /// What is followed.
     pub fn following(&self) -> Result<Json, PodError> {
         self.get("/following")

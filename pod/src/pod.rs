@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     EntityDetail, PodError, PodHome, Views, entity,
+    feeds::Followings,
     home::{now_ms, random_bytes},
     inbox::Desk,
     live::Hub,
@@ -47,6 +48,8 @@ pub struct Pod {
     tended: Mutex<Kept>,
     /// Held while something is followed that is not noted yet.
     following: tokio::sync::Mutex<()>,
+    /// What is followed, as one.
+    followings: Followings,
     passphrase: Zeroizing<String>,
     // last: everything above is done before another process may write
     lock: Arc<WriterLock>,
@@ -121,6 +124,7 @@ impl Pod {
             member: Arc::new(member),
             importing: Mutex::default(),
             following: tokio::sync::Mutex::default(),
+            followings: Followings::default(),
             blob_figures: Mutex::default(),
             inbox: Desk::default(),
             apps: crate::apps::Desk::default(),
@@ -338,6 +342,10 @@ impl Pod {
 
     pub(crate) fn tending(&self) -> &Mutex<()> {
         &self.tending
+    }
+
+    pub(crate) fn followings(&self) -> &Followings {
+        &self.followings
     }
 
     pub(crate) fn following_now(&self) -> &tokio::sync::Mutex<()> {

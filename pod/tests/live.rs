@@ -10,9 +10,9 @@ use tokio_tungstenite::{
 
 use crate::node::{self, Node};
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-fn block_on<T>(work: impl Future<Output = T>) -> T {
+pub fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -25,21 +25,21 @@ async fn knock(node: &Node) -> Socket {
     tokio_tungstenite::connect_async(url).await.unwrap().0
 }
 
-async fn connect(node: &Node) -> Socket {
+pub async fn connect(node: &Node) -> Socket {
     let mut socket = knock(node).await;
     say(&mut socket, json!({ "auth": node.running.token })).await;
     assert_eq!(hear(&mut socket).await, json!({ "ready": true }));
     socket
 }
 
-async fn say(socket: &mut Socket, message: Json) {
+pub async fn say(socket: &mut Socket, message: Json) {
     socket
         .send(Message::text(message.to_string()))
         .await
         .unwrap();
 }
 
-async fn hear(socket: &mut Socket) -> Json {
+pub async fn hear(socket: &mut Socket) -> Json {
     loop {
         let message = tokio::time::timeout(Duration::from_secs(20), socket.next())
             .await

@@ -3,6 +3,7 @@
 mod apps;
 mod cloud;
 mod devices;
+mod feeds;
 mod home;
 mod http;
 mod import;

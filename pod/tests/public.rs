@@ -28,7 +28,7 @@ use serde_json::{Value as Json, json};
 
 use crate::views::{anywhere, cloud, enter, home, start, stranger, sync, texts, write as write_in};
 
-fn did(pod: &Pod) -> Did {
+pub fn did(pod: &Pod) -> Did {
     pod.did().parse().unwrap()
 }
 
@@ -40,7 +40,7 @@ fn post(pod: &Pod, text: &str) -> EntityId {
     change(pod, &changes).unwrap()
 }
 
-fn change(pod: &Pod, changes: &Json) -> Option<EntityId> {
+pub fn change(pod: &Pod, changes: &Json) -> Option<EntityId> {
     let changes = parse_changes(changes).unwrap();
     let receipt = pod.transact(App::CommandLine, &changes).unwrap();
     receipt.entities.first().map(|(_, id)| *id)
@@ -56,7 +56,7 @@ fn read(pod: &Pod, of: &Did) -> Vec<String> {
     out
 }
 
-fn publish(pod: &Pod) -> rhizome_pod::Given {
+pub fn publish(pod: &Pod) -> rhizome_pod::Given {
     let predicate = "public: true".parse().unwrap();
     pod.publish(&predicate, Power::Read, None).unwrap()
 }

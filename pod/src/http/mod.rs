@@ -15,6 +15,7 @@ mod resolution;
 mod serve;
 mod sharing;
 mod sniff;
+mod subscriber;
 mod websocket;
 
 use std::sync::Arc;
@@ -98,6 +99,7 @@ fn router(app: App) -> Router {
         .route("/follow", post(sharing::follow))
         .route("/unfollow", post(sharing::unfollow))
         .route("/following", get(sharing::following))
+        .route("/timeline", get(sharing::timeline))
         .route("/shared", get(sharing::shared))
         .route("/shared/forget", post(sharing::forget))
         .route("/proposals", get(sharing::proposals).post(sharing::decide))

@@ -2,7 +2,10 @@
 
 use std::{str::FromStr, time::Duration};
 
-use axum::{Json as JsonBody, extract::State};
+use axum::{
+    Json as JsonBody,
+    extract::{Query, State},
+};
 use rhizome_identity::Did;
 use rhizome_tuple::EntityId;
 use serde::Deserialize;
@@ -160,6 +163,23 @@ pub(super) async fn unfollow(State(app): State<App>, Payload(body): Payload) -> 
 /// What is followed.
 pub(super) async fn following(State(app): State<App>) -> Answer {
     blocking(move || Ok(followed(&app.pod.following()?)))
+        .await
+        .map(JsonBody)
+}
+
+#[derive(Deserialize)]
+pub(super) struct HowMany {
+    #[serde(default = "fifty")]
+    limit: usize,
+}
+
+fn fifty() -> usize {
+    50
+}
+
+/// The newest posts of those who are followed.
+pub(super) async fn timeline(State(app): State<App>, Query(many): Query<HowMany>) -> Answer {
+    blocking(move || Ok(app.pod.timeline(many.limit)?.to_json()))
         .await
         .map(JsonBody)
 }

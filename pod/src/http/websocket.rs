@@ -22,6 +22,7 @@ use super::{
     apps,
     guard::{Site, same_secret},
     reply::{error_json, subscribe_error_json},
+    subscriber::Subscriber,
 };
 use crate::live::{Event, Next, Row, Session, SubscribeError};
 use crate::{
@@ -63,6 +64,8 @@ struct Wish {
     inputs: Vec<Json>,
     entities: Option<Vec<String>>,
     status: Option<bool>,
+    /// Whose tuples: `followed`, or nothing for those of the pod.
+    pod: Option<String>,
 }
 
 pub(super) async fn live(
@@ -125,9 +128,11 @@ impl Who {
     }
 
     /// Does what a message asks for; says what goes wrong.
-    fn hear(&self, session: &Session, text: &str) -> Option<Json> {
-        let Self::App(caller, _) = self else {
-            return hear(session, text);
+    fn hear(&self, subscriber: &Subscriber, text: &str) -> Option<Json> {
+        let session = &subscriber.own;
+        let caller = match self {
+            Self::Owner(app) => return hear_owner(app, subscriber, text),
+            Self::App(caller, _) => caller,
         };
         let refused = |error: &PodError| Some(json!({ "error": error_json(error) }));
         match caller.compute(|_| Ok(hear(session, text))) {
@@ -176,7 +181,7 @@ async fn converse(mut app: App, site: Site, mut socket: WebSocket) {
         }
         Ok(Some(Err(_))) | Err(_) => return close(socket, 1011, "a fault in the pod").await,
     };
-    let session = Arc::new(who.session());
+    let session = Arc::new(Subscriber::new(who.session()));
     let (sink, mut source) = socket.split();
     // what is said directly, beside the outbox: refusals
     let (say, said) = mpsc::channel::<Message>(64);
@@ -193,6 +198,7 @@ async fn converse(mut app: App, site: Site, mut socket: WebSocket) {
                 sent_away = true;
                 break;
             }
+            () = session.lost() => break,
         };
         let Some(Ok(message)) = message else { break };
         let text = match message {
@@ -229,12 +235,60 @@ async fn converse(mut app: App, site: Site, mut socket: WebSocket) {
 
 /// Does what a message asks for; answers only what goes wrong.
 pub(super) fn hear(session: &Session, text: &str) -> Option<Json> {
-    match serde_json::from_str::<Wish>(text) {
+    match understood(text) {
+        Ok(wish) if wish.pod.is_some() => wish.subscribe.map(elsewhere),
         Ok(wish) => grant(session, wish),
-        Err(error) => Some(
-            json!({ "error": { "code": "request", "message": format!("this message is not understood: {error}") } }),
-        ),
+        Err(refusal) => Some(refusal),
     }
+}
+
+fn understood(text: &str) -> Result<Wish, Json> {
+    serde_json::from_str(text).map_err(|error| {
+        json!({ "error": { "code": "request", "message": format!("this message is not understood: {error}") } })
+    })
+}
+
+fn elsewhere(id: u64) -> Json {
+    let why = "`pod` is `followed`, or is left out: live queries are of the pod, and of what its owner follows";
+    json!({ "id": id, "error": { "code": "request", "message": why } })
+}
+
+/// Refused, or not: what is to be said then.
+struct Said(Json);
+
+impl From<SubscribeError> for Said {
+    fn from(error: SubscribeError) -> Self {
+        Self(json!({ "error": subscribe_error_json(&error) }))
+    }
+}
+
+/// As [`hear`], of the pod's owner, who may listen to what he follows, too.
+fn hear_owner(app: &App, subscriber: &Subscriber, text: &str) -> Option<Json> {
+    let mut wish = match understood(text) {
+        Ok(wish) => wish,
+        Err(refusal) => return Some(refusal),
+    };
+    if let Some(id) = wish.unsubscribe {
+        subscriber.unsubscribe(id);
+        return None;
+    }
+    let Some(id) = wish.subscribe else {
+        return grant(&subscriber.own, wish);
+    };
+    let done = match wish.pod.take().as_deref() {
+        None => match subscriber.in_pod(id, |session| grant(session, wish)) {
+            Ok(answer) => return answer,
+            Err(error) => Err(error.into()),
+        },
+        Some("followed") => subscriber.in_followed(&app.pod, id, |session| {
+            grant(session, wish).map_or(Ok(()), |refusal| Err(Said(refusal)))
+        }),
+        Some(_) => return Some(elsewhere(id)),
+    };
+    done.err().map(|Said(mut refusal)| {
+        refusal["id"] = id.into();
+        refusal
+    })
 }
 
 pub(super) fn is_token(text: &str, wanted: &str) -> bool {
@@ -284,14 +338,19 @@ fn ids(texts: &[String]) -> Result<Vec<EntityId>, String> {
 
 type Sink = SplitSink<WebSocket, Message>;
 
-async fn write(who: Who, session: Arc<Session>, mut sink: Sink, mut said: mpsc::Receiver<Message>) {
+async fn write(
+    who: Who,
+    session: Arc<Subscriber>,
+    mut sink: Sink,
+    mut said: mpsc::Receiver<Message>,
+) {
     if send(&mut sink, json!({ "ready": true })).await.is_err() {
         return;
     }
     let mut ping = tokio::time::interval(PING_EVERY);
     loop {
         let next = tokio::select! {
-            next = session.outbox().next() => next,
+            next = session.own.outbox().next() => next,
             Some(message) = said.recv() => {
                 let last = matches!(message, Message::Close(_));
                 let sent = tokio::time::timeout(PATIENCE, sink.send(message)).await;

@@ -135,8 +135,12 @@ impl Hub {
 
     /// A new subscriber.
     pub fn session(&self) -> Session {
+        self.session_into(Outbox::default())
+    }
+
+    /// A new subscriber that shares the outbox of one of another hub. Their numbers are to be different.
+    pub(crate) fn session_into(&self, outbox: Outbox) -> Session {
         let number = self.shared.sessions.fetch_add(1, Ordering::Relaxed);
-        let outbox = Outbox::default();
         let mut state = self.shared.state.lock();
         state.outboxes.insert(number, outbox.clone());
         state.numbers.insert(number, BTreeSet::new());
@@ -414,6 +418,13 @@ impl Session {
         state.figures.insert(key);
         state.push(key, Event::Figures { id });
         Ok(())
+    }
+
+    /// Whether there is a subscription of this number.
+    pub(crate) fn has(&self, id: u64) -> bool {
+        let state = self.shared.state.lock();
+        let own = state.numbers.get(&self.number);
+        own.is_some_and(|own| own.contains(&id))
     }
 
     /// Ends a subscription; nothing more is heard of it.

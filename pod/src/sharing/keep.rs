@@ -305,6 +305,7 @@ impl PodNode {
                 () = happened.notified() => (),
                 () = in_views => (),
                 () = tokio::time::sleep(LOOK) => {
+                    pod.rest_followed();
                     if let Err(error) = block_in_place(|| pod.take_back_expired()) {
                         tracing::warn!(%error, "what is over was not taken back");
                     }

@@ -14,19 +14,26 @@ pub enum Whose {
     Of(Did),
     /// One's own, and what everybody shares.
     All,
+    /// What others share and make public, and what one makes public, as one: of an entity that several speak of, the word of its maker counts.
+    Followed,
 }
 
 impl std::str::FromStr for Whose {
     type Err = PodError;
 
-    /// Reads a DID, or `all`.
+    /// Reads a DID, `all` or `followed`.
     fn from_str(text: &str) -> Result<Self, PodError> {
         if text == "all" {
             return Ok(Self::All);
         }
-        let did = text
-            .parse()
-            .map_err(|_| PodError::Request(format!("`{text}` is neither a DID nor `all`")))?;
+        if text == "followed" {
+            return Ok(Self::Followed);
+        }
+        let did = text.parse().map_err(|_| {
+            PodError::Request(format!(
+                "`{text}` is neither a DID nor `all` nor `followed`"
+            ))
+        })?;
         Ok(Self::Of(did))
     }
 }
@@ -43,12 +50,13 @@ impl Pod {
             Whose::Of(did) if did.to_string() == self.did() => return Ok(own),
             Whose::Of(_) => (),
             Whose::All => all.push(own),
+            Whose::Followed => return Ok(self.followed()?.snapshot()),
         }
         for record in self.view_records()? {
             let Some(of) = &record.of else { continue };
             let wanted = match whose {
                 Whose::Of(did) => *of == did.to_string(),
-                Whose::All => true,
+                Whose::All | Whose::Followed => true,
             };
             if wanted && let Some(view) = self.views()?.get(&record.did) {
                 all.push(view.replica()?.snapshot());

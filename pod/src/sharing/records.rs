@@ -18,6 +18,7 @@ const KEY: &str = "view/key";
 const SEED: &str = "view/seed";
 const PLACE: &str = "view/address";
 const PUBLIC: &str = "view/public";
+const SINCE: &str = "view/since";
 pub(super) const GRANT: &str = "grant/id";
 pub(super) const TO: &str = "grant/to";
 pub(super) const CAN: &str = "grant/can";
@@ -42,6 +43,8 @@ pub(crate) struct ViewRecord {
     pub places: BTreeSet<String>,
     /// Whether anybody may follow it.
     pub public: bool,
+    /// Since when it is noted, in milliseconds since 1970.
+    pub since_ms: i64,
     key: Option<PublicKey>,
     masked: Vec<u8>,
 }
@@ -118,6 +121,7 @@ impl Pod {
                 of: text(&now, &entity, OF),
                 predicate: text(&now, &entity, WHERE).and_then(|p| p.parse().ok()),
                 places: texts(&now, &entity, PLACE),
+                since_ms: time(&now, &entity, SINCE).unwrap_or_default(),
                 public: all(&now, &entity, PUBLIC).contains(&Value::Boolean(true)),
                 key: key.and_then(|key| PublicKey::from_did_key(&key).ok()),
                 masked: masked.unwrap_or_default(),
@@ -151,6 +155,8 @@ impl Pod {
                 attribute(VIEW)?,
                 did.to_string().into(),
             ));
+            let since = Value::Time(crate::home::now_ms());
+            edits.push(Edit::Assert(entity, attribute(SINCE)?, since));
         }
         let mut set = |name: &str, value: Value| {
             edits.push(Edit::Assert(entity, attribute(name)?, value));

@@ -21,5 +21,6 @@ pub(crate) use carry::Entered;
 pub(crate) use given::Given;
 pub(crate) use marks::{Mark, Watched, mark};
 pub use seed::Seed;
+pub(crate) use view::Touched;
 pub use view::View;
 pub use views::Views;

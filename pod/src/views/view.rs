@@ -13,7 +13,8 @@ use rhizome_identity::{Device, Did, Role};
 use rhizome_ipld::{Cid, PublicKey, SigningKey};
 use rhizome_member::Member;
 use rhizome_network::PeerAddress;
-use rhizome_replica::{Author, Replica};
+use rhizome_replica::{Author, Change, Replica};
+use rhizome_tuple::EntityId;
 use tokio::sync::watch;
 
 use super::{
@@ -40,6 +41,35 @@ pub struct View {
     open: Mutex<Open>,
     changes: Arc<Changes>,
     marks: Mutex<Marks>,
+    touched: Arc<Mutex<Touched>>,
+}
+
+/// Entities of which something was said since somebody looked.
+pub(crate) enum Touched {
+    /// Those.
+    These(BTreeSet<EntityId>),
+    /// Nobody took note, or too much was said: any of them.
+    Unknown,
+}
+
+/// Entities of which note is taken one by one.
+const MAX_TOUCHED: usize = 10_000;
+
+impl Touched {
+    /// Called within a write.
+    fn note(&mut self, change: &Change) {
+        let Self::These(some) = self else { return };
+        if change.reset || change.added.len() + change.removed.len() > MAX_TOUCHED {
+            *self = Self::Unknown;
+            return;
+        }
+        let facts = change.added.iter().chain(&change.removed).map(|f| f.e);
+        let all = facts.chain(change.lists.iter().map(|l| l.0));
+        some.extend(all.filter_map(|e| change.after.entity_id(e)));
+        if some.len() > MAX_TOUCHED {
+            *self = Self::Unknown;
+        }
+    }
 }
 
 /// The device in it, as far as it is open.
@@ -86,6 +116,7 @@ impl View {
                 generation: AtomicU64::new(0),
                 any: any.clone(),
             }),
+            touched: Arc::new(Mutex::new(Touched::Unknown)),
         })
     }
 
@@ -98,6 +129,16 @@ impl View {
     fn install(&self, open: &mut Open, member: Arc<Member>) {
         let changes = Arc::clone(&self.changes);
         member.listen(move |_| changes.happened());
+        let (touched, changes) = (Arc::clone(&self.touched), Arc::clone(&self.changes));
+        member.replica().listen(move |change| {
+            let mut touched = touched.lock();
+            let told = matches!(*touched, Touched::These(_));
+            touched.note(change);
+            drop(touched);
+            if told {
+                changes.any.send_modify(|n| *n = n.wrapping_add(1));
+            }
+        });
         open.member = Some(member);
     }
 
@@ -301,6 +342,17 @@ impl View {
     /// How often something has happened to it since this process has it.
     pub(crate) fn generation(&self) -> u64 {
         self.changes.generation.load(Ordering::Acquire)
+    }
+
+    /// The entities of which something was said since this was asked last; from now on note is taken.
+    pub(crate) fn take_touched(&self) -> Touched {
+        let none = Touched::These(BTreeSet::new());
+        std::mem::replace(&mut *self.touched.lock(), none)
+    }
+
+    /// Takes note no longer.
+    pub(crate) fn ignore_touched(&self) {
+        *self.touched.lock() = Touched::Unknown;
     }
 
     /// What this home tells of it to those who watch it. `process` is another number in every process.

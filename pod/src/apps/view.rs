@@ -306,3 +306,127 @@ impl Shared {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{App, Opening, Pod, PodHome, apps::Scope, json::parse_changes};
+    use rhizome_replica::AttributeStats;
+    use serde_json::{Value as Json, json};
+    use std::{collections::BTreeMap, path::Path};
+
+    /// A pod with ten photos in two albums, and so many secrets that share attributes, values and references with them.
+    fn pod(home: &Path, secrets: usize) -> Pod {
+        let pod = PodHome::at(home).init(&Opening::by("test")).unwrap();
+        let set = |e: &str, a: &str, v: Json| json!({ "assert": { "entity": e, "attribute": a, "value": v } });
+        let mut all = Vec::new();
+        for i in 0..10 {
+            let e = format!("_:photo{i}");
+            let album = if i < 7 { "a" } else { "b" };
+            all.push(set(&e, "is-photo", true.into()));
+            all.push(set(&e, "photo-album", album.into()));
+            all.push(set(&e, "photo/title", format!("title {i}").into()));
+            all.push(set(&e, "photo/by", json!({ "ref": "_:somebody" })));
+        }
+        for i in 0..secrets {
+            let e = format!("_:secret{i}");
+            all.push(set(&e, "is-photo", false.into()));
+            all.push(set(&e, "photo/title", format!("title {}", i % 20).into()));
+            all.push(set(&e, &format!("secret/{i}"), format!("word {i}").into()));
+            all.push(set(&e, "photo/by", json!({ "ref": "_:somebody" })));
+        }
+        all.push(set("_:somebody", "name", "Ada".into()));
+        let changes = parse_changes(&Json::Array(all)).unwrap();
+        pod.transact(App::CommandLine, &changes).unwrap();
+        pod
+    }
+
+    fn grant(predicate: &str) -> AppGrant {
+        AppGrant {
+            id: "a grant".into(),
+            client: "did:key:z".into(),
+            name: "an app".into(),
+            origin: None,
+            scopes: vec![Scope::parse(predicate, "read").unwrap()],
+            given_ms: 0,
+            until_ms: None,
+            revoked_ms: None,
+            entity: EntityId::derive("did:key:z", b"grant"),
+        }
+    }
+
+    /// All that an answer can depend on: names, counts, and how much there is to look through.
+    fn shape(now: &Snapshot) -> (u64, u32, BTreeMap<String, AttributeStats>, [u64; 4]) {
+        let stats = now
+            .attributes()
+            .map(|(a, name)| (name.to_owned(), now.attribute_stats(a)));
+        let sizes = [
+            now.eav().len(),
+            now.aev().len(),
+            now.ave().len(),
+            now.vae().len(),
+        ];
+        (now.len(), now.entity_count(), stats.collect(), sizes)
+    }
+
+    #[test]
+    fn what_an_app_is_answered_from_is_the_same_whatever_else_there_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let shapes = [0, 1, 300].map(|secrets| {
+            let pod = pod(&dir.path().join(secrets.to_string()), secrets);
+            let view =
+                AppView::open(pod.replica(), &grant("is-photo: true && photo-album: a")).unwrap();
+            // and after something private and something shared has happened
+            let mut all = vec![shape(&view.now().unwrap())];
+            let mut say = |entity: &str, more: &[(&str, Json)]| {
+                let changes = more.iter().map(
+                    |(a, v)| json!({ "assert": { "entity": entity, "attribute": a, "value": v } }),
+                );
+                let changes = parse_changes(&changes.collect()).unwrap();
+                pod.transact(App::CommandLine, &changes).unwrap();
+                all.push(shape(&view.now().unwrap()));
+            };
+            say(
+                "_:x",
+                &[("diary/of", "today".into()), ("is-photo", false.into())],
+            );
+            say(
+                "_:y",
+                &[
+                    ("is-photo", true.into()),
+                    ("photo-album", "a".into()),
+                    ("new/attribute", 5.into()),
+                ],
+            );
+            all
+        });
+        assert_eq!(shapes[0], shapes[1]);
+        assert_eq!(shapes[0], shapes[2]);
+        let [before, private, shared] = &shapes[0][..] else {
+            panic!()
+        };
+        // seven photos, and the one that they refer to
+        assert_eq!((before.0, before.1), (28, 8));
+        assert_eq!(before, private);
+        assert!(shared.0 == 31 && shared.2.contains_key("new/attribute"));
+    }
+
+    #[test]
+    fn what_does_not_reach_the_queue_is_read_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let pod = pod(dir.path(), 5);
+        let view = AppView::open(pod.replica(), &grant("photo-album: b")).unwrap();
+        assert_eq!(view.now().unwrap().entities().count(), 3);
+        let q = |title: &str| json!([{ "assert": { "entity": "_:e", "attribute": "photo-album", "value": "b" } }, { "assert": { "entity": "_:e", "attribute": "photo/title", "value": title } }]);
+        {
+            // as long as nobody takes from the queue
+            let _work = view.shared.work.lock();
+            for n in 0..MAX_PENDING + 10 {
+                let changes = parse_changes(&q(&n.to_string())).unwrap();
+                pod.transact(App::CommandLine, &changes).unwrap();
+            }
+            assert!(view.shared.pending.lock().lost);
+        }
+        assert_eq!(view.now().unwrap().entities().count(), 3 + MAX_PENDING + 10);
+    }
+}

@@ -1,18 +1,24 @@
 //! Giving, and taking back.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+};
 
 use rhizome_capability::{Device, Principal};
 use rhizome_identity::Did;
 use rhizome_ipld::PublicKey;
-use rhizome_replica::{Edit, Snapshot};
+use rhizome_replica::{Edit, Snapshot, key};
 use rhizome_share::Predicate;
 use rhizome_storage::Durability;
 use rhizome_tuple::{Attribute, EntityId, Value};
 use rhizome_view::{Grant, Guests, Note, Power, ViewError, is_reserved, write_notes};
 use serde_json::{Value as Json, json};
 
-use super::{ShareInvite, records as r};
+use super::{
+    ShareInvite,
+    records::{self as r, ViewRecord},
+};
 use crate::{
     Pod, PodError, Seed, View,
     home::{now_ms, random_bytes},
@@ -82,6 +88,38 @@ impl Given {
     }
 }
 
+impl Given {
+    /// What a tuple of the pod says of it; nobody has been asked whether it was accepted.
+    fn read(now: &Snapshot, entity: EntityId, view: &ViewRecord) -> Option<Self> {
+        let text = |name: &str| r::text(now, &entity, name);
+        Some(Self {
+            id: text(r::GRANT)?,
+            accepted: false,
+            to: text(r::TO).unwrap_or_default(),
+            power: text(r::CAN).and_then(|can| can.parse().ok()),
+            predicate: view
+                .predicate
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            view: view.did,
+            public: view.public,
+            given_ms: r::time(now, &entity, r::GIVEN),
+            until_ms: r::time(now, &entity, r::UNTIL),
+            revoked_ms: r::time(now, &entity, r::REVOKED),
+            key: text(r::GUEST).and_then(|key| PublicKey::from_did_key(&key).ok()),
+            entity,
+        })
+    }
+}
+
+/// The newest first.
+fn sorted(now: &Snapshot, mut all: Vec<Given>) -> Result<Vec<Given>, PodError> {
+    now.fault()?;
+    all.sort_by_key(|given| std::cmp::Reverse(given.given_ms));
+    Ok(all)
+}
+
 impl View {
     /// Leaves notes in it.
     pub(super) fn leave(&self, notes: &[Note]) -> Result<(), PodError> {
@@ -122,9 +160,8 @@ impl Pod {
         }
         check_terms(&terms.predicate, terms.until)?;
         let view = self.own_view(&terms.predicate, false)?;
-        for old in self.grants()? {
-            if old.view == view.did() && old.to == terms.to.to_string() && old.revoked_ms.is_none()
-            {
+        for old in self.grants_in(&view)? {
+            if old.to == terms.to.to_string() && old.revoked_ms.is_none() {
                 self.take_back(&view, &old)?;
             }
         }
@@ -183,7 +220,10 @@ impl Pod {
         }
         self.write_own(edits)?;
         self.tend_view(view, None)?;
-        let given = self.grants()?.into_iter().find(|given| given.id == id);
+        let given = self
+            .grants_in(view)?
+            .into_iter()
+            .find(|given| given.id == id);
         given.ok_or_else(|| PodError::Request("the grant was erased just now".into()))
     }
 
@@ -210,11 +250,9 @@ impl Pod {
         predicate: &Predicate,
         public: bool,
     ) -> Result<Arc<View>, PodError> {
-        for record in self.view_records()? {
-            if record.of.is_none()
-                && record.public == public
-                && record.predicate.as_ref() == Some(predicate)
-            {
+        let text = predicate.to_string();
+        for record in self.view_records_where(&text)? {
+            if record.of.is_none() && record.public == public {
                 let here = self.views()?.get(&record.did);
                 return here.ok_or_else(|| {
                     PodError::Request(
@@ -240,53 +278,56 @@ impl Pod {
     /// # Errors
     /// Those of reading the pod.
     pub fn grants(&self) -> Result<Vec<Given>, PodError> {
-        let now = self.replica().snapshot();
-        let views = self.view_records()?;
+        let mut out = self.noted_grants()?;
         let mut claimed: BTreeMap<Did, Vec<String>> = BTreeMap::new();
-        for view in views.iter().filter(|view| view.of.is_none()) {
-            if let Some(here) = self.views()?.get(&view.did) {
-                let guests = here.guests()?;
-                let who = guests.claimants().into_iter().map(str::to_owned);
-                claimed.insert(view.did, who.collect());
-            }
-        }
-        let mut out = Vec::new();
-        for entity in r::with(&now, r::GRANT) {
-            let over = r::all(&now, &entity, r::OVER)
-                .into_iter()
-                .find_map(|v| match v {
-                    Value::Ref(view) => Some(view),
-                    _ => None,
-                });
-            let view = views.iter().find(|view| Some(view.entity) == over);
-            let (Some(view), Some(id)) = (view, r::text(&now, &entity, r::GRANT)) else {
-                continue;
+        for given in &mut out {
+            let who = match claimed.entry(given.view) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let here = self.views()?.get(&given.view);
+                    let guests = here.map(|view| view.guests()).transpose()?;
+                    let who = guests.iter().flat_map(Guests::claimants);
+                    new.insert(who.map(str::to_owned).collect())
+                }
             };
-            let to = r::text(&now, &entity, r::TO).unwrap_or_default();
-            let here = claimed.get(&view.did);
-            out.push(Given {
-                id,
-                accepted: here.is_some_and(|all| all.contains(&to)),
-                to,
-                power: r::text(&now, &entity, r::CAN).and_then(|can| can.parse().ok()),
-                predicate: view
-                    .predicate
-                    .as_ref()
-                    .map(ToString::to_string)
-                    .unwrap_or_default(),
-                view: view.did,
-                public: view.public,
-                given_ms: r::time(&now, &entity, r::GIVEN),
-                until_ms: r::time(&now, &entity, r::UNTIL),
-                revoked_ms: r::time(&now, &entity, r::REVOKED),
-                key: r::text(&now, &entity, r::GUEST)
-                    .and_then(|key| PublicKey::from_did_key(&key).ok()),
-                entity,
-            });
+            given.accepted = who.contains(&given.to);
         }
-        now.fault()?;
-        out.sort_by_key(|given| std::cmp::Reverse(given.given_ms));
         Ok(out)
+    }
+
+    /// As [`Self::grants`], without whether they were accepted: no view is opened for that.
+    pub(super) fn noted_grants(&self) -> Result<Vec<Given>, PodError> {
+        let now = self.replica().snapshot();
+        let views = self.view_records()?.into_iter();
+        let views: BTreeMap<EntityId, ViewRecord> = views.map(|view| (view.entity, view)).collect();
+        let all = r::with(&now, r::GRANT).into_iter().filter_map(|entity| {
+            let over = r::all(&now, &entity, r::OVER);
+            let mut over = over.iter().filter_map(|value| match value {
+                Value::Ref(view) => views.get(view),
+                _ => None,
+            });
+            Given::read(&now, entity, over.next()?)
+        });
+        sorted(&now, all.collect())
+    }
+
+    /// Those of one view.
+    fn grants_in(&self, view: &View) -> Result<Vec<Given>, PodError> {
+        let now = self.replica().snapshot();
+        let (entity, _) = r::named(self.did(), "view", &view.did().to_string());
+        let (Some(record), Some(e), Some(a)) = (
+            r::view_record(&now, entity),
+            now.eid(&entity),
+            now.aid(r::OVER),
+        ) else {
+            return Ok(Vec::new());
+        };
+        let (lo, hi) = key::vae_va(e, a);
+        let all = now.vae().range(lo, hi).filter_map(|k| {
+            let entity = now.entity_id(key::un_vae(k).e)?;
+            Given::read(&now, entity, &record)
+        });
+        sorted(&now, all.collect())
     }
 
     /// Takes a grant back: what its holder says from now on, whatever time it claims, has no effect, and what is said from now on he cannot read. What was admitted stays, and what he
@@ -295,7 +336,7 @@ impl Pod {
     /// # Errors
     /// [`PodError::Request`] if there is no such grant.
     pub fn revoke(&self, id: &str) -> Result<Given, PodError> {
-        let mut found = self.grants()?.into_iter().filter(|given| {
+        let mut found = self.noted_grants()?.into_iter().filter(|given| {
             given.id == id
                 || (id.len() >= 8 && given.id.ends_with(id) && given.revoked_ms.is_none())
         });
@@ -335,7 +376,7 @@ impl Pod {
         if !r::with(&own, r::UNTIL).iter().any(is_over) {
             return Ok(0);
         }
-        for given in self.grants()? {
+        for given in self.noted_grants()? {
             let over = given.until_ms.is_some_and(|until| until <= now);
             if over
                 && given.revoked_ms.is_none()

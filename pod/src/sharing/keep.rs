@@ -223,10 +223,13 @@ impl Pod {
                 }
             }
         }
-        for view in views.list() {
-            if !view.is_owner() {
+        // what happens from now on is looked at next time
+        let mut which = views.take_happened();
+        which.extend(todo.keys().copied());
+        for did in which {
+            let Some(view) = views.get(&did).filter(|view| view.is_owner()) else {
                 continue;
-            }
+            };
             let far = self.tended().lock().views.get(&view.did()).copied();
             let happened = far.is_none_or(|far| far.generation != view.generation());
             let entities = todo.remove(&view.did());

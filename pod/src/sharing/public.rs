@@ -107,7 +107,7 @@ impl Pod {
         }
         check_terms(predicate, until)?;
         let open = |given: &Given| given.public && given.revoked_ms.is_none();
-        let others = self.grants()?.into_iter().filter(open);
+        let others = self.noted_grants()?.into_iter().filter(open);
         let others = others.filter(|given| given.predicate != predicate.to_string());
         if others.count() >= hello::MAX_PUBLIC {
             return Err(PodError::Request(format!(
@@ -119,7 +119,7 @@ impl Pod {
         let followers = Seed::of_public(&view.did());
         let to = Principal::of(&followers.public());
         let grant = self.delegate(&view, to, power, predicate, until)?;
-        let before = self.grants()?;
+        let before = self.noted_grants()?;
         view.leave(&[Note::Grant(grant.delegation.bytes().to_vec())])?;
         let given = self.note_grant(&view, &grant, ANYONE, &followers.public())?;
         for old in before {

@@ -102,34 +102,51 @@ pub(crate) fn named(pod: &str, kind: &str, name: &str) -> (EntityId, Vec<u8>) {
     (EntityId::derive(pod, &nonce), nonce.to_vec())
 }
 
+/// What a tuple of the pod says of a view.
+pub(super) fn view_record(now: &Snapshot, entity: EntityId) -> Option<ViewRecord> {
+    let did = text(now, &entity, VIEW)?.parse().ok()?;
+    let key = text(now, &entity, KEY);
+    let masked = all(now, &entity, SEED).into_iter().find_map(|v| match v {
+        Value::Bytes(bytes) => Some(bytes),
+        _ => None,
+    });
+    Some(ViewRecord {
+        entity,
+        did,
+        of: text(now, &entity, OF),
+        predicate: text(now, &entity, WHERE).and_then(|p| p.parse().ok()),
+        places: texts(now, &entity, PLACE),
+        since_ms: time(now, &entity, SINCE).unwrap_or_default(),
+        public: all(now, &entity, PUBLIC).contains(&Value::Boolean(true)),
+        key: key.and_then(|key| PublicKey::from_did_key(&key).ok()),
+        masked: masked.unwrap_or_default(),
+    })
+}
+
 impl Pod {
     /// The views that the person acts in, as far as this device knows.
     pub(crate) fn view_records(&self) -> Result<Vec<ViewRecord>, PodError> {
         let now = self.replica().snapshot();
-        let mut out = Vec::new();
-        for entity in with(&now, VIEW) {
-            let did = text(&now, &entity, VIEW).and_then(|did| did.parse().ok());
-            let Some(did) = did else { continue };
-            let key = text(&now, &entity, KEY);
-            let masked = all(&now, &entity, SEED).into_iter().find_map(|v| match v {
-                Value::Bytes(bytes) => Some(bytes),
-                _ => None,
-            });
-            out.push(ViewRecord {
-                entity,
-                did,
-                of: text(&now, &entity, OF),
-                predicate: text(&now, &entity, WHERE).and_then(|p| p.parse().ok()),
-                places: texts(&now, &entity, PLACE),
-                since_ms: time(&now, &entity, SINCE).unwrap_or_default(),
-                public: all(&now, &entity, PUBLIC).contains(&Value::Boolean(true)),
-                key: key.and_then(|key| PublicKey::from_did_key(&key).ok()),
-                masked: masked.unwrap_or_default(),
-            });
-        }
+        let all = with(&now, VIEW).into_iter();
+        let mut out: Vec<_> = all.filter_map(|e| view_record(&now, e)).collect();
         now.fault()?;
         out.sort_by_key(|view| view.did);
         out.dedup_by_key(|view| view.did);
+        Ok(out)
+    }
+
+    /// Those of this predicate, as it is written.
+    pub(super) fn view_records_where(&self, predicate: &str) -> Result<Vec<ViewRecord>, PodError> {
+        let now = self.replica().snapshot();
+        let (Some(a), Some(word)) = (now.aid(WHERE), now.word(&predicate.into())) else {
+            return Ok(Vec::new());
+        };
+        let (lo, hi) = key::ave_av(a, word);
+        let all = now.ave().range(lo, hi).map(|k| key::un_ave(k).e);
+        let all = all.filter_map(|e| view_record(&now, now.entity_id(e)?));
+        let mut out: Vec<_> = all.collect();
+        now.fault()?;
+        out.sort_by_key(|view| view.did);
         Ok(out)
     }
 

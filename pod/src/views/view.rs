@@ -83,14 +83,43 @@ struct Open {
 struct Changes {
     /// Since this process has it.
     generation: AtomicU64,
-    /// Told whenever something happens to any view of the home.
-    any: watch::Sender<u64>,
+    did: Did,
+    signal: Signal,
+}
+
+/// Told whenever something happens to any view of the home.
+#[derive(Clone, Default)]
+pub(super) struct Signal {
+    any: Arc<watch::Sender<u64>>,
+    happened: Arc<Mutex<BTreeSet<Did>>>,
+}
+
+impl Signal {
+    /// Something else is to be told or asked than before.
+    pub fn tell(&self) {
+        self.any.send_modify(|n| *n = n.wrapping_add(1));
+    }
+
+    /// Something happened to this one.
+    pub fn happened(&self, did: Did) {
+        self.happened.lock().insert(did);
+        self.tell();
+    }
+
+    /// To which something happened since somebody asked last.
+    pub fn take(&self) -> BTreeSet<Did> {
+        std::mem::take(&mut *self.happened.lock())
+    }
+
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.any.subscribe()
+    }
 }
 
 impl Changes {
     fn happened(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
-        self.any.send_modify(|n| *n = n.wrapping_add(1));
+        self.signal.happened(self.did);
     }
 }
 
@@ -99,7 +128,7 @@ impl View {
         store: &Arc<Store>,
         did: Did,
         row: Row,
-        any: &watch::Sender<u64>,
+        signal: &Signal,
     ) -> Result<Self, PodError> {
         Ok(Self {
             seed: row.seed(&did, &store.mask)?,
@@ -114,7 +143,8 @@ impl View {
             open: Mutex::default(),
             changes: Arc::new(Changes {
                 generation: AtomicU64::new(0),
-                any: any.clone(),
+                did,
+                signal: signal.clone(),
             }),
             touched: Arc::new(Mutex::new(Touched::Unknown)),
         })
@@ -136,7 +166,7 @@ impl View {
             touched.note(change);
             drop(touched);
             if told {
-                changes.any.send_modify(|n| *n = n.wrapping_add(1));
+                changes.signal.tell();
             }
         });
         open.member = Some(member);
@@ -330,7 +360,7 @@ impl View {
         self.store.put(&self.did, &next)?;
         *row = next;
         *self.addresses.lock() = row.addresses();
-        self.changes.any.send_modify(|n| *n = n.wrapping_add(1));
+        self.changes.signal.tell();
         Ok(())
     }
 

@@ -1,6 +1,10 @@
 //! All views of a home.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
 
 use parking_lot::Mutex;
 use rhizome_identity::{Did, Log};
@@ -12,6 +16,7 @@ use super::{
     Seed, View,
     row::{Mask, Row},
     store::Store,
+    view::Signal,
 };
 use crate::{
     PodError,
@@ -30,7 +35,7 @@ pub struct Views {
     /// One is made at a time, so that none is made twice.
     making: Mutex<()>,
     /// Counts what happens to any of them.
-    any: watch::Sender<u64>,
+    signal: Signal,
     /// Another one in every process.
     process: u64,
 }
@@ -51,10 +56,10 @@ impl Views {
         let mask = Mask::new(secret);
         let store = Store::open(home, passphrase.clone(), mask, Arc::clone(lock))?;
         let store = Arc::new(store);
-        let any = watch::Sender::new(0);
+        let signal = Signal::default();
         let mut all = BTreeMap::new();
         for (did, row) in store.rows()? {
-            all.insert(did, Arc::new(View::new(&store, did, row, &any)?));
+            all.insert(did, Arc::new(View::new(&store, did, row, &signal)?));
         }
         let mut process = [0; 8];
         random_bytes()?(&mut process);
@@ -62,7 +67,7 @@ impl Views {
             store,
             all: Mutex::new(all),
             making: Mutex::default(),
-            any,
+            signal,
             process: u64::from_be_bytes(process),
         })
     }
@@ -143,11 +148,11 @@ impl Views {
         // its first words are to be there if its row is
         member.replica().flush()?;
         self.store.put(&did, &row)?;
-        let view = Arc::new(View::new(&self.store, did, row, &self.any)?);
+        let view = Arc::new(View::new(&self.store, did, row, &self.signal)?);
         view.adopt(member);
         self.all.lock().insert(did, Arc::clone(&view));
         view.rest()?;
-        self.any.send_modify(|n| *n = n.wrapping_add(1));
+        self.signal.happened(did);
         Ok(view)
     }
 
@@ -173,16 +178,21 @@ impl Views {
         };
         self.store.forget(did, view.number())?;
         self.all.lock().remove(did);
-        self.any.send_modify(|n| *n = n.wrapping_add(1));
+        self.signal.tell();
         if let Some(number) = view.end() {
             self.store.sweep(number)?;
         }
         Ok(true)
     }
 
+    /// To which of them something happened since this was asked last: for one who asks.
+    pub(crate) fn take_happened(&self) -> BTreeSet<Did> {
+        self.signal.take()
+    }
+
     /// Told whenever something happens to any of them.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
-        self.any.subscribe()
+        self.signal.subscribe()
     }
 
     pub(super) fn process(&self) -> u64 {

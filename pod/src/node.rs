@@ -412,8 +412,9 @@ impl PodNode {
         for _ in 0..MORE_ROUNDS {
             let found = self.find_views().await?;
             self.tell_outside().await?;
+            let (taken, busy) = tokio::task::block_in_place(|| pod.take_all_keys())?;
             let tended = tokio::task::block_in_place(|| pod.tend_views(None))?;
-            if found == 0 && tended.is_empty() {
+            if found + taken == 0 && !busy && tended.is_empty() {
                 break;
             }
             // views are here that were not, or what guests said was decided about: both the pod and its views say something new
@@ -463,6 +464,9 @@ impl PodNode {
                 Err(error) => report(one.key, one.address, Err(error)),
             });
             if !failed {
+                if tokio::task::block_in_place(|| self.shared.pod.has_other_keys())? {
+                    self.find_views().await?;
+                }
                 let views = tokio::task::block_in_place(|| self.views_at(&one.key))?;
                 let is_device = one.may_be_away;
                 out.extend(self.sync_views_with(&address, &views, is_device).await);

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use rhizome_capability::{Command, Delegation, Device, Principal};
+use rhizome_network::PeerAddress;
+use rhizome_share::Certificate;
 use rhizome_view::{Guests, Note, Power, ViewError};
 use serde_json::{Value as Json, json};
 use tokio::task::block_in_place;
@@ -10,6 +12,7 @@ use tokio::task::block_in_place;
 use super::{
     ShareInvite,
     give::{KEEPER, seconds},
+    records::ViewRecord,
 };
 use crate::{Pod, PodError, PodNode, View, home::random_bytes, touch::DIAL_TIME};
 
@@ -160,6 +163,24 @@ impl Pod {
         Ok(guests)
     }
 
+    /// The view that an invitation is for, if this person is there already and may stay: with the key of the invitation or with another one.
+    fn has_already(&self, invite: &ShareInvite) -> Result<Option<Arc<View>>, PodError> {
+        let noted = self
+            .view_records()?
+            .into_iter()
+            .any(|r| r.did == invite.view);
+        let here = self.views()?.get(&invite.view).filter(|_| noted);
+        let Some(view) = here else { return Ok(None) };
+        if view.is_owner() {
+            return Err(PodError::Request(
+                "this is an invitation to what you share yourself".into(),
+            ));
+        }
+        let guests = view.guests()?;
+        let may = guests.rights(self.did(), seconds()).power.is_some();
+        Ok((may && view.is_member()).then_some(view))
+    }
+
     /// Says in a view who this is, if this home has not yet.
     pub(super) fn claim(&self, view: &Arc<View>, guests: &Guests) -> Result<bool, PodError> {
         let author = view.author(KEEPER)?;
@@ -196,8 +217,19 @@ impl PodNode {
         let mut failed = PodError::Request(
             "the invitation names no place where this is kept: whoever shares it needs a peer (`rhizome peers add`)".into(),
         );
+        if let Some(view) = block_in_place(|| pod.has_already(invite))? {
+            // unless it was replaced and this is the new one
+            for place in &invite.places {
+                if self.sync_view(&view, place).await.is_ok() {
+                    break;
+                }
+            }
+        }
+        if let Some(view) = block_in_place(|| pod.has_already(invite))? {
+            return block_in_place(|| pod.accepted_in(&view));
+        }
         for place in &invite.places {
-            let joined = match self.join_view(&invite.view, &invite.seed, place).await {
+            let joined = match self.enter_by(invite, place).await {
                 Ok(view) => self.sync_view(&view, place).await.map(|_| view),
                 Err(error) => Err(error),
             };
@@ -216,10 +248,11 @@ impl PodNode {
                         return Err(error);
                     }
                 };
+                view.set_addresses(&invite.places)?;
                 pod.claim(&view, &guests)?;
                 let places: Vec<String> = invite.places.iter().map(ToString::to_string).collect();
                 if let Some(predicate) = &guests.predicate {
-                    let seed = &invite.seed;
+                    let seed = view.seed();
                     pod.note_view(
                         &view.did(),
                         seed,
@@ -229,9 +262,12 @@ impl PodNode {
                         false,
                     )?;
                 }
-                view.set_addresses(&invite.places)
+                // another device of this person may have been there before
+                pod.take_keys(&view.did(), usize::MAX)?;
+                let now = pod.views()?.get(&view.did());
+                Ok(now.unwrap_or(view))
             });
-            taken?;
+            let view = taken?;
             // what is not told now is told with the next exchange
             if let Err(error) = self.sync_view(&view, place).await {
                 tracing::warn!(%error, "the owner's devices were not told yet");
@@ -239,6 +275,36 @@ impl PodNode {
             return block_in_place(|| pod.accepted_in(&view));
         }
         Err(failed)
+    }
+
+    /// Comes to a view by an invitation; also if this home is there by another key already, and that one counts no more.
+    async fn enter_by(
+        &self,
+        invite: &ShareInvite,
+        place: &PeerAddress,
+    ) -> Result<Arc<View>, PodError> {
+        let used = |error| match error {
+            PodError::Refused(why) => PodError::Refused(format!(
+                "this invitation opens nothing (any more). It is good once: it was used, or what it was for was taken back. Ask whoever shared it for another one ({why})"
+            )),
+            error => error,
+        };
+        let pod = self.pod();
+        let Some(view) = block_in_place(|| pod.views())?.get(&invite.view) else {
+            let joined = self.join_view(&invite.view, &invite.seed, place).await;
+            return joined.map_err(used);
+        };
+        let log = self.view_log(&invite.view, &invite.seed, place).await;
+        let log = log.map_err(used)?;
+        block_in_place(|| {
+            let views = pod.views()?;
+            view.member()?
+                .take_certificates(Certificate::of_log(&log))?;
+            drop(view);
+            views
+                .act_by(&invite.view, &invite.seed)?
+                .ok_or_else(|| PodError::Request("this is in use at the moment: try again".into()))
+        })
     }
 
     /// Takes part in the views that other devices of this person noted, as far as this one does not yet. What cannot be reached is tried next time. How many are new here.
@@ -261,18 +327,20 @@ impl PodNode {
         // those first that are always on
         peers.sort_by_key(|peer| peer.may_be_away);
         for record in records {
-            if block_in_place(|| pod.views())?.get(&record.did).is_some() {
-                continue;
-            }
-            let Ok(seed) = block_in_place(|| pod.seed_of(&record)) else {
-                continue;
-            };
             let own = peers.iter().map(|peer| peer.address.clone());
             let places: Vec<String> = match record.of {
                 None => own.collect(),
                 Some(_) => record.places.iter().cloned().chain(own).collect(),
             };
-            for place in places.iter().filter_map(|place| place.parse().ok()) {
+            let places: Vec<PeerAddress> = places.iter().filter_map(|p| p.parse().ok()).collect();
+            if let Some(view) = block_in_place(|| pod.views())?.get(&record.did) {
+                found += usize::from(self.follow_key(&record, view, &places).await?);
+                continue;
+            }
+            let Ok(seed) = block_in_place(|| pod.seed_of(&record)) else {
+                continue;
+            };
+            for place in places {
                 let join = self.join_view(&record.did, &seed, &place);
                 if let Ok(Ok(view)) = tokio::time::timeout(DIAL_TIME, join).await {
                     if record.of.is_none() {
@@ -285,5 +353,46 @@ impl PodNode {
             }
         }
         Ok(found)
+    }
+
+    /// Acts in a view by the key that other devices of this person act by there, if that is another one. Whether it does now.
+    async fn follow_key(
+        &self,
+        record: &ViewRecord,
+        view: Arc<View>,
+        places: &[PeerAddress],
+    ) -> Result<bool, PodError> {
+        let pod = self.pod();
+        for seed in block_in_place(|| pod.other_seeds(record, &view))? {
+            let listed = || Ok::<_, PodError>(view.member()?.is_device(&seed.public()));
+            for place in places {
+                if block_in_place(listed)? {
+                    break;
+                }
+                let log = self.view_log(&record.did, &seed, place);
+                if let Ok(Ok(log)) = tokio::time::timeout(DIAL_TIME, log).await {
+                    block_in_place(|| {
+                        view.member()?
+                            .take_certificates(Certificate::of_log(&log))
+                            .map_err(PodError::from)
+                    })?;
+                }
+            }
+            if !block_in_place(listed)? {
+                continue;
+            }
+            let now = block_in_place(|| pod.views()?.act_by(&record.did, &seed))?;
+            let Some(now) = now else { return Ok(false) };
+            if now.addresses().is_empty() {
+                let theirs: Vec<PeerAddress> = record
+                    .places
+                    .iter()
+                    .filter_map(|p| p.parse().ok())
+                    .collect();
+                block_in_place(|| now.set_addresses(&theirs))?;
+            }
+            return Ok(true);
+        }
+        Ok(false)
     }
 }

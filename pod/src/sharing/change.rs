@@ -67,6 +67,7 @@ impl Pod {
     /// # Errors
     /// [`PodError::Refused`], with what is missing and who can give it; as [`Pod::transact`].
     pub fn transact_shared(&self, of: &Did, changes: &[Change]) -> Result<Receipt, PodError> {
+        let _same = self.any_views()?.map(crate::Views::acting);
         let views = self.views_of(of, Power::Write)?;
         let mut random = random_bytes()?;
         let (edits, made) = plan(self.did(), changes, &mut random)?;
@@ -104,6 +105,7 @@ impl Pod {
     ) -> Result<(), PodError> {
         // what cannot be read is said here, and not there
         crate::json::parse_changes(changes)?;
+        let _same = self.any_views()?.map(crate::Views::acting);
         let views = self.views_of(to, Power::Read)?;
         let view = views.first().map(|(view, _)| Arc::clone(view));
         let view = view.ok_or_else(|| PodError::Refused("nothing is shared".into()))?;

@@ -1,7 +1,7 @@
 //! Giving, and taking back.
 
 use std::{
-    collections::{BTreeMap, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     sync::Arc,
 };
 
@@ -17,6 +17,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     ShareInvite,
+    keys::keys_of,
     records::{self as r, ViewRecord},
 };
 use crate::{
@@ -286,8 +287,13 @@ impl Pod {
                 Entry::Vacant(new) => {
                     let here = self.views()?.get(&given.view);
                     let guests = here.map(|view| view.guests()).transpose()?;
-                    let who = guests.iter().flat_map(Guests::claimants);
-                    new.insert(who.map(str::to_owned).collect())
+                    let mut who = Vec::new();
+                    if let Some(guests) = &guests {
+                        let to: BTreeSet<&str> = guests.grants.iter().map(Grant::to).collect();
+                        let came = |did: &&str| guests.shown(did).next().is_some();
+                        who.extend(to.into_iter().filter(came).map(str::to_owned));
+                    }
+                    new.insert(who)
                 }
             };
             given.accepted = who.contains(&given.to);
@@ -393,7 +399,8 @@ impl Pod {
         // what came before is decided about first
         self.tend_view(view, None)?;
         self.note_end(view, given)?;
-        if let Some(key) = given.key {
+        let keys = given.id.parse().map(|cid| keys_of(view, &cid, given.key));
+        for key in keys.unwrap_or_default() {
             let member = view.member()?;
             // two devices may have let the same key in
             for _ in 0..MAX_TWICE {

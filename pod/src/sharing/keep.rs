@@ -15,10 +15,13 @@ use rhizome_ipld::PublicKey;
 use rhizome_replica::Change;
 use rhizome_share::{Classifier, Values};
 use rhizome_tuple::{Attribute, EntityId, Value};
-use rhizome_view::{Note, Tended, Tending, values};
+use rhizome_view::{Note, Tended, Tending, Why, values};
 use tokio::{sync::Notify, task::block_in_place};
 
-use super::give::{KEEPER, seconds};
+use super::{
+    give::{KEEPER, seconds},
+    keys::is_strange,
+};
 use crate::{
     App, Pod, PodError, PodNode, View,
     home::{now_ms, random_bytes},
@@ -46,7 +49,12 @@ impl Pod {
             }
         };
         let now = seconds();
-        let writer = |key: &PublicKey| guests.writer(key, now);
+        let writer = |key: &PublicKey| {
+            let strange = || is_strange(view, key).is_ok_and(|strange| strange);
+            let known = guests.writer(key, now);
+            // nobody waits for a stranger who had an invitation to say who he is
+            known.or_else(|| strange().then_some(Err(Why::NotAllowed)))
+        };
         let replica = view.replica()?;
         let tending = Tending {
             pod: self.replica(),
@@ -61,7 +69,8 @@ impl Pod {
         };
         let generation = view.generation();
         let far = self.tended().lock().views.get(&view.did()).copied();
-        let done = tending.run(entities, far.map_or(0, |far| far.next))?;
+        let mut done = tending.run(entities, far.map_or(0, |far| far.next))?;
+        done.keys = self.hand_over_keys(view, usize::MAX)?;
         let next = done.next;
         let far = Far { next, generation };
         self.tended().lock().views.insert(view.did(), far);
@@ -126,7 +135,8 @@ impl Pod {
                 // nothing was to be said: nor will there be before something happens here or there
                 view.note_same(view.key(), mark, generation);
             }
-            if done.changed > 0 || !done.refused.is_empty() || !done.admitted.is_empty() {
+            let decided = !done.refused.is_empty() || !done.admitted.is_empty();
+            if done.changed > 0 || done.keys > 0 || decided {
                 out.push((view.did(), done));
             }
         }
@@ -158,6 +168,8 @@ type Touched = Mutex<Option<BTreeMap<EntityId, Own>>>;
 
 /// What happens together is looked at together.
 const TOGETHER: Duration = Duration::from_millis(50);
+/// How soon something is tried again for which a view was in use.
+const SOON: Duration = Duration::from_millis(300);
 /// How often it is looked whether other devices made views.
 const LOOK: Duration = Duration::from_secs(20);
 /// Entities that are named one by one; beyond, all are looked at.
@@ -298,6 +310,14 @@ impl PodNode {
                 tracing::warn!(%error, "what is shared is not up to date");
                 *touched.lock() = None;
             }
+            let wait = match block_in_place(|| pod.take_all_keys()) {
+                Ok((_, true)) => SOON,
+                Ok((_, false)) => LOOK,
+                Err(error) => {
+                    tracing::warn!(%error, "the keys that owners gave were not taken");
+                    LOOK
+                }
+            };
             let in_views = async {
                 match changes {
                     Some(mut changes) => drop(changes.changed().await),
@@ -307,7 +327,7 @@ impl PodNode {
             tokio::select! {
                 () = happened.notified() => (),
                 () = in_views => (),
-                () = tokio::time::sleep(LOOK) => {
+                () = tokio::time::sleep(wait) => {
                     pod.rest_followed();
                     if let Err(error) = block_in_place(|| pod.take_back_expired()) {
                         tracing::warn!(%error, "what is over was not taken back");

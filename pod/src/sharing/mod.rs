@@ -8,6 +8,7 @@ mod change;
 mod give;
 mod invite;
 mod keep;
+mod keys;
 mod outside;
 mod proposals;
 mod public;

@@ -81,6 +81,10 @@ impl Pod {
             if view.is_owner() || !view.addresses().is_empty() || view.is_member() {
                 continue;
             }
+            // another device acts by another key: so will this one, and says it there
+            if !record.keys().contains(&view.key()) {
+                continue;
+            }
             let told = r::texts(&own, &record.entity, TOLD);
             let guests = view.guests()?;
             if let Some(mut one) = Outside::new(record, &guests, self.did())? {
@@ -105,7 +109,8 @@ impl Pod {
             let Some((link, false)) = now.link(number)? else {
                 continue;
             };
-            if guests.claimed(&link.author) != Some(self.did()) {
+            let mine = guests.claimed(&link.author) == Some(self.did());
+            if !mine || guests.is_said_again(&link.id, self.did()) {
                 continue;
             }
             let leaves = now.opened(&link.id)?.unwrap_or_default();

@@ -275,7 +275,7 @@ fn said(now: &Snapshot, id: &CommitId) -> Result<(i64, Vec<(EntityId, Op)>), Pod
 }
 
 /// An operation as an edit of one's own: it goes over what is there now.
-fn edit(entity: EntityId, op: &Op) -> Option<Edit> {
+pub(super) fn edit(entity: EntityId, op: &Op) -> Option<Edit> {
     Some(match op {
         Op::Assert {
             attribute, value, ..

@@ -45,8 +45,16 @@ pub(crate) struct ViewRecord {
     pub public: bool,
     /// Since when it is noted, in milliseconds since 1970.
     pub since_ms: i64,
-    key: Option<PublicKey>,
-    masked: Vec<u8>,
+    /// By which keys it is acted in: more than one if two devices noted it at once.
+    keys: Vec<PublicKey>,
+    masked: Vec<Vec<u8>>,
+}
+
+impl ViewRecord {
+    /// By which keys it is acted in: more than one if two devices noted it at once.
+    pub fn keys(&self) -> &[PublicKey] {
+        &self.keys
+    }
 }
 
 pub(crate) fn attribute(name: &str) -> Result<Attribute, PodError> {
@@ -105,8 +113,10 @@ pub(crate) fn named(pod: &str, kind: &str, name: &str) -> (EntityId, Vec<u8>) {
 /// What a tuple of the pod says of a view.
 pub(super) fn view_record(now: &Snapshot, entity: EntityId) -> Option<ViewRecord> {
     let did = text(now, &entity, VIEW)?.parse().ok()?;
-    let key = text(now, &entity, KEY);
-    let masked = all(now, &entity, SEED).into_iter().find_map(|v| match v {
+    let keys = texts(now, &entity, KEY);
+    let keys = keys.iter().map(|key| PublicKey::from_did_key(key).ok());
+    let masked = all(now, &entity, SEED).into_iter();
+    let masked = masked.filter_map(|v| match v {
         Value::Bytes(bytes) => Some(bytes),
         _ => None,
     });
@@ -118,8 +128,8 @@ pub(super) fn view_record(now: &Snapshot, entity: EntityId) -> Option<ViewRecord
         places: texts(now, &entity, PLACE),
         since_ms: time(now, &entity, SINCE).unwrap_or_default(),
         public: all(now, &entity, PUBLIC).contains(&Value::Boolean(true)),
-        key: key.and_then(|key| PublicKey::from_did_key(&key).ok()),
-        masked: masked.unwrap_or_default(),
+        keys: keys.flatten().collect(),
+        masked: masked.collect(),
     })
 }
 
@@ -222,32 +232,41 @@ impl Pod {
 
     /// The seed that a view is acted in by.
     pub(crate) fn seed_of(&self, view: &ViewRecord) -> Result<Seed, PodError> {
-        let lost = || {
+        let mut seeds = self.seeds_of(view).into_iter();
+        seeds.next().ok_or_else(|| {
             PodError::Request(format!(
                 "the key to the view {} cannot be read on this device",
                 view.did
             ))
-        };
-        let (Some((name, masked)), Some(key)) = (view.masked.split_first_chunk::<8>(), view.key)
-        else {
-            return Err(lost());
-        };
+        })
+    }
+
+    /// The seeds that a view is acted in by, as far as this device can read them: more than one if two devices noted it at once.
+    pub(crate) fn seeds_of(&self, view: &ViewRecord) -> Vec<Seed> {
+        let mut out = Vec::new();
+        for key in &view.keys {
+            let mut all = view.masked.iter();
+            out.extend(all.find_map(|masked| self.unmask(&view.did, key, masked)));
+        }
+        out
+    }
+
+    fn unmask(&self, did: &Did, key: &PublicKey, masked: &[u8]) -> Option<Seed> {
+        let (name, masked) = masked.split_first_chunk::<8>()?;
+        let masked: &[u8; 32] = masked.try_into().ok()?;
         let keys = self.member().keys();
         for (_, secret) in keys.epochs().filter(|(epoch, _)| epoch == name) {
-            let mask = mask(secret.expose(), &view.did, &key);
-            let mut seed = [0; 32];
-            if masked.len() != seed.len() {
-                return Err(lost());
-            }
-            for (out, (byte, mask)) in seed.iter_mut().zip(masked.iter().zip(mask)) {
-                *out = byte ^ mask;
+            let mask = mask(secret.expose(), did, key);
+            let mut seed = *masked;
+            for (byte, mask) in seed.iter_mut().zip(mask) {
+                *byte ^= mask;
             }
             let seed = Seed::take(&mut seed);
-            if seed.public() == key {
-                return Ok(seed);
+            if seed.public() == *key {
+                return Some(seed);
             }
         }
-        Err(lost())
+        None
     }
 }
 

@@ -48,18 +48,16 @@ impl View {
         Ok(out)
     }
 
-    /// The keys that write for what this home acts by.
+    /// The keys that write for this home's person, as far as that is sure: of a view of somebody else's those of this home, whatever it acted by. Who else has an invitation may enrol keys too.
     fn processes(&self, member: &Member) -> BTreeSet<PublicKey> {
-        let own = self.key();
-        let trust = member.trust();
-        let mut out: BTreeSet<PublicKey> = trust
-            .set()
-            .enrolments()
-            .filter(|enrol| enrol.device == own)
-            .map(|enrol| enrol.process)
-            .collect();
-        drop(trust);
+        let mut out: BTreeSet<PublicKey> = self.before().iter().copied().collect();
         out.extend(member.processes().into_iter().map(|(_, key)| key));
+        if self.is_owner() {
+            let own = self.key();
+            let trust = member.trust();
+            let enrolled = trust.set().enrolments().filter(|e| e.device == own);
+            out.extend(enrolled.map(|enrol| enrol.process));
+        }
         out
     }
 }

@@ -28,7 +28,16 @@ pub(super) struct Row {
     masked: ByteArray<32>,
     /// Where it is kept.
     addresses: Vec<String>,
+    /// The number of its key store, if that is another one: since this home acts in it by another seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    keys: Option<u64>,
+    /// The keys that wrote for this home while it acted by others, the last one at the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    before: Vec<PublicKey>,
 }
+
+/// Keys of before that are remembered.
+const MAX_BEFORE: usize = 32;
 
 impl Row {
     pub fn new(number: u64, did: &Did, seed: &Seed, own: bool, mask: &Mask) -> Self {
@@ -36,9 +45,44 @@ impl Row {
             number,
             key: seed.public(),
             own,
-            masked: ByteArray::new(mask.apply(did, seed.expose())),
+            masked: ByteArray::new(mask.apply(did, None, seed.expose())),
             addresses: Vec::new(),
+            keys: None,
+            before: Vec::new(),
         }
+    }
+
+    /// As it is once this home acts by another seed, the keys of which are in the key store of this number; `wrote` are the keys that wrote for it until then.
+    pub fn acting_by(
+        &self,
+        (keys, own): (u64, bool),
+        did: &Did,
+        seed: &Seed,
+        mask: &Mask,
+        wrote: impl IntoIterator<Item = PublicKey>,
+    ) -> Self {
+        let key = seed.public();
+        let mut before = self.before.clone();
+        before.extend(wrote);
+        before.drain(..before.len().saturating_sub(MAX_BEFORE));
+        Self {
+            key,
+            own,
+            masked: ByteArray::new(mask.apply(did, Some(&key), seed.expose())),
+            keys: Some(keys),
+            before,
+            ..self.clone()
+        }
+    }
+
+    /// The number of its key store.
+    pub fn keys(&self) -> u64 {
+        self.keys.unwrap_or(self.number)
+    }
+
+    /// The keys that wrote for this home while it acted by other seeds.
+    pub fn before(&self) -> &[PublicKey] {
+        &self.before
     }
 
     pub fn to_bytes(&self) -> Result<Vec<u8>, PodError> {
@@ -50,7 +94,8 @@ impl Row {
     }
 
     pub fn seed(&self, did: &Did, mask: &Mask) -> Result<Seed, PodError> {
-        let seed = Seed::take(&mut mask.apply(did, &self.masked));
+        let key = self.keys.map(|_| &self.key);
+        let seed = Seed::take(&mut mask.apply(did, key, &self.masked));
         if seed.public() == self.key {
             Ok(seed)
         } else {
@@ -83,7 +128,7 @@ fn damaged() -> PodError {
 }
 
 /// What keeps the seeds in the store from who has the store alone: 32 bytes for each view, that follow from a secret in the key store of
-/// the home. A view has one seed for ever, so none is used twice.
+/// the home. The first seed of a view has one of its own, and every later one one by its key, so none is used twice.
 pub(super) struct Mask(Zeroizing<[u8; 32]>);
 
 impl Mask {
@@ -92,8 +137,13 @@ impl Mask {
         Self(Zeroizing::new(key))
     }
 
-    fn apply(&self, did: &Did, bytes: &[u8; 32]) -> [u8; 32] {
-        let mask = blake3::keyed_hash(&self.0, did.to_string().as_bytes());
+    fn apply(&self, did: &Did, key: Option<&PublicKey>, bytes: &[u8; 32]) -> [u8; 32] {
+        let mut mask = blake3::Hasher::new_keyed(&self.0);
+        mask.update(did.to_string().as_bytes());
+        if let Some(key) = key {
+            mask.update(&[0]).update(&key.to_bytes());
+        }
+        let mask = mask.finalize();
         let mut out = *bytes;
         for (byte, mask) in out.iter_mut().zip(mask.as_bytes()) {
             *byte ^= mask;
@@ -121,5 +171,33 @@ mod tests {
         let other = Did::from_key(Seed::take(&mut [6; 32]).public());
         assert!(back.seed(&other, &mask).is_err());
         assert!(Row::from_bytes(&bytes[1..]).is_err());
+
+        // another seed has another mask: who knows one seed and both rows does not learn the other
+        let next = Seed::take(&mut [6; 32]);
+        let mut wrote = [1, 2].map(|n| Seed::take(&mut [n; 32]).public()).to_vec();
+        let moved = back.acting_by((9, false), &did, &next, &mask, wrote.clone());
+        let moved = Row::from_bytes(&moved.to_bytes().unwrap()).unwrap();
+        assert_eq!((moved.number, moved.keys(), moved.own), (7, 9, false));
+        assert_eq!(moved.before(), wrote);
+        assert_eq!(moved.seed(&did, &mask).unwrap().expose(), next.expose());
+        let both = back
+            .masked
+            .iter()
+            .zip(moved.masked.iter())
+            .map(|(a, b)| a ^ b);
+        let xor: Vec<u8> = both.collect();
+        assert_ne!(xor, vec![5 ^ 6; 32]);
+        let again = moved.acting_by(
+            (11, false),
+            &did,
+            &seed,
+            &mask,
+            [seed.public(); MAX_BEFORE - 1],
+        );
+        wrote.remove(0);
+        assert_eq!(
+            (again.before().len(), again.before()[0]),
+            (MAX_BEFORE, wrote[0])
+        );
     }
 }

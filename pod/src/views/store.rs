@@ -114,7 +114,7 @@ impl Store {
         let kept: HashSet<String> = self
             .rows()?
             .values()
-            .map(|r| r.number.to_string())
+            .map(|r| r.keys().to_string())
             .collect();
         for entry in fs::read_dir(&self.keys).into_iter().flatten().flatten() {
             if !kept.contains(&*entry.file_name().to_string_lossy()) {
@@ -145,6 +145,7 @@ impl Store {
         let mut batch = Batch::new();
         batch.put(ROWS, digest(did)?, row.to_bytes()?);
         batch.delete(GONE, row.number.to_be_bytes());
+        batch.delete(GONE, row.keys().to_be_bytes());
         Ok(self.list.commit(batch, Durability::Durable)?)
     }
 
@@ -262,6 +263,13 @@ impl Store {
             &self.key_directory(number),
             &self.passphrase,
         )?)
+    }
+
+    /// Deletes a key store that no row names any more; if that fails, the next opening does.
+    pub fn drop_keys(&self, number: u64) {
+        if let Err(error) = delete(&self.key_directory(number)) {
+            tracing::warn!(%error, "a key store that is needed no more is still there");
+        }
     }
 
     /// Closes a view some time later, when enough others were opened for a moment.

@@ -33,13 +33,15 @@ const TOGETHER: Duration = Duration::from_millis(100);
 const FIRST_AGAIN: Duration = Duration::from_secs(1);
 const LAST_AGAIN: Duration = Duration::from_mins(5);
 
-type Plan = BTreeMap<PublicKey, (PeerAddress, Vec<Did>)>;
+/// A view, and the key that this home acts in it by.
+type Acted = (Did, PublicKey);
+type Plan = BTreeMap<PublicKey, (PeerAddress, Vec<Acted>)>;
 
 /// What is known of a place while this node runs.
 struct Contact {
     reconnect: Reconnect,
     /// What the visit is for that is under way, and what ends it.
-    visit: Option<(Vec<Did>, oneshot::Sender<()>)>,
+    visit: Option<(Vec<Acted>, oneshot::Sender<()>)>,
     reached: Arc<AtomicBool>,
 }
 
@@ -63,7 +65,10 @@ impl PodNode {
         {
             return Ok(plan);
         }
-        let dids = |views: Vec<Arc<View>>| views.iter().map(|v| v.did()).collect::<Vec<_>>();
+        let dids = |views: Vec<Arc<View>>| {
+            let all = views.iter().map(|v| (v.did(), v.key()));
+            all.collect::<Vec<_>>()
+        };
         let mut known = BTreeSet::new();
         for one in self.pod().acquaintances()? {
             known.insert(one.key);
@@ -164,14 +169,14 @@ impl PodNode {
     async fn visit(
         &self,
         address: &PeerAddress,
-        dids: &[Did],
+        dids: &[Acted],
         reached: &AtomicBool,
     ) -> Result<(), PodError> {
         let Some(all) = block_in_place(|| self.pod().any_views())? else {
             return Ok(());
         };
         let mut changes = all.changes();
-        let views: Vec<Arc<View>> = dids.iter().filter_map(|did| all.get(did)).collect();
+        let views: Vec<Arc<View>> = dids.iter().filter_map(|(did, _)| all.get(did)).collect();
         let watching = self.watch_views(address, &views);
         let nobody = |_| PodError::Peer("nobody answers there".into());
         let watching = tokio::time::timeout(DIAL_TIME, watching).await;
@@ -219,8 +224,11 @@ impl PodNode {
         if (tried.state == Some(state) || same) && !again {
             return Ok(());
         }
-        if all.get(&view.did()).is_none() {
-            // it was removed: the next plan is without it
+        if all
+            .get(&view.did())
+            .is_none_or(|now| !Arc::ptr_eq(&now, view))
+        {
+            // it was removed, or is acted in by another key: the next plan is without it
             return Ok(());
         }
         let carried = self.carry_view(view, address, mark).await;

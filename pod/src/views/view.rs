@@ -35,6 +35,10 @@ pub struct View {
     key: PublicKey,
     own: bool,
     number: u64,
+    /// The number of its key store.
+    keys: u64,
+    /// The keys that wrote for this home while it acted by other seeds.
+    before: Vec<PublicKey>,
     seed: Seed,
     row: Mutex<Row>,
     addresses: Mutex<Vec<PeerAddress>>,
@@ -139,6 +143,8 @@ impl View {
             own: row.own,
             addresses: Mutex::new(row.addresses()),
             number: row.number,
+            keys: row.keys(),
+            before: row.before().to_vec(),
             row: Mutex::new(row),
             open: Mutex::default(),
             changes: Arc::new(Changes {
@@ -203,12 +209,12 @@ impl View {
         }
         if open.removed {
             return Err(PodError::Request(format!(
-                "the view {} was removed from this home",
+                "the view {} was removed from this home, or is acted in by another key since just now: try again",
                 self.did
             )));
         }
         self.store.forget_marks(&self.did)?;
-        let keys = self.store.open_keys(self.number)?;
+        let keys = self.store.open_keys(self.keys)?;
         let kv = self.store.tuples(self.number)?;
         let member = Arc::new(Member::open(kv, keys, Replica::open, entropy()?)?);
         self.install(&mut open, Arc::clone(&member));
@@ -398,6 +404,36 @@ impl View {
     /// Notes that a peer whose mark this is has the same as was here when this was its generation.
     pub(crate) fn note_same(&self, peer: PublicKey, mark: Mark, generation: u64) {
         self.marks.lock().note(peer, mark, generation);
+    }
+
+    /// The keys that wrote for this home while it acted by other seeds.
+    pub(crate) fn before(&self) -> &[PublicKey] {
+        &self.before
+    }
+
+    /// What the store says of it.
+    pub(super) fn row(&self) -> Row {
+        self.row.lock().clone()
+    }
+
+    /// Ends it for another one to take its place. `false` if somebody has its device or its tuples now.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(super) fn give_way(&self) -> Result<bool, PodError> {
+        let mut open = self.open.lock();
+        if let Some(member) = open.member.take() {
+            match (member.replica().flush(), alone(member)) {
+                (Ok(()), Ok(_)) => (),
+                (flushed, member) => {
+                    open.member = Some(member.map_or_else(|shared| shared, Arc::new));
+                    flushed?;
+                    return Ok(false);
+                }
+            }
+        }
+        open.removed = true;
+        Ok(true)
     }
 
     /// Ends it: nobody opens it any more. Returns its number if nobody holds it either.

@@ -6,8 +6,8 @@ use std::{
     sync::Arc,
 };
 
-use parking_lot::Mutex;
-use rhizome_identity::{Did, Log};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
+use rhizome_identity::{Did, IdentityError, Log, Secret};
 use rhizome_member::{Entropy, Member};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
@@ -34,6 +34,8 @@ pub struct Views {
     all: Mutex<BTreeMap<Did, Arc<View>>>,
     /// One is made at a time, so that none is made twice.
     making: Mutex<()>,
+    /// Held by who writes to one that others share, so that it does not come to be acted in by another key in between.
+    acting: RwLock<()>,
     /// Counts what happens to any of them.
     signal: Signal,
     /// Another one in every process.
@@ -68,6 +70,7 @@ impl Views {
             all: Mutex::new(all),
             making: Mutex::default(),
             signal,
+            acting: RwLock::default(),
             process: u64::from_be_bytes(process),
         })
     }
@@ -115,6 +118,72 @@ impl Views {
             let own = member.is_admin();
             Ok((member, own))
         })
+    }
+
+    /// Has this home act in a view by another seed from now on, whose key the view's device log lists; what is here stays. `None` if somebody has the view open: then it
+    /// is to be tried again.
+    ///
+    /// # Errors
+    /// [`PodError::Request`] if there is no such view; [`PodError::Identity`] if its log does not list the key; those of the stores.
+    pub fn act_by(&self, did: &Did, seed: &Seed) -> Result<Option<Arc<View>>, PodError> {
+        let _alone = self.making.lock();
+        let _nobody = self.acting.write();
+        let view = self
+            .get(did)
+            .ok_or_else(|| PodError::Request(format!("there is no view {did} in this home")))?;
+        if view.key() == seed.public() {
+            return Ok(Some(view));
+        }
+        let member = view.member()?;
+        let (_, log) = member.device_log();
+        let device = seed.public();
+        if !member.is_device(&device) {
+            return Err(IdentityError::NotADevice { device, did: *did }.into());
+        }
+        let number = self.store.number()?;
+        let prepared = self.prepare(number, seed, &member, &log);
+        let wrote: Vec<_> = member.processes().into_iter().map(|(_, key)| key).collect();
+        let own = log.resolve().is_admin(&device);
+        drop(member);
+        let row = view.row();
+        let next = row.acting_by((number, own), did, seed, &self.store.mask, wrote);
+        if let Err(error) = prepared {
+            let _ = self.store.sweep(number);
+            return Err(error);
+        }
+        if !view.give_way()? {
+            self.store.sweep(number)?;
+            return Ok(None);
+        }
+        let stored = self.store.put(did, &next);
+        let now = if stored.is_ok() { next } else { row.clone() };
+        let view = Arc::new(View::new(&self.store, *did, now, &self.signal)?);
+        self.all.lock().insert(*did, Arc::clone(&view));
+        self.signal.tell();
+        stored?;
+        self.store.drop_keys(row.keys());
+        Ok(Some(view))
+    }
+
+    /// A key store for another seed, that opens what is open already.
+    fn prepare(
+        &self,
+        number: u64,
+        seed: &Seed,
+        member: &Member,
+        log: &Log,
+    ) -> Result<(), PodError> {
+        let mut keys = self.store.make_keys(number, seed)?;
+        keys.join(log)?;
+        for (name, secret) in member.keys().epochs() {
+            keys.add_epoch(name, Secret::take(&mut { *secret.expose() }))?;
+        }
+        Ok(keys.save(&mut random_bytes()?)?)
+    }
+
+    /// Keeps every view acted in by the key that it is acted in by now.
+    pub(crate) fn acting(&self) -> RwLockReadGuard<'_, ()> {
+        self.acting.read()
     }
 
     fn make(
@@ -166,6 +235,15 @@ impl Views {
         self.all.lock().values().cloned().collect()
     }
 
+    /// Those that are somebody else's.
+    pub(crate) fn of_others(&self) -> Vec<Arc<View>> {
+        let all = self.all.lock();
+        all.values()
+            .filter(|view| !view.is_owner())
+            .cloned()
+            .collect()
+    }
+
     /// Removes one from this home, and deletes its data here; files stay. Whether there was one. Whoever still has its device keeps that
     /// from being deleted before the home is opened again.
     ///
@@ -179,8 +257,10 @@ impl Views {
         self.store.forget(did, view.number())?;
         self.all.lock().remove(did);
         self.signal.tell();
+        let keys = view.row().keys();
         if let Some(number) = view.end() {
             self.store.sweep(number)?;
+            self.store.drop_keys(keys);
         }
         Ok(true)
     }

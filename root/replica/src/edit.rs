@@ -27,6 +27,14 @@ pub enum Edit {
 }
 
 impl Edit {
+    /// The leaves that edits come to where this is what is there, in ascending order of entity: for [`crate::Replica::compose`].
+    ///
+    /// # Errors
+    /// [`ReplicaError::Edit`] for edits that make no sense together; those of reading.
+    pub fn leaves(now: &Snapshot, edits: Vec<Self>) -> Result<Vec<Leaf>, ReplicaError> {
+        leaves(now, edits)
+    }
+
     /// The entity it is about.
     pub fn entity(&self) -> &EntityId {
         match self {

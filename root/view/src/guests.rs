@@ -15,7 +15,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{Note, ViewError, Why, Writer, note::Left, notes};
+use crate::{Handed, Note, ViewError, Why, Writer, note::Left, notes};
 
 /// What a grant allows. Each allows what is before it, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -148,11 +148,13 @@ pub struct Guests {
     pub grants: Vec<Grant>,
     /// What was refused.
     pub refused: BTreeMap<CommitId, Why>,
-    /// The newest notes of keys.
-    pub keys: BTreeMap<String, Vec<(PublicKey, Vec<u8>)>>,
+    /// The keys that the owner gave to guests in place of those of their invitations, in the order in which he did.
+    pub keys: Vec<Handed>,
     logs: BTreeMap<String, Log>,
-    /// Who said which keys write for him: by that key.
-    claims: BTreeMap<PublicKey, String>,
+    /// Who said that a key writes for him, and by which delegation: by that key.
+    claims: BTreeMap<PublicKey, (String, Arc<Delegation>)>,
+    /// Who says which commit again.
+    again: BTreeSet<(CommitId, PublicKey)>,
     proofs: Proofs,
 }
 
@@ -207,8 +209,9 @@ impl Guests {
             (Note::Refused(commit, why), true) => {
                 self.refused.insert(*commit, *why);
             }
-            (Note::Key { to, wraps }, true) => {
-                self.keys.insert(to.clone(), wraps.clone());
+            (Note::Key(handed), true) => self.keys.push(handed.clone()),
+            (Note::Again(commit), false) => {
+                self.again.insert((*commit, left.author));
             }
             (Note::Claim { log, proofs }, false) => {
                 let Some(did) = self.know(log) else { return };
@@ -216,9 +219,12 @@ impl Guests {
                     let Ok(delegation) = Delegation::decode(bytes) else {
                         continue;
                     };
-                    let writes = delegation.audience().key().copied();
-                    if let Some(key) = writes.filter(|_| delegation.issuer().did() == did) {
-                        self.claims.insert(key, did.clone());
+                    let delegation = Arc::new(delegation);
+                    // nobody says whose somebody else's key is
+                    let own = delegation.audience().key() == Some(&left.author);
+                    if own && delegation.issuer().did() == did {
+                        let claim = (did.clone(), Arc::clone(&delegation));
+                        self.claims.insert(left.author, claim);
                     }
                     self.proofs.insert(delegation);
                 }
@@ -252,12 +258,20 @@ impl Guests {
 
     /// Whose key this is, as far as somebody has claimed it.
     pub fn claimed(&self, key: &PublicKey) -> Option<&str> {
-        self.claims.get(key).map(String::as_str)
+        self.claims.get(key).map(|(did, _)| did.as_str())
     }
 
-    /// All who have claimed a key.
-    pub fn claimants(&self) -> BTreeSet<&str> {
-        self.claims.values().map(String::as_str).collect()
+    /// The keys that write for somebody, as he has shown: devices of his signed it.
+    pub fn shown(&self, did: &str) -> impl Iterator<Item = &PublicKey> {
+        let claims = self.claims.iter().filter(move |(_, (of, _))| of == did);
+        let good = claims.filter(|(_, (_, proof))| proof.verify_signature(self).is_ok());
+        good.map(|(key, _)| key)
+    }
+
+    /// Whether somebody says that he says this commit again.
+    pub fn is_said_again(&self, commit: &CommitId, did: &str) -> bool {
+        let mut all = self.again.iter().filter(|(said, _)| said == commit);
+        all.any(|(_, by)| self.shown(did).any(|key| key == by))
     }
 
     /// What somebody was given that counts at `now`, in seconds since 1970.

@@ -11,7 +11,7 @@ mod weigh;
 pub use error::ViewError;
 pub use guests::{Grant, Guests, Power, Rights};
 pub use matching::{holds, is_private, is_reserved, matches, matching, values};
-pub use note::{MAX_NOTE, Note, Why, notes, place, write_notes};
+pub use note::{Handed, MAX_NOTE, Note, Why, notes, place, write_notes};
 pub use project::project;
 pub use tend::{Tended, Tending};
 pub use weigh::{Pending, Verdict, Writer, pending, weigh};

@@ -80,13 +80,23 @@ pub enum Note {
         /// The words.
         comment: String,
     },
-    /// By the owner: another key for a guest, wrapped for each of his devices.
-    Key {
-        /// The guest's DID.
-        to: String,
-        /// Wraps by device.
-        wraps: Vec<(PublicKey, Vec<u8>)>,
-    },
+    /// By the owner: another key for a guest, in place of that of his invitation. Its seed is wrapped for each of his devices.
+    Key(Handed),
+    /// By a guest: what this commit of his says, which came too late by a key that was taken out, he says again by the one he acts by now.
+    Again(CommitId),
+}
+
+/// Another key for a guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handed {
+    /// The guest's DID.
+    pub to: String,
+    /// Which grant it is for.
+    pub grant: Cid,
+    /// The key.
+    pub key: PublicKey,
+    /// What it comes from, sealed, by device.
+    pub wraps: Vec<(PublicKey, Vec<u8>)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -95,6 +105,8 @@ struct Terms(u8, String, String, ByteBuf);
 struct One<T>(u8, T);
 #[derive(Serialize, Deserialize)]
 struct Two<T, U>(u8, T, U);
+#[derive(Serialize, Deserialize)]
+struct Four<T, U, V, W>(u8, T, U, V, W);
 
 impl Note {
     /// As the payload of [`Op::Note`].
@@ -114,11 +126,13 @@ impl Note {
                 let proofs: Vec<ByteBuf> = proofs.iter().map(buf).collect();
                 codec::encode(&Two(4, buf(log), proofs))?
             }
-            Self::Key { to, wraps } => {
-                let wraps: Vec<_> = wraps.iter().map(|(key, w)| (key, buf(w))).collect();
-                codec::encode(&Two(5, to, wraps))?
+            Self::Key(handed) => {
+                let wraps = handed.wraps.iter().map(|(key, w)| (key, buf(w)));
+                let wraps: Vec<_> = wraps.collect();
+                codec::encode(&Four(5, &handed.to, handed.grant, handed.key, wraps))?
             }
             Self::Proposal { changes, comment } => codec::encode(&Two(6, changes, comment))?,
+            Self::Again(commit) => codec::encode(&One(7, commit))?,
         };
         if bytes.len() > MAX_NOTE {
             return Err(ViewError::TooLong(bytes.len()));
@@ -157,16 +171,21 @@ impl Note {
                 }
             }
             5 => {
-                let Two::<_, Vec<(PublicKey, ByteBuf)>>(_, to, wraps) =
+                let Four::<_, _, _, Vec<(PublicKey, ByteBuf)>>(_, to, grant, key, wraps) =
                     codec::decode(bytes, MAX_NOTE).ok()?;
                 let wraps = wraps.into_iter().map(|(key, w)| (key, vec(w)));
-                let wraps = wraps.collect();
-                Self::Key { to, wraps }
+                Self::Key(Handed {
+                    to,
+                    grant,
+                    key,
+                    wraps: wraps.collect(),
+                })
             }
             6 => {
                 let Two(_, changes, comment) = codec::decode(bytes, MAX_NOTE).ok()?;
                 Self::Proposal { changes, comment }
             }
+            7 => Self::Again(codec::decode::<One<CommitId>>(bytes, MAX_NOTE).ok()?.1),
             _ => return None,
         })
     }

@@ -45,6 +45,8 @@ pub struct Tended {
     pub refused: Vec<(CommitId, Why)>,
     /// Entities that the view says something else of.
     pub changed: usize,
+    /// Steps in which guests' keys were changed; by whoever tends.
+    pub keys: usize,
     /// The number in the view's replica from which on guests' commits are to be looked at next time.
     pub next: u32,
 }

@@ -7,6 +7,7 @@
 
 mod answers;
 mod clock;
+mod commits;
 mod device;
 mod digest;
 mod engines;
@@ -74,6 +75,8 @@ enum Command {
     Sync(sync::Options),
     /// What a change of one entity costs a pod with many open grants.
     Grants(grants::Options),
+    /// What a commit costs a running pod with many open grants.
+    Commits(commits::Options),
     /// How many bytes somebody gets with whom one percent of a pod is shared.
     Shares(shares::Options),
     /// The newest posts of all who are followed, and how long a new one is on its way.
@@ -147,6 +150,7 @@ fn main() -> ExitCode {
         Command::Run(options) => compare(&options),
         Command::Sync(options) => sync::run(&options),
         Command::Grants(options) => grants::run(&options),
+        Command::Commits(options) => commits::run(&options),
         Command::Shares(options) => shares::run(&options),
         Command::Timeline(options) => timeline::run(&options),
         Command::Device { home } => device::serve(&home),

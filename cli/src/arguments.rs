@@ -362,6 +362,12 @@ pub enum ProposalsCommand {
         #[arg(long, value_name = "ENTITY")]
         entity: Option<String>,
     },
+    /// Make an adoption undone: what was changed since stays
+    Undo {
+        /// Its name
+        #[arg(value_name = "ID")]
+        id: String,
+    },
     /// Leave it be
     Decline {
         /// Its name

@@ -344,3 +344,22 @@ pub fn decide(
     };
     output.answer(&answer, proposal)
 }
+
+pub fn undo(home: &Home, id: &str, output: &Output) -> Result<(), Failure> {
+    let answer = match home.open("proposals")? {
+        Opened::Here(pod) => pod.undo_adoption(id)?.to_json(),
+        Opened::There(client) => client.undo_adoption(id)?,
+    };
+    output.answer(&answer, |a| {
+        let mut out = "It is as it was before, and the proposal is open again.".to_owned();
+        for kept in a["kept"].as_array().into_iter().flatten() {
+            let _ = write!(
+                out,
+                "\n{} of {} was changed since, and stays",
+                text(kept, "attribute"),
+                text(kept, "entity")
+            );
+        }
+        out
+    })
+}

@@ -267,6 +267,11 @@ impl Client {
         )
     }
 
+    /// Makes an adoption undone.
+    pub fn undo_adoption(&self, id: &str) -> Result<Json, PodError> {
+        self.post("/proposals/undo", &json!({ "id": id }))
+    }
+
     /// Apps that were let in, and programs that wait.
     pub fn apps(&self) -> Result<Json, PodError> {
         self.get("/apps")

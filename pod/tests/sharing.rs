@@ -541,3 +541,125 @@ async fn a_device_of_the_guests_that_was_away_finds_the_key_and_says_again_what_
     assert!(alice.proposals().unwrap().is_empty());
     peer.shutdown().await.unwrap();
 }
+
+/// What an entity says, as JSON.
+fn state(pod: &Pod, entity: &rhizome_tuple::EntityId) -> serde_json::Value {
+    pod.state(entity).unwrap().unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_proposal_is_adopted_in_part_and_made_undone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (peer, address, grant) = cloud(dir.path()).await;
+    let (alice, a) = person(dir.path(), "alice").await;
+    let (bob, b) = person(dir.path(), "bob").await;
+    a.add_peer(&address, grant.as_ref()).await.unwrap();
+    let set = |e: &str, a: &str, v: serde_json::Value| json!({ "assert": { "entity": e, "attribute": a, "value": v } });
+    let list = |e: &str, v: serde_json::Value| json!({ "list": { "entity": e, "attribute": "tags", "value": v } });
+    let member = |kind: &str, e: &str, v: &str| json!({ kind: { "entity": e, "attribute": "seen-by", "value": v } });
+    let first = json!([
+        set("_:one", "shared", true.into()),
+        set("_:one", "title", "one".into()),
+        list("_:one", json!(["x", "y", "x"])),
+        member("insert", "_:one", "ada"),
+        set("_:two", "shared", true.into()),
+        set("_:two", "title", "two".into()),
+    ]);
+    let made = alice
+        .transact(App::CommandLine, &parse_changes(&first).unwrap())
+        .unwrap();
+    let [one, two] = ["_:one", "_:two"].map(|name| {
+        let mut of = made.entities.iter().filter(|(n, _)| n == name);
+        of.next().unwrap().1
+    });
+    let before = [state(&alice, &one), state(&alice, &two)];
+    let less = GrantTerms {
+        power: Power::Propose,
+        ..terms(&bob, None)
+    };
+    let (_, invite) = alice.grant(&less).unwrap();
+    a.sync_all().await.unwrap();
+    b.accept(&invite).await.unwrap();
+    let (e1, e2) = (one.to_string(), two.to_string());
+    let wanted = json!([
+        set(&e1, "title", "the first".into()),
+        set(&e1, "place", "here".into()),
+        list(&e1, json!(["y"])),
+        member("insert", &e1, "bob"),
+        member("retract", &e1, "ada"),
+        set(&e2, "title", "the second".into()),
+        set("_:new", "shared", true.into()),
+        set("_:new", "title", "a third".into()),
+    ]);
+    bob.propose(&alice.did().parse().unwrap(), &wanted, "better so")
+        .unwrap();
+    b.sync_all().await.unwrap();
+    a.sync_all().await.unwrap();
+    let id = alice.proposals().unwrap()[0].id.clone();
+    assert!(alice.undo_adoption(&id).is_err());
+    // in part: the rest stays open
+    let part = alice.adopt(&id, Some(&one)).unwrap();
+    assert_eq!((part.decided.as_deref(), part.adopted.len()), (None, 1));
+    let after = state(&alice, &one);
+    assert_eq!(
+        (
+            &after["title"],
+            &after["place"],
+            &after["tags"],
+            &after["seen-by"]
+        ),
+        (
+            &json!("the first"),
+            &json!("here"),
+            &json!(["y"]),
+            &json!("bob")
+        )
+    );
+    assert_eq!(state(&alice, &two), before[1]);
+    assert!(
+        alice.adopt(&id, Some(&one)).is_err(),
+        "that part is adopted"
+    );
+    let open = &alice.proposals().unwrap()[0];
+    assert!(open.decided.is_none() && open.adopted.contains(&one));
+    // the rest, which makes one more
+    let shared = || {
+        let now = alice.replica().snapshot();
+        let q = json!("[:find ?t :where [?e :shared true] [?e :title ?t] :order [?t]]");
+        drop(now);
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        alice.query(&q, &[], &stop).unwrap()["rows"].clone()
+    };
+    let whole = alice.adopt(&id, None).unwrap();
+    assert_eq!(whole.decided.as_deref(), Some("adopted"));
+    assert_eq!(
+        shared(),
+        json!([["a third"], ["the first"], ["the second"]])
+    );
+    assert!(alice.adopt(&id, None).is_err() && alice.decline(&id).is_err());
+    // what was changed since stays, all else is as it was
+    let later = json!([set(&e2, "title", "two again".into())]);
+    alice
+        .transact(App::CommandLine, &parse_changes(&later).unwrap())
+        .unwrap();
+    let undone = alice.undo_adoption(&id).unwrap();
+    assert_eq!(undone.kept, [(two, "title".to_owned())]);
+    assert_eq!(state(&alice, &one), before[0]);
+    assert_eq!(shared(), json!([["one"], ["two again"]]));
+    let open = &alice.proposals().unwrap()[0];
+    assert!(open.decided.is_none() && open.adopted.is_empty());
+    assert!(alice.undo_adoption(&id).is_err());
+    // again, and declined in the end
+    alice.adopt(&id, Some(&one)).unwrap();
+    let rest = alice.decline(&id).unwrap();
+    assert_eq!(
+        (rest.decided.as_deref(), rest.adopted.len()),
+        (Some("declined"), 1)
+    );
+    assert_eq!(alice.undo_adoption(&id).unwrap().kept, []);
+    assert_eq!(state(&alice, &one), before[0]);
+    for node in [a, b] {
+        node.shutdown().await.unwrap();
+    }
+    peer.shutdown().await.unwrap();
+}

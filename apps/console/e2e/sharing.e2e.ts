@@ -192,7 +192,7 @@ describe('an album', () => {
 })
 
 describe('proposals', () => {
-  it('on purpose: of several entities, one can be adopted alone', async () => {
+  it('on purpose: of several entities, one can be adopted alone, and that be made undone', async () => {
     await call(bob, '/propose', {
       to: did.alice,
       changes: [
@@ -210,7 +210,18 @@ describe('proposals', () => {
       await card.getByText('A new entity').waitFor()
       await shot(page, 'proposal')
       expect(await violations(page)).toEqual([])
-      await card.locator('.difference', { hasText: 'our cook' }).getByRole('button', { name: 'Adopt only this' }).click()
+      const one = card.locator('.difference', { hasText: 'our cook' })
+      await one.getByRole('button', { name: 'Adopt only this' }).click()
+      await card.getByText('adopted in part').waitFor()
+      await one.getByText('adopted', { exact: true }).waitFor()
+      expect(await caption('Marmot')).toEqual(['our cook'])
+      await shot(page, 'proposal-in-part')
+      expect(await violations(page)).toEqual([])
+      await card.getByRole('button', { name: 'Undo the adoption' }).click()
+      await card.getByText('adopted in part').waitFor({ state: 'detached' })
+      expect(await caption('Marmot')).toEqual([])
+      await one.getByRole('button', { name: 'Adopt only this' }).click()
+      await card.getByRole('button', { name: 'Decline the rest' }).click()
       await page.getByText('None are open.').waitFor()
     })
     expect(await caption('Marmot')).toEqual(['our cook'])
@@ -242,7 +253,7 @@ describe('proposals', () => {
         await proposal(page, 'mine').getByRole('button', { name: 'Decline' }).click()
         await page.getByText('None are open.').waitFor()
         await page.getByText('Decided').click()
-        await page.getByText('declined').waitFor()
+        await page.getByText('declined', { exact: true }).waitFor()
         expect(await violations(page)).toEqual([])
         await shot(page, 'proposals-decided-narrow')
       },

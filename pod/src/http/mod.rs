@@ -103,6 +103,7 @@ fn router(app: App) -> Router {
         .route("/shared", get(sharing::shared))
         .route("/shared/forget", post(sharing::forget))
         .route("/proposals", get(sharing::proposals).post(sharing::decide))
+        .route("/proposals/undo", post(sharing::undo))
         .route("/propose", post(sharing::propose))
         .route("/apps", get(apps::list))
         .route("/apps/ask", post(apps::ask))

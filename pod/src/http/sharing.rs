@@ -254,6 +254,20 @@ pub(super) async fn decide(State(app): State<App>, Payload(body): Payload) -> An
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct UndoBody {
+    id: String,
+}
+
+/// Makes an adoption undone.
+pub(super) async fn undo(State(app): State<App>, Payload(body): Payload) -> Answer {
+    let UndoBody { id } = read(&body)?;
+    blocking(move || Ok(app.pod.undo_adoption(&id)?.to_json()))
+        .await
+        .map(JsonBody)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct ProposeBody {
     to: String,
     changes: Json,

@@ -19,6 +19,6 @@ pub use accept::Accepted;
 pub use give::{Given, Terms};
 pub use invite::ShareInvite;
 pub(crate) use keep::Kept;
-pub use proposals::Proposal;
+pub use proposals::{Proposal, Undone};
 pub use public::{ANYONE, Followed};
 pub use read::Whose;

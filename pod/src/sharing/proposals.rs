@@ -1,20 +1,30 @@
 //! What others would like to be changed.
 
+use std::collections::BTreeSet;
+
 use rhizome_ipld::PublicKey;
 use rhizome_replica::{Edit, Snapshot};
+use rhizome_schema::{Merge, Schemas};
 use rhizome_storage::Durability;
-use rhizome_tuple::{CommitId, EntityId, ListOp, Op, Value};
+use rhizome_tuple::{Attribute, CommitId, EntityId, ListOp, Op, Value};
 use rhizome_view::{Note, Why, notes};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::{outside::Asked, records as r};
 use crate::{
     App, AppGrant, Pod, PodError,
     home::{now_ms, random_bytes},
-    json::{parse_changes, to_json},
+    json::{Subject, from_json, parse_changes, to_json},
+    transact::plan,
 };
 
 const DECIDED: &str = "grant/decided";
+/// Entities of a proposal that were adopted.
+const PARTS: &str = "grant/adopted";
+/// What adoptions changed, as JSON.
+const UNDO: &str = "grant/undo";
+const ADOPTED: &str = "adopted";
 /// Of an app: what it proposes, which app it is, what it says about it, and when.
 const BY_APP: &str = "app-grant/proposes";
 const APP: &str = "app-grant/proposed-by";
@@ -36,6 +46,8 @@ pub struct Proposal {
     pub comment: String,
     /// `adopted` or `declined`, once it is.
     pub decided: Option<String>,
+    /// The entities of which it was adopted.
+    pub adopted: BTreeSet<EntityId>,
     /// What is proposed, as people and programs read it.
     pub changes: Json,
     what: What,
@@ -57,6 +69,7 @@ impl Proposal {
             "why": self.why.map(Why::text),
             "comment": self.comment,
             "decided": self.decided,
+            "adopted": self.adopted.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "changes": self.changes,
         })
     }
@@ -92,6 +105,7 @@ impl Pod {
                     why: Some(*why),
                     comment: String::new(),
                     decided: None,
+                    adopted: BTreeSet::new(),
                     changes: said.iter().filter_map(|(e, op)| shown(e, op)).collect(),
                     what: What::Said(said),
                 });
@@ -110,6 +124,7 @@ impl Pod {
                     why: None,
                     comment: comment.clone(),
                     decided: None,
+                    adopted: BTreeSet::new(),
                     what: What::Asked(changes.clone()),
                     changes,
                 });
@@ -128,6 +143,7 @@ impl Pod {
                 why: None,
                 comment: text(COMMENT).unwrap_or_default(),
                 decided: None,
+                adopted: BTreeSet::new(),
                 what: What::Asked(changes.clone()),
                 changes,
             });
@@ -143,6 +159,7 @@ impl Pod {
                 why: asked.why,
                 comment: asked.comment,
                 decided: None,
+                adopted: BTreeSet::new(),
                 what: What::Asked(asked.propose.clone()),
                 changes: asked.propose,
             });
@@ -150,6 +167,8 @@ impl Pod {
         for proposal in &mut out {
             let (entity, _) = r::named(self.did(), "proposal", &proposal.id);
             proposal.decided = r::text(&own, &entity, DECIDED);
+            let parts = r::texts(&own, &entity, PARTS);
+            proposal.adopted = parts.iter().filter_map(|e| e.parse().ok()).collect();
         }
         out.sort_by(|a, b| (b.at_ms, &a.id).cmp(&(a.at_ms, &b.id)));
         Ok(out)
@@ -195,74 +214,298 @@ impl Pod {
         }
     }
 
-    /// Makes the changes of a proposal in one's own name; of those of one entity alone, if one is given.
+    /// Makes the changes of a proposal in one's own name; of those of one entity alone, if one is given: then the rest stays open.
     ///
     /// # Errors
-    /// [`PodError::Request`] if there is no such proposal, or it is decided; as [`Pod::transact`].
+    /// [`PodError::Request`] if there is no such proposal, or it is decided, or is not about that entity; as [`Pod::transact`].
     pub fn adopt(&self, id: &str, only: Option<&EntityId>) -> Result<Proposal, PodError> {
         let mut proposal = self.proposal(id)?;
-        if let Some(decided) = &proposal.decided {
-            return Err(PodError::Request(format!(
-                "that proposal was {decided} already"
-            )));
-        }
-        match &proposal.what {
-            What::Said(said) => {
-                let said = said
-                    .iter()
-                    .filter(|(e, _)| only.is_none_or(|only| only == e));
-                let edits: Vec<Edit> = said.filter_map(|(e, op)| edit(*e, op)).collect();
-                let mut nonce = [0; 16];
-                random_bytes()?(&mut nonce);
-                let author = self.author(App::Sharing)?;
-                let durable = Durability::Durable;
-                self.replica()
-                    .write(&author, edits, now_ms(), nonce, durable)?;
-            }
+        check_open(&proposal)?;
+        let mut random = random_bytes()?;
+        let mut edits: Vec<Edit> = match &proposal.what {
+            What::Said(said) => said.iter().filter_map(|(e, op)| edit(*e, op)).collect(),
             What::Asked(changes) => {
                 let mut changes = parse_changes(changes)?;
-                if let Some(only) = only {
-                    changes.retain(
-                        |c| matches!(&c.entity, crate::json::Subject::Known(e) if e == only),
-                    );
+                if only.is_some() {
+                    changes.retain(|c| matches!(&c.entity, Subject::Known(_)));
                 }
-                self.transact(App::Sharing, &changes)?;
+                plan(self.did(), &changes, &mut random)?.0
             }
+        };
+        let open =
+            |e: &EntityId| !proposal.adopted.contains(e) && only.is_none_or(|only| only == e);
+        edits.retain(|edit| open(edit.entity()));
+        if edits.is_empty() {
+            return Err(PodError::Request(match only {
+                Some(only) => {
+                    format!("nothing of that proposal is about {only}, or it was adopted already")
+                }
+                None => "nothing of that proposal can be adopted".into(),
+            }));
         }
-        self.decide(&proposal, "adopted")?;
-        proposal.decided = Some("adopted".into());
+        let about: BTreeSet<EntityId> = edits.iter().map(|edit| *edit.entity()).collect();
+        let places: BTreeSet<Place> = edits.iter().filter_map(place).collect();
+        let before = shapes(&self.replica().snapshot(), &places);
+        proposal.adopted.extend(&about);
+        let (known, new) = entities(&proposal.what)?;
+        let whole = only.is_none() || !new && known.is_subset(&proposal.adopted);
+        if whole {
+            proposal.decided = Some(ADOPTED.into());
+        }
+        // with the changes, so that neither is there without the other
+        edits.extend(self.decision(&proposal)?);
+        let mut nonce = [0; 16];
+        random(&mut nonce);
+        let author = self.author(App::Sharing)?;
+        let durable = Durability::Durable;
+        self.replica()
+            .write(&author, edits, now_ms(), nonce, durable)?;
+        self.note_undo(&proposal, &places, &before)?;
         self.tend_views(None)?;
         Ok(proposal)
     }
 
-    /// Leaves a proposal be.
+    /// Leaves a proposal be, or what of it was not adopted.
     ///
     /// # Errors
     /// [`PodError::Request`] if there is no such proposal, or it is decided.
     pub fn decline(&self, id: &str) -> Result<Proposal, PodError> {
         let mut proposal = self.proposal(id)?;
-        if let Some(decided) = &proposal.decided {
-            return Err(PodError::Request(format!(
-                "that proposal was {decided} already"
-            )));
-        }
-        self.decide(&proposal, "declined")?;
+        check_open(&proposal)?;
         proposal.decided = Some("declined".into());
+        self.write_own(self.decision(&proposal)?)?;
         Ok(proposal)
     }
 
-    fn decide(&self, proposal: &Proposal, how: &str) -> Result<(), PodError> {
+    /// Makes an adoption undone: what still is as it was adopted becomes what it was before, and the proposal is open again. What was changed since stays as it is.
+    ///
+    /// # Errors
+    /// [`PodError::Request`] if nothing of it was adopted; as [`Pod::transact`].
+    pub fn undo_adoption(&self, id: &str) -> Result<Undone, PodError> {
+        let mut proposal = self.proposal(id)?;
+        let now = self.replica().snapshot();
+        let (entity, _) = r::named(self.did(), "proposal", &proposal.id);
+        let records = r::texts(&now, &entity, UNDO);
+        let read = |text: &String| serde_json::from_str::<Vec<Changed>>(text);
+        let records: Result<Vec<Vec<Changed>>, _> = records.iter().map(read).collect();
+        let lost = |e: serde_json::Error| {
+            PodError::Request(format!("what was there before cannot be read: {e}"))
+        };
+        let records: Vec<Changed> = records.map_err(lost)?.into_iter().flatten().collect();
+        if proposal.adopted.is_empty() && proposal.decided.as_deref() != Some(ADOPTED) {
+            return Err(PodError::Request(
+                "nothing of that proposal was adopted".into(),
+            ));
+        }
+        let mut edits = Vec::new();
+        let mut kept = Vec::new();
+        for record in &records {
+            let about = record.entity.parse();
+            let about =
+                about.map_err(|_| PodError::Request("what was there before is damaged".into()))?;
+            let place = (about, r::attribute(&record.attribute)?);
+            if Shape::of(&now, &place) == record.after {
+                edits.extend(record.restore(&place)?);
+            } else {
+                kept.push((about, record.attribute.clone()));
+            }
+        }
+        let gone = |name: &str| Ok::<_, PodError>(Edit::Retract(entity, r::attribute(name)?, None));
+        edits.extend([gone(DECIDED)?, gone(PARTS)?, gone(UNDO)?]);
+        let mut nonce = [0; 16];
+        random_bytes()?(&mut nonce);
+        let author = self.author(App::Sharing)?;
+        let durable = Durability::Durable;
+        self.replica()
+            .write(&author, edits, now_ms(), nonce, durable)?;
+        self.tend_views(None)?;
+        (proposal.decided, proposal.adopted) = (None, BTreeSet::new());
+        Ok(Undone { proposal, kept })
+    }
+
+    fn decision(&self, proposal: &Proposal) -> Result<Vec<Edit>, PodError> {
         let (entity, nonce) = r::named(self.did(), "proposal", &proposal.id);
-        self.write_own(vec![
+        let from = proposal.from.as_str().into();
+        let mut out = vec![
             Edit::Create(entity, nonce),
             Edit::Assert(entity, r::attribute("rhizome/type")?, "proposal".into()),
-            Edit::Assert(
-                entity,
-                r::attribute("grant/from")?,
-                proposal.from.as_str().into(),
-            ),
-            Edit::Assert(entity, r::attribute(DECIDED)?, how.into()),
-        ])
+            Edit::Assert(entity, r::attribute("grant/from")?, from),
+        ];
+        for part in &proposal.adopted {
+            let part = part.to_string().into();
+            out.push(Edit::Insert(entity, r::attribute(PARTS)?, part));
+        }
+        if let Some(how) = &proposal.decided {
+            let how = how.as_str().into();
+            out.push(Edit::Assert(entity, r::attribute(DECIDED)?, how));
+        }
+        Ok(out)
+    }
+
+    /// Notes what an adoption changed.
+    fn note_undo(
+        &self,
+        proposal: &Proposal,
+        places: &BTreeSet<Place>,
+        before: &[Shape],
+    ) -> Result<(), PodError> {
+        let after = shapes(&self.replica().snapshot(), places);
+        let all = places.iter().zip(before.iter().zip(after));
+        let changed = all.filter(|(_, (before, after))| *before != after);
+        let records: Vec<Changed> = changed
+            .map(|((entity, attribute), (before, after))| Changed {
+                entity: entity.to_string(),
+                attribute: attribute.as_str().to_owned(),
+                before: before.clone(),
+                after,
+            })
+            .collect();
+        let text = serde_json::to_string(&records).map_err(|e| PodError::Request(e.to_string()))?;
+        let (entity, _) = r::named(self.did(), "proposal", &proposal.id);
+        let text = Value::Text(text);
+        self.write_own(vec![Edit::Insert(entity, r::attribute(UNDO)?, text)])
+    }
+}
+
+fn check_open(proposal: &Proposal) -> Result<(), PodError> {
+    match &proposal.decided {
+        Some(decided) => Err(PodError::Request(format!(
+            "that proposal was {decided} already"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The entities that it is about, and whether it makes others.
+fn entities(what: &What) -> Result<(BTreeSet<EntityId>, bool), PodError> {
+    let mut known = BTreeSet::new();
+    let mut new = false;
+    match what {
+        What::Said(said) => {
+            let about = said.iter().filter(|(e, op)| edit(*e, op).is_some());
+            known.extend(about.map(|(e, _)| *e));
+        }
+        What::Asked(changes) => {
+            for change in parse_changes(changes)? {
+                match change.entity {
+                    Subject::Known(e) => drop(known.insert(e)),
+                    Subject::New(_) => new = true,
+                }
+            }
+        }
+    }
+    Ok((known, new))
+}
+
+/// What an adoption made undone leaves.
+#[derive(Debug, Clone)]
+pub struct Undone {
+    /// The proposal, open again.
+    pub proposal: Proposal,
+    /// What was changed since it was adopted, and stays: an entity and an attribute.
+    pub kept: Vec<(EntityId, String)>,
+}
+
+impl Undone {
+    /// As commands and the API print it.
+    pub fn to_json(&self) -> Json {
+        let kept = self.kept.iter();
+        let kept: Vec<Json> = kept
+            .map(|(e, a)| json!({ "entity": e.to_string(), "attribute": a }))
+            .collect();
+        let mut out = self.proposal.to_json();
+        out["kept"] = kept.into();
+        out
+    }
+}
+
+/// An entity and an attribute.
+type Place = (EntityId, Attribute);
+
+fn place(edit: &Edit) -> Option<Place> {
+    match edit {
+        Edit::Assert(e, a, _)
+        | Edit::Insert(e, a, _)
+        | Edit::Add(e, a, _)
+        | Edit::List(e, a, _, _)
+        | Edit::SetList(e, a, _)
+        | Edit::Retract(e, a, _) => Some((*e, a.clone())),
+        Edit::Erase(_) | Edit::Create(..) => None,
+    }
+}
+
+/// The values of an attribute, in their order if it is a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Shape {
+    list: bool,
+    values: Vec<Json>,
+}
+
+impl Shape {
+    fn of(now: &Snapshot, (entity, attribute): &Place) -> Self {
+        let place = now.eid(entity).zip(now.aid(attribute.as_str()));
+        let order = place.and_then(|(e, a)| now.list(e, a));
+        let list = order.is_some();
+        let values: Vec<Json> = match order {
+            Some(words) => words
+                .into_iter()
+                .filter_map(|w| now.value(w))
+                .map(|v| to_json(&v))
+                .collect(),
+            None => r::all(now, entity, attribute.as_str())
+                .iter()
+                .map(to_json)
+                .collect(),
+        };
+        Self { list, values }
+    }
+
+    fn values(&self) -> Result<Vec<Value>, PodError> {
+        Ok(self
+            .values
+            .iter()
+            .map(from_json)
+            .collect::<Result<_, _>>()?)
+    }
+}
+
+fn shapes(now: &Snapshot, places: &BTreeSet<Place>) -> Vec<Shape> {
+    places.iter().map(|place| Shape::of(now, place)).collect()
+}
+
+/// What there was before an adoption, and after it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Changed {
+    entity: String,
+    attribute: String,
+    before: Shape,
+    after: Shape,
+}
+
+impl Changed {
+    /// Makes it what it was.
+    fn restore(&self, (entity, attribute): &Place) -> Result<Vec<Edit>, PodError> {
+        let (entity, a) = (*entity, || attribute.clone());
+        let (before, after) = (self.before.values()?, self.after.values()?);
+        let merge = Schemas::built_in().merge(attribute.as_str());
+        Ok(match (before.as_slice(), after.as_slice()) {
+            ([], _) => vec![Edit::Retract(entity, a(), None)],
+            _ if self.before.list => vec![Edit::SetList(entity, a(), before)],
+            // others may have counted meanwhile
+            ([Value::Integer(x)], [Value::Integer(y)]) if merge == Merge::Counter => {
+                vec![Edit::Add(entity, a(), x.saturating_sub(*y))]
+            }
+            ([one], _) if merge == Merge::Register => {
+                vec![Edit::Assert(entity, a(), one.clone())]
+            }
+            _ => {
+                let lost = before.iter().filter(|v| !after.contains(v));
+                let new = after.iter().filter(|v| !before.contains(v));
+                let lost = lost.map(|v| Edit::Insert(entity, a(), v.clone()));
+                let new = new.map(|v| Edit::Retract(entity, a(), Some(v.clone())));
+                new.chain(lost).collect()
+            }
+        })
     }
 }
 

@@ -117,6 +117,7 @@ export const api = {
   shared: (signal?: AbortSignal) => call<{ shared: Shared[] }>('/shared', { signal: signal ?? null }),
   forgetShared: (view: string) => call<{ forgotten: string }>('/shared/forget', json({ view })),
   proposals: (signal?: AbortSignal) => call<{ proposals: Proposal[] }>('/proposals', { signal: signal ?? null }),
+  undo: (id: string) => call<Proposal & { kept: { entity: EntityId; attribute: string }[] }>('/proposals/undo', json({ id })),
   decide: (id: string, adopt: boolean, entity?: EntityId) => call<Proposal>('/proposals', json({ id, adopt, ...(entity && { entity }) })),
   /** What the app in this address asks for; the address is the page's own, without the question mark. */
   ask: (query: string, signal?: AbortSignal) => call<Ask>('/apps/ask', { ...json({ query }), signal: signal ?? null }),

@@ -272,6 +272,8 @@ export interface Proposal {
   why: string | null
   comment: string
   decided: 'adopted' | 'declined' | null
+  /** The entities of which it was adopted. */
+  adopted: EntityId[]
   changes: Change[]
 }
 

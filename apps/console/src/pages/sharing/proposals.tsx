@@ -51,7 +51,21 @@ function ProposalRow({ proposal }: { proposal: Proposal }) {
   const [error, setError] = useState<unknown>(null)
   const [busy, setBusy] = useState(false)
   const entities = touched(proposal)
+  const [kept, setKept] = useState<string[]>([])
   const isOpen = proposal.decided === null
+  const isAdopted = proposal.decided === 'adopted' || proposal.adopted.length > 0
+  const rest = entities.filter((each) => !proposal.adopted.includes(each.entity))
+  const undo = () => {
+    setBusy(true)
+    setError(null)
+    api
+      .undo(proposal.id)
+      .then(({ kept }) => {
+        setKept(kept.map((each) => each.attribute))
+        return proposals.refresh()
+      }, setError)
+      .finally(() => setBusy(false))
+  }
   const decide = (adopt: boolean, entity?: EntityId) => {
     setBusy(true)
     setError(null)
@@ -71,10 +85,8 @@ function ProposalRow({ proposal }: { proposal: Proposal }) {
           <span title="By their clock">
             <Time at={proposal.at_ms} />
           </span>
-          {/* Which part was adopted is not kept. */}
-          {!isOpen && (
-            <span className="tag-word">{proposal.decided === 'adopted' && entities.length > 1 ? 'adopted, all or in part' : proposal.decided}</span>
-          )}
+          {isAdopted && proposal.decided !== 'adopted' && <span className="tag-word">adopted in part</span>}
+          {!isOpen && <span className="tag-word">{proposal.decided === 'declined' && isAdopted ? 'the rest declined' : proposal.decided}</span>}
         </p>
         {proposal.comment !== '' && <blockquote className="comment">{proposal.comment}</blockquote>}
         {proposal.why !== null && <p className="why">Written, but it did not count: {whyTheirs(proposal.why)}.</p>}
@@ -82,28 +94,45 @@ function ProposalRow({ proposal }: { proposal: Proposal }) {
           <Difference
             key={each.entity}
             touched={each}
-            isOpen={isOpen}
-            {...(isOpen && entities.length > 1 && !each.entity.startsWith('_:') && { onOnly: () => decide(true, each.entity), busy })}
+            isOpen={isOpen && rest.includes(each)}
+            isAdopted={proposal.adopted.includes(each.entity)}
+            {...(isOpen && rest.length > 1 && rest.includes(each) && !each.entity.startsWith('_:') && { onOnly: () => decide(true, each.entity), busy })}
           />
         ))}
         {error !== null && <ErrorNote error={error} />}
         {isOpen && (
           <div className="actions">
             <button type="button" className="button primary small" disabled={busy} onClick={() => decide(true)}>
-              {entities.length > 1 ? 'Adopt all' : 'Adopt'}
+              {rest.length === 1 ? 'Adopt' : isAdopted ? 'Adopt the rest' : 'Adopt all'}
             </button>
             <button type="button" className="button small" disabled={busy} onClick={() => decide(false)}>
-              Decline
+              {isAdopted ? 'Decline the rest' : 'Decline'}
             </button>
           </div>
         )}
+        {isAdopted && (
+          <div className="actions">
+            <button type="button" className="button small" disabled={busy} title="As it was before; what was changed since stays" onClick={undo}>
+              Undo the adoption
+            </button>
+          </div>
+        )}
+        {kept.length > 0 && <p className="quiet">Changed since, and so left as it is: {kept.join(', ')}.</p>}
       </div>
     </li>
   )
 }
 
 /** What would become of one entity. Of a decided one only what was proposed is shown: what was there before is over. */
-function Difference({ touched: { entity, made, steps }, isOpen, busy, onOnly }: { touched: Touched; isOpen: boolean; busy?: boolean; onOnly?: () => void }) {
+interface DifferenceProps {
+  touched: Touched
+  isOpen: boolean
+  isAdopted: boolean
+  busy?: boolean
+  onOnly?: () => void
+}
+
+function Difference({ touched: { entity, made, steps }, isOpen, isAdopted, busy, onOnly }: DifferenceProps) {
   const known = useEntity(made ? null : entity)
   const state = known?.state ?? null
   const isNew = made || (isOpen && known?.state === null)
@@ -112,8 +141,9 @@ function Difference({ touched: { entity, made, steps }, isOpen, busy, onOnly }: 
     <div className="difference">
       <div className="difference-head">
         {isNew ? <b>A new entity</b> : <EntityName id={entity} />}
+        {isAdopted && <span className="tag-word">adopted</span>}
         {onOnly && (
-          <button type="button" className="quiet-button" disabled={busy} title="The rest of the proposal is then left" onClick={onOnly}>
+          <button type="button" className="quiet-button" disabled={busy} title="The rest of the proposal stays open" onClick={onOnly}>
             <Icon name="check" size={16} />
             Adopt only this
           </button>

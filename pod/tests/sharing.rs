@@ -543,7 +543,7 @@ async fn a_device_of_the_guests_that_was_away_finds_the_key_and_says_again_what_
 }
 
 /// What an entity says, as JSON.
-fn state(pod: &Pod, entity: &rhizome_tuple::EntityId) -> serde_json::Value {
+fn state(pod: &Pod, entity: &EntityId) -> serde_json::Value {
     pod.state(entity).unwrap().unwrap_or_default()
 }
 

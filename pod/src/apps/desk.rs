@@ -833,3 +833,56 @@ impl Caller {
         self.pod.revoke_app(&self.grant.id).map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rhizome_ipld::SigningKey;
+
+    use super::*;
+    use crate::{App, Opening, PodHome, json::parse_changes};
+
+    /// What was under way when an app was sent away does not happen.
+    #[test]
+    fn who_was_sent_away_meanwhile_writes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let pod = PodHome::at(dir.path()).init(&Opening::by("test")).unwrap();
+        let pod = Arc::new(pod);
+        let key = SigningKey::from_seed([1; 32]);
+        let client = key.public().to_did_key();
+        let scope = json!([{ "where": "a: 1", "can": "write" }]);
+        let body = json!({ "client_id": client, "name": "an app", "scope": scope });
+        let asked = pod.ask_program(body.to_string().as_bytes()).unwrap();
+        let text = |name: &str| asked[name].as_str().unwrap();
+        let shown = pod.ask_app(&format!("user_code={}", text("user_code")));
+        let request = shown.unwrap().0["request"].as_str().unwrap().to_owned();
+        let scope = Scope::parse("a: 1", "write").unwrap();
+        pod.allow_app(&request, &[Some(scope)], None).unwrap();
+        let code = text("device_code");
+        let proof = key.sign(format!("{PROOF}{code}").as_bytes());
+        let token = pod
+            .redeem(&Redeem {
+                code,
+                client: &client,
+                proof: &BASE64URL_NOPAD.encode(&proof),
+                page: None,
+                origin: None,
+            })
+            .unwrap();
+        let caller = pod.caller(&token.access.0, Opens::Api).unwrap().unwrap();
+        let set = json!([{ "assert": { "entity": "_:e", "attribute": "a", "value": 1 } }]);
+        let changes = parse_changes(&set).unwrap();
+        let done = caller.transact(&changes, 10).unwrap();
+        assert_eq!(done.added, 1);
+        pod.revoke_app(&token.grant.id).unwrap();
+        let before = pod.replica().snapshot().commit_count();
+        let refused = caller.transact(&changes, 10);
+        assert!(
+            matches!(refused, Err(PodError::NotGranted(_))),
+            "{refused:?}"
+        );
+        assert_eq!(pod.replica().snapshot().commit_count(), before);
+        // nor is it let in again by what it had
+        assert!(pod.caller(&token.access.0, Opens::Api).unwrap().is_none());
+        pod.transact(App::CommandLine, &changes).unwrap();
+    }
+}

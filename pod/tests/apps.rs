@@ -1102,6 +1102,14 @@ fn a_program_asks_with_a_code_that_a_person_types() {
         )
     };
     assert_eq!(redeem(&key).code(), "authorization_pending");
+    // the page of an app that is known here brings a program's code
+    let page = Page::connect(&node, &album("home", "read"));
+    let body = json!({ "grant_type": "device_code", "device_code": code, "client_id": key.public().to_did_key(), "proof": proof(&key, code) });
+    let brought = page.ask("POST", "/apps/token", &body);
+    assert_eq!(
+        (brought.status, brought.code().as_str()),
+        (400, "invalid_grant")
+    );
     assert_eq!(redeem(&key).code(), "slow_down");
     assert_eq!(
         redeem(&SigningKey::from_seed([4; 32])).code(),

@@ -10,6 +10,7 @@ import { ConflictsPage } from './pages/data/conflicts-page'
 import { DataPage } from './pages/data/data-page'
 import { EntityPage } from './pages/data/entity-page'
 import { DevicesPage } from './pages/devices/devices-page'
+import { FollowingPage } from './pages/following/following-page'
 import { ImportPage } from './pages/import/import-page'
 import { MissingPage } from './pages/missing'
 import { QueryPage } from './pages/query/query-page'
@@ -74,6 +75,8 @@ function Page({ place }: { place: Place }) {
       return <DataPage search={place.search} />
     case 'devices':
       return <DevicesPage />
+    case 'following':
+      return <FollowingPage />
     case 'sharing':
       return <SharingPage />
     case 'apps':
@@ -96,6 +99,7 @@ const TITLES = {
   entity: 'Data',
   devices: 'Devices',
   sharing: 'Sharing',
+  following: 'Following',
   apps: 'Apps',
   authorize: 'An app asks',
   conflicts: 'Conflicts',

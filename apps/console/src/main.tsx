@@ -12,6 +12,7 @@ import './style/import.css'
 import './style/data.css'
 import './style/devices.css'
 import './style/sharing.css'
+import './style/following.css'
 import './style/apps.css'
 
 applyTheme()

@@ -5,6 +5,7 @@ it('reads addresses', () => {
   expect(parse('/')).toEqual({ page: 'timeline' })
   expect(parse('/query')).toEqual({ page: 'query' })
   expect(parse('/sharing')).toEqual({ page: 'sharing' })
+  expect(parse('/following')).toEqual({ page: 'following' })
   expect(parse('/apps')).toEqual({ page: 'apps' })
   expect(parse('/authorize')).toEqual({ page: 'authorize' })
   expect(parse('/data')).toEqual({ page: 'data' })

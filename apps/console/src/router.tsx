@@ -8,6 +8,7 @@ export type Route =
   | { page: 'data' }
   | { page: 'devices' }
   | { page: 'sharing' }
+  | { page: 'following' }
   | { page: 'apps' }
   | { page: 'authorize' }
   | { page: 'conflicts' }
@@ -35,6 +36,7 @@ export function parse(path: string): Route {
     case 'data':
     case 'devices':
     case 'sharing':
+    case 'following':
     case 'apps':
     case 'authorize':
     case 'conflicts':

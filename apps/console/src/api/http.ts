@@ -8,6 +8,7 @@ import type {
   Devices,
   EntityDetail,
   EntityId,
+  Followed,
   Given,
   ImportJob,
   Operation,
@@ -24,6 +25,7 @@ import type {
   Scope,
   Shared,
   Status,
+  TimelinePost,
 } from './types'
 
 /** What the pod answered instead of a result. `position` points into the query text. */
@@ -114,6 +116,12 @@ export const api = {
     call<Given & { invite: string; sent: boolean }>('/grants', json(terms)),
   revoke: (grant: string) => call<Given & { sent: boolean }>('/grants/revoke', json({ grant })),
   accept: (invite: string) => call<Shared>('/accept', json({ invite })),
+  /** Makes it public, to read: there is no invitation. */
+  publish: (terms: { where: string; until_ms?: number }) => call<Given & { sent: boolean }>('/grants', json({ ...terms, can: 'read', to: 'anyone' })),
+  follow: (did: string, at?: string) => call<{ following: Followed[] }>('/follow', json({ did, ...(at !== undefined && { at }) })),
+  unfollow: (did: string) => call<{ unfollowed: string; views: number }>('/unfollow', json({ did })),
+  following: (signal?: AbortSignal) => call<{ following: Followed[] }>('/following', { signal: signal ?? null }),
+  timeline: (signal?: AbortSignal) => call<{ posts: TimelinePost[] }>('/timeline', { signal: signal ?? null }),
   shared: (signal?: AbortSignal) => call<{ shared: Shared[] }>('/shared', { signal: signal ?? null }),
   forgetShared: (view: string) => call<{ forgotten: string }>('/shared/forget', json({ view })),
   proposals: (signal?: AbortSignal) => call<{ proposals: Proposal[] }>('/proposals', { signal: signal ?? null }),

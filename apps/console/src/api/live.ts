@@ -29,7 +29,8 @@ export interface Listener {
 /** The current tuples of one entity: one value, or a list for sets and lists. `null` when it has none. */
 export type EntityState = Record<string, Value | Value[]>
 
-export type Subject = { q: string; inputs: unknown[] } | { entities: EntityId[] } | { status: true }
+/** `pod: 'followed'`: of what is followed, and not of the pod. */
+export type Subject = { q: string; inputs: unknown[]; pod?: 'followed' } | { entities: EntityId[] } | { status: true }
 
 export type Connection = 'connecting' | 'open' | 'lost' | 'refused'
 

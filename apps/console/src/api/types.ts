@@ -243,6 +243,33 @@ export interface Given {
   until_ms: number | null
   revoked_ms: number | null
   accepted: boolean
+  /** For anybody. */
+  public?: boolean
+}
+
+/** Something public of somebody whom this person follows. */
+export interface Followed {
+  of: string
+  view: string
+  where: string
+  ended: boolean
+  entities: number
+  missing: number
+  newest_ms: number | null
+  places: string[]
+}
+
+/** A post of somebody who is followed, or a comment. */
+export interface TimelinePost {
+  entity: EntityId
+  of: string
+  name: string | null
+  at_ms: number
+  text: string
+  summary: string | null
+  url: string | null
+  replies: number
+  comments: TimelinePost[]
 }
 
 /** Something that somebody shares with this person. */

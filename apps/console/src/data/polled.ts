@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from 'react'
 import { api } from '../api/http'
-import type { Apps, Devices, Given, Peers, Proposal, Shared } from '../api/types'
+import type { Apps, Devices, Followed, Given, Peers, Proposal, Shared, TimelinePost } from '../api/types'
 
 export interface Polled<T> {
   value: T | null
@@ -97,4 +97,16 @@ export const apps = new Poll<Apps>((signal) => api.apps(signal), 3_000)
 
 export function useApps(): Polled<Apps> {
   return useSyncExternalStore(apps.subscribe, apps.snapshot)
+}
+
+export const following = new Poll<{ following: Followed[] }>((signal) => api.following(signal), 5_000)
+/** A live query asks sooner when something is new. */
+export const posts = new Poll<{ posts: TimelinePost[] }>((signal) => api.timeline(signal), 30_000)
+
+export function useFollowing(): Polled<{ following: Followed[] }> {
+  return useSyncExternalStore(following.subscribe, following.snapshot)
+}
+
+export function usePosts(): Polled<{ posts: TimelinePost[] }> {
+  return useSyncExternalStore(posts.subscribe, posts.snapshot)
 }

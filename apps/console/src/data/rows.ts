@@ -23,6 +23,7 @@ export class LiveRows {
   readonly #live: Live
   readonly #q: string
   readonly #inputs: unknown[]
+  readonly #pod: 'followed' | undefined
   readonly #listeners = new Set<() => void>()
   #rows: LiveRow[] = []
   #fresh = new Set<string>()
@@ -30,10 +31,11 @@ export class LiveRows {
   #stop: (() => void) | null = null
   #frame = 0
 
-  constructor(connection: Live, q: string, inputs: unknown[]) {
+  constructor(connection: Live, q: string, inputs: unknown[], pod?: 'followed') {
     this.#live = connection
     this.#q = q
     this.#inputs = inputs
+    this.#pod = pod
   }
 
   readonly snapshot = (): Rows => this.#snapshot
@@ -53,7 +55,7 @@ export class LiveRows {
 
   #start(): () => void {
     return this.#live.subscribe(
-      { q: this.#q, inputs: this.#inputs },
+      { q: this.#q, inputs: this.#inputs, ...(this.#pod && { pod: this.#pod }) },
       {
         reset: (columns, rows) => {
           // After a reconnection only what was not there before counts as fresh.
@@ -98,6 +100,12 @@ export function useRows(q: string | null, inputs: unknown[] = []): Rows {
   const key = JSON.stringify(inputs)
   const store = useMemo(() => (q === null ? null : new LiveRows(live, q, JSON.parse(key) as unknown[])), [q, key])
   return useSyncExternalStore(store?.subscribe ?? subscribeToNothing, store?.snapshot ?? loading)
+}
+
+/** As [useRows], of what is followed. */
+export function useFollowedRows(q: string): Rows {
+  const store = useMemo(() => new LiveRows(live, q, [], 'followed'), [q])
+  return useSyncExternalStore(store.subscribe, store.snapshot)
 }
 
 const subscribeToNothing = () => () => {}

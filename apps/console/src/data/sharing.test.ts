@@ -20,6 +20,8 @@ it('knows how a grant stands', () => {
   expect(grantState(given({ accepted: true, until_ms: 11 }), 10)).toBe('accepted')
   expect(grantState(given({ accepted: true, until_ms: 10 }), 10)).toBe('over')
   expect(grantState(given({ accepted: true, revoked_ms: 5 }), 10)).toBe('back')
+  expect(grantState(given({ public: true, to: 'anyone' }), 10)).toBe('public')
+  expect(grantState(given({ public: true, revoked_ms: 5 }), 10)).toBe('back')
   expect((['write', 'propose', 'read', null] as const).map(powerWords)).toEqual(['read and write', 'read and propose', 'read', 'no longer do anything'])
 })
 

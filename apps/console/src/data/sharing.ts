@@ -17,11 +17,12 @@ export function powerWords(power: Power | null): string {
   return power === 'read' ? 'read' : 'no longer do anything'
 }
 
-export type GrantState = 'accepted' | 'waiting' | 'over' | 'back'
+export type GrantState = 'accepted' | 'waiting' | 'public' | 'over' | 'back'
 
 export function grantState(given: Given, now: number): GrantState {
   if (given.revoked_ms !== null) return 'back'
   if (given.until_ms !== null && given.until_ms <= now) return 'over'
+  if (given.public) return 'public'
   return given.accepted ? 'accepted' : 'waiting'
 }
 

@@ -4,6 +4,7 @@ import { Link, type Route } from '../router'
 
 const PAGES: { to: string; label: string; icon: IconName; pages: Route['page'][] }[] = [
   { to: '/', label: 'Timeline', icon: 'timeline', pages: ['timeline'] },
+  { to: '/following', label: 'Following', icon: 'public', pages: ['following'] },
   { to: '/data', label: 'Data', icon: 'data', pages: ['data', 'entity', 'conflicts'] },
   { to: '/query', label: 'Query', icon: 'query', pages: ['query'] },
   { to: '/import', label: 'Import', icon: 'import', pages: ['import'] },

@@ -15,7 +15,7 @@ export function GivenList() {
   const { value, error } = useGrants()
   const now = useNow()
   if (!value) return error === null ? <Loading what="Reading" /> : <ErrorNote error={error} />
-  const isOpen = (given: Given) => ['accepted', 'waiting'].includes(grantState(given, now))
+  const isOpen = (given: Given) => ['accepted', 'waiting', 'public'].includes(grantState(given, now))
   const open = value.grants.filter(isOpen)
   const ended = value.grants.filter((given) => !isOpen(given))
   return (
@@ -45,7 +45,7 @@ export function GivenList() {
 function GivenRow({ given, now }: { given: Given; now: number }) {
   const [taking, setTaking] = useState(false)
   const state = grantState(given, now)
-  const isOpen = state === 'accepted' || state === 'waiting'
+  const isOpen = state === 'accepted' || state === 'waiting' || state === 'public'
   return (
     <li className="card" data-grant={given.grant}>
       <Icon name="sharing" size={22} />
@@ -53,12 +53,12 @@ function GivenRow({ given, now }: { given: Given; now: number }) {
         <h3 title={given.where}>{predicateWords(given.where)}</h3>
         <p className="card-facts">
           <span>
-            to <Who did={given.to} />
+            to {given.public ? <b>anyone</b> : <Who did={given.to} />}
           </span>
           {isOpen && (
-            <span className={`state ${state === 'accepted' ? 'good' : 'busy'}`}>
+            <span className={`state ${state === 'waiting' ? 'busy' : 'good'}`}>
               <span className="dot" aria-hidden="true" />
-              {state === 'accepted' ? 'Accepted' : 'Not accepted yet'}
+              {state === 'public' ? 'Public' : state === 'accepted' ? 'Accepted' : 'Not accepted yet'}
             </span>
           )}
         </p>
@@ -129,14 +129,21 @@ function TakeBack({ given, onClose }: { given: Given; onClose: () => void }) {
       <p>
         <b>{predicateWords(given.where)}</b>
         <br />
-        from <Who did={given.to} />
+        from {given.public ? 'everybody' : <Who did={given.to} />}
       </p>
-      <ul className="means">
-        <li>What they write from now on does not count, whatever date they put on it. It stands under proposals, where you may adopt it.</li>
-        <li>What you write from now on they cannot read.</li>
-        <li>What they wrote and you have admitted stays.</li>
-        <li>What they have read, they have. That cannot be unsent.</li>
-      </ul>
+      {given.public ? (
+        <ul className="means">
+          <li>What you write from now on is not public.</li>
+          <li>What was public stays with everybody who has it. That cannot be unsent.</li>
+        </ul>
+      ) : (
+        <ul className="means">
+          <li>What they write from now on does not count, whatever date they put on it. It stands under proposals, where you may adopt it.</li>
+          <li>What you write from now on they cannot read.</li>
+          <li>What they wrote and you have admitted stays.</li>
+          <li>What they have read, they have. That cannot be unsent.</li>
+        </ul>
+      )}
       {error !== null && <ErrorNote error={error} />}
       <div className="actions">
         <button type="button" className="button danger" disabled={busy} onClick={take}>

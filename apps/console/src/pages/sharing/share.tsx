@@ -22,14 +22,20 @@ const DAY = 24 * 60 * 60 * 1_000
 /** Beyond this a picture is too fine for a camera. */
 const MAX_PICTURE = 1_200
 
-type Made = Given & { invite: string; sent: boolean }
+type Made = Given & { invite?: string; sent: boolean }
 
 /** Says what, how much and to whom; then shows the invitation, which is nowhere else. */
 export function Share({ onClose }: { onClose: () => void }) {
   const [made, setMade] = useState<Made | null>(null)
   const again = () => setMade(null)
   return (
-    <div className="panel">{made ? <Invitation made={made} onAgain={again} onClose={onClose} /> : <ShareForm onMade={setMade} onClose={onClose} />}</div>
+    <div className="panel">{made === null ? (
+        <ShareForm onMade={setMade} onClose={onClose} />
+      ) : made.invite === undefined ? (
+        <Published made={made} onClose={onClose} />
+      ) : (
+        <Invitation made={{ ...made, invite: made.invite }} onAgain={again} onClose={onClose} />
+      )}</div>
   )
 }
 
@@ -37,6 +43,7 @@ function ShareForm({ onMade, onClose }: { onMade: (made: Made) => void; onClose:
   const [text, setText] = useState('')
   const [can, setCan] = useState<Power>('read')
   const [to, setTo] = useState('')
+  const [anyone, setAnyone] = useState(false)
   const [until, setUntil] = useState<Until>('none')
   const [day, setDay] = useState('')
   const [busy, setBusy] = useState(false)
@@ -45,15 +52,16 @@ function ShareForm({ onMade, onClose }: { onMade: (made: Made) => void; onClose:
   const isKept = usePeers().value?.peers.length !== 0
   const id = useId()
   const read = useMemo(() => readPredicate(text), [text])
-  const isReady = isKept && !isFault(read) && to.trim() !== '' && (until !== 'day' || day !== '')
+  const isReady = isKept && !isFault(read) && (anyone || to.trim() !== '') && (until !== 'day' || day !== '')
 
   const submit = (event: FormEvent) => {
     event.preventDefault()
     const ends = untilMs(until, day)
     setBusy(true)
     setError(null)
-    api
-      .grant({ where: text.trim(), can, to: to.trim(), ...(ends !== null && { until_ms: ends }) })
+    const terms = { where: text.trim(), ...(ends !== null && { until_ms: ends }) }
+    const asked: Promise<Made> = anyone ? api.publish(terms) : api.grant({ ...terms, can, to: to.trim() })
+    asked
       .then((made) => {
         grants.refresh()
         onMade(made)
@@ -93,35 +101,55 @@ function ShareForm({ onMade, onClose }: { onMade: (made: Made) => void; onClose:
         </div>
       </div>
       <fieldset>
-        <legend>What they may do</legend>
-        {POWERS.map(({ power, label, means }) => (
-          <label key={power} className="choice">
-            <input type="radio" name={`${id}-can`} value={power} checked={can === power} onChange={() => setCan(power)} />
+        <legend>With whom</legend>
+        {[false, true].map((each) => (
+          <label key={String(each)} className="choice">
+            <input type="radio" name={`${id}-whom`} checked={anyone === each} onChange={() => setAnyone(each)} />
             <span>
-              <b>{label}</b>
-              <span className="quiet">{means}</span>
+              <b>{each ? 'Anyone' : 'Somebody'}</b>
+              <span className="quiet">
+                {each
+                  ? 'It is public: whoever knows your DID can follow it and read it, and so can the peers that keep it. What they have they keep, also when you take it back.'
+                  : 'One person, whom you name. Nobody else can read it, nor can the peers that keep it.'}
+              </span>
             </span>
           </label>
         ))}
       </fieldset>
-      <div className="share-field">
-        <label htmlFor={`${id}-to`}>Their DID</label>
-        <input
-          id={`${id}-to`}
-          className="mono"
-          placeholder="did:rhizome:…"
-          value={to}
-          required
-          spellCheck={false}
-          autoComplete="off"
-          autoCapitalize="none"
-          aria-describedby={`${id}-to-help`}
-          onChange={(event) => setTo(event.target.value)}
-        />
-        <p id={`${id}-to-help`} className={own && to.trim() === own ? 'field-error' : 'quiet'}>
-          {own && to.trim() === own ? 'That is your own. Your devices have everything already.' : 'They find it at the top of their own Sharing page.'}
-        </p>
-      </div>
+      {!anyone && (
+        <fieldset>
+          <legend>What they may do</legend>
+          {POWERS.map(({ power, label, means }) => (
+            <label key={power} className="choice">
+              <input type="radio" name={`${id}-can`} value={power} checked={can === power} onChange={() => setCan(power)} />
+              <span>
+                <b>{label}</b>
+                <span className="quiet">{means}</span>
+              </span>
+            </label>
+          ))}
+        </fieldset>
+      )}
+      {!anyone && (
+        <div className="share-field">
+          <label htmlFor={`${id}-to`}>Their DID</label>
+          <input
+            id={`${id}-to`}
+            className="mono"
+            placeholder="did:rhizome:…"
+            value={to}
+            required
+            spellCheck={false}
+            autoComplete="off"
+            autoCapitalize="none"
+            aria-describedby={`${id}-to-help`}
+            onChange={(event) => setTo(event.target.value)}
+          />
+          <p id={`${id}-to-help`} className={own && to.trim() === own ? 'field-error' : 'quiet'}>
+            {own && to.trim() === own ? 'That is your own. Your devices have everything already.' : 'They find it at the top of their own Sharing page.'}
+          </p>
+        </div>
+      )}
       <div className="share-field">
         <label htmlFor={`${id}-until`}>Until</label>
         <div className="until-row">
@@ -150,7 +178,7 @@ function ShareForm({ onMade, onClose }: { onMade: (made: Made) => void; onClose:
       {error !== null && <ErrorNote error={error} />}
       <div className="actions">
         <button type="submit" className="button primary" disabled={busy || !isReady}>
-          {busy ? 'Sharing…' : 'Share'}
+          {busy ? 'Sharing…' : anyone ? 'Make it public' : 'Share'}
         </button>
         <button type="button" className="button" onClick={onClose}>
           Cancel
@@ -256,7 +284,49 @@ function Sample({ id, known }: { id: string; known: string[] }) {
   )
 }
 
-function Invitation({ made, onAgain, onClose }: { made: Made; onAgain: () => void; onClose: () => void }) {
+function Published({ made, onClose }: { made: Made; onClose: () => void }) {
+  const own = useStatus()?.did
+  const head = useRef<HTMLHeadingElement>(null)
+  useEffect(() => head.current?.focus(), [])
+  return (
+    <div className="invitation">
+      <h3 ref={head} tabIndex={-1}>
+        <Icon name="check" size={20} /> It is public
+      </h3>
+      <p>
+        {predicateWords(made.where)}: anyone may read{made.until_ms !== null && ` until ${shortDate(made.until_ms)}`}.
+      </p>
+      {own && (
+        <p>
+          Others follow you by your DID, and by a peer that keeps your pod: <Who did={own} label="Copy your DID" />
+        </p>
+      )}
+      {!made.sent && <NotSent />}
+      <div className="actions">
+        <button type="button" className="button primary" onClick={onClose}>
+          Done
+        </button>
+      </div>
+    </div>
+  )
+}
+
+/** The peers do not have it yet. */
+function NotSent() {
+  return (
+    <div className="note" role="alert">
+      <Icon name="warning" />
+      <div>
+        <p>It is not yet where they can get it.</p>
+        <p className="quiet">
+          The <Link to="/devices">peers</Link> that keep your pod do not answer. It goes there by itself once one does.
+        </p>
+      </div>
+    </div>
+  )
+}
+
+function Invitation({ made, onAgain, onClose }: { made: Made & { invite: string }; onAgain: () => void; onClose: () => void }) {
   const head = useRef<HTMLHeadingElement>(null)
   useEffect(() => head.current?.focus(), [])
   return (

@@ -687,6 +687,19 @@ fn a_code_is_for_one_app_at_one_address_once() {
     }
     // another origin is not even told so
     assert_eq!(redeem(&node, "http://localhost:5174", &good).status, 403);
+    // one that is known here is, and gets nothing
+    let elsewhere = "http://localhost:5174";
+    let back = format!("{elsewhere}/back");
+    let query = query_of(&other, &album("home", "read"), &[("redirect_uri", &back)]);
+    let theirs = part(&let_in(&node, &query, None), "code").unwrap();
+    let mut body = redeem_body(&other, &theirs);
+    body["redirect_uri"] = back.into();
+    assert_eq!(redeem(&node, elsewhere, &body).status, 200);
+    let stolen = redeem(&node, elsewhere, &good);
+    assert_eq!(
+        (stolen.status, stolen.code().as_str()),
+        (400, "invalid_grant")
+    );
     let first = redeem(&node, ORIGIN, &good);
     assert_eq!(first.status, 200);
     let token = first.json()["access_token"].as_str().unwrap().to_owned();

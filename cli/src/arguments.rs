@@ -142,6 +142,13 @@ pub enum Command {
         #[arg(long, value_name = "POSTS", default_value_t = 50)]
         limit: usize,
     },
+    /// List the groups that you are in
+    Groups,
+    /// Make a group, and say who is in it
+    Group {
+        #[command(subcommand)]
+        command: GroupCommand,
+    },
     /// List what others share with you, and what became of what you wrote there
     Shared {
         #[command(subcommand)]
@@ -338,6 +345,59 @@ pub enum CloudPeerCommand {
         /// Whose
         #[arg(value_name = "DID")]
         did: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum GroupCommand {
+    /// Make a group, with you as its first admin
+    Create {
+        /// What it is called
+        name: String,
+        /// The address to use on this side
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+    },
+    /// Invite somebody: prints what they accept
+    Invite {
+        /// The group, as `rhizome groups` lists it
+        #[arg(value_name = "GROUP")]
+        group: String,
+        /// Whom: the DID that `rhizome digest` prints there
+        #[arg(long, value_name = "DID")]
+        to: String,
+        /// What they are to be: admin, member or reader
+        #[arg(long = "as", value_name = "ROLE", default_value = "member")]
+        role: String,
+        /// The address to use on this side
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+    },
+    /// List who is in a group
+    Members {
+        /// The group, as `rhizome groups` lists it
+        #[arg(value_name = "GROUP")]
+        group: String,
+    },
+    /// Take somebody out: what they write later counts nowhere
+    Remove {
+        /// The group, as `rhizome groups` lists it
+        #[arg(value_name = "GROUP")]
+        group: String,
+        /// Whom
+        did: String,
+        /// The address to use on this side
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+    },
+    /// Go
+    Leave {
+        /// The group, as `rhizome groups` lists it
+        #[arg(value_name = "GROUP")]
+        group: String,
+        /// The address to use on this side
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
     },
 }
 

@@ -10,6 +10,7 @@ mod cloud_peer;
 mod commands;
 mod compare;
 mod following;
+mod groups;
 mod network;
 mod open;
 mod output;
@@ -18,7 +19,7 @@ mod repl;
 mod sharing;
 
 use arguments::{
-    AppsCommand, Arguments, Command, DevicesCommand, PeersCommand, ProposalsCommand,
+    AppsCommand, Arguments, Command, DevicesCommand, GroupCommand, PeersCommand, ProposalsCommand,
     RecoveryCommand, SharedCommand,
 };
 use clap::Parser;
@@ -112,6 +113,21 @@ fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
         Command::Unfollow { did } => following::unfollow(&home, did, output),
         Command::Following => following::following(&home, output),
         Command::Timeline { limit } => following::timeline(&home, *limit, output),
+        Command::Groups => groups::list(&home, output),
+        Command::Group { command } => match command {
+            GroupCommand::Create { name, listen } => groups::create(&home, name, *listen, output),
+            GroupCommand::Invite {
+                group,
+                to,
+                role,
+                listen,
+            } => groups::invite(&home, (group, to, role), *listen, output),
+            GroupCommand::Members { group } => groups::members(&home, group, output),
+            GroupCommand::Remove { group, did, listen } => {
+                groups::remove(&home, (group, did), *listen, output)
+            }
+            GroupCommand::Leave { group, listen } => groups::leave(&home, group, *listen, output),
+        },
         Command::Shared { command: None } => sharing::shared(&home, output),
         Command::Shared {
             command: Some(SharedCommand::Forget { view }),

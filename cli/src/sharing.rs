@@ -177,6 +177,12 @@ pub fn revoke(home: &Home, id: &str, listen: SocketAddr, output: &Output) -> Res
 }
 
 fn accepted(a: &Json) -> String {
+    if let Some(name) = a["group"].as_str() {
+        return format!(
+            "You are invited to the group {name} ({}). You can read it; what you are to be there you become when a device of who invited you has seen that you came: `rhizome groups`.",
+            text(a, "of")
+        );
+    }
     let can = a["can"].as_str().unwrap_or("no longer do anything with");
     let mut out = format!(
         "{} lets you {can} what matches {}: {} entities",

@@ -562,3 +562,90 @@ fn what_is_public_is_followed_by_anybody_with_only_a_sealed_peer_on() {
     assert_eq!(followed["following"][0]["ended"], false);
     drop((a, b));
 }
+
+#[test]
+fn a_group_as_scripts_use_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let [alice, bob, cloud] = ["alice", "bob", "cloud"].map(|n| dir.path().join(n));
+    let peer = Process::start(&cloud, &["cloud-peer", "--listen", "127.0.0.1:0"]);
+    let address = peer.ready["address"].as_str().unwrap();
+    for home in [&alice, &bob] {
+        run(home, &["init"]).unwrap();
+    }
+    run(&alice, &["peers", "add", address]).unwrap();
+    let his = did(&bob);
+    let made = run(&alice, &["group", "create", "the club"]).unwrap();
+    let group = made["group"].as_str().unwrap();
+    assert_eq!(
+        (&made["name"], &made["role"], &made["sent"]),
+        (&json!("the club"), &json!("admin"), &json!(true))
+    );
+    let invited = run(
+        &alice,
+        &["group", "invite", group, "--to", &his, "--as", "member"],
+    )
+    .unwrap();
+    assert_eq!(
+        run(
+            &alice,
+            &["group", "invite", group, "--to", &his, "--as", "king"]
+        ),
+        None
+    );
+    let accepted = run(&bob, &["accept", invited["invite"].as_str().unwrap()]).unwrap();
+    assert_eq!(
+        (&accepted["of"], &accepted["group"]),
+        (&json!(group), &json!("the club"))
+    );
+    let caption = |text: &str| json!([assert_tx("_:e", "caption", text)]);
+    assert_eq!(
+        tx(&bob, dir.path(), Some(group), &caption("too early")),
+        None
+    );
+    // alice is up from here on: the api does the same
+    let up = Process::start(&alice, &UP);
+    let start = std::time::Instant::now();
+    while run(&bob, &["groups"]).unwrap()["groups"][0]["members"][1]["invited"] != false {
+        assert!(start.elapsed().as_secs() < 60, "bob is let in");
+        sync(&bob);
+    }
+    sync(&bob);
+    tx(&bob, dir.path(), Some(group), &caption("by bob")).unwrap();
+    sync(&bob);
+    let start = std::time::Instant::now();
+    while captions(&alice, Some(group)) != ["by bob"] {
+        assert!(start.elapsed().as_secs() < 60, "alice has what bob wrote");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    tx(&alice, dir.path(), Some(group), &caption("by alice")).unwrap();
+    let members = run(&alice, &["group", "members", group]).unwrap();
+    assert_eq!(
+        members["members"][1],
+        json!({ "did": his, "role": "member", "invited": false })
+    );
+    assert!(
+        run(&alice, &["shared"]).unwrap()["shared"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
+    let removed = run(&alice, &["group", "remove", group, &his]).unwrap();
+    assert_eq!(removed["members"].as_array().unwrap().len(), 1);
+    run(&bob, &["sync", "--once"]);
+    assert_eq!(
+        run(&bob, &["groups"]).unwrap()["groups"][0]["role"],
+        Json::Null
+    );
+    assert_eq!(
+        tx(&bob, dir.path(), Some(group), &caption("too late")),
+        None
+    );
+    run(&alice, &["group", "leave", group]).unwrap();
+    assert!(
+        run(&alice, &["groups"]).unwrap()["groups"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
+    drop(up);
+}

@@ -136,6 +136,33 @@ impl Client {
         self.get("/following")
     }
 
+    /// The groups that the person is in.
+    pub fn groups(&self) -> Result<Json, PodError> {
+        self.get("/groups")
+    }
+
+    /// Makes a group.
+    pub fn create_group(&self, name: &str) -> Result<Json, PodError> {
+        self.post("/groups", &json!({ "name": name }))
+    }
+
+    /// Invites somebody to a group.
+    pub fn invite_to_group(&self, group: &str, to: &str, role: &str) -> Result<Json, PodError> {
+        let body = json!({ "group": group, "to": to, "as": role });
+        self.post("/groups/invite", &body)
+    }
+
+    /// Takes somebody out of a group.
+    pub fn remove_from_group(&self, group: &str, member: &str) -> Result<Json, PodError> {
+        let body = json!({ "group": group, "member": member });
+        self.post("/groups/remove", &body)
+    }
+
+    /// Leaves a group.
+    pub fn leave_group(&self, group: &str) -> Result<Json, PodError> {
+        self.post("/groups/leave", &json!({ "group": group }))
+    }
+
     /// Forgets something that somebody shares.
     pub fn forget_shared(&self, view: &str) -> Result<Json, PodError> {
         self.post("/shared/forget", &json!({ "view": view }))

@@ -8,9 +8,9 @@ use rhizome_share::Predicate;
 use tokio::{runtime::Runtime, sync::oneshot, time::Instant};
 
 use crate::{
-    Accepted, COMPARED, CloudOptions, CloudPeer, Emoji, Followed, Given, Grant, GrantTerms, Joined,
-    Opening, PairingCode, PeerReport, Pod, PodError, PodHome, PodNode, Power, ShareInvite,
-    cloud::AT_WORK, invitation::invited_role,
+    Accepted, COMPARED, CloudOptions, CloudPeer, Emoji, Followed, Given, Grant, GrantTerms, Group,
+    GroupRole, Joined, Opening, PairingCode, PeerReport, Pod, PodError, PodHome, PodNode, Power,
+    ShareInvite, cloud::AT_WORK, invitation::invited_role,
 };
 
 /// How long the device that showed the code stays for the new one to get what the pod holds.
@@ -307,6 +307,62 @@ pub fn publish(
     let given = pod.publish(predicate, power, until)?;
     let sent = send(pod, listen)?;
     Ok((given, sent))
+}
+
+/// Makes a group, and sends it to where the pod is kept. Says whether it is there now: otherwise with the next exchange.
+///
+/// # Errors
+/// As [`Pod::create_group`].
+pub fn create_group(
+    pod: &Arc<Pod>,
+    listen: Vec<SocketAddr>,
+    name: &str,
+) -> Result<(Group, bool), PodError> {
+    let group = pod.create_group(name)?;
+    let sent = send(pod, listen)?;
+    Ok((group, sent))
+}
+
+/// Invites somebody to a group, and sends that.
+///
+/// # Errors
+/// As [`Pod::invite_to_group`].
+pub fn invite_to_group(
+    pod: &Arc<Pod>,
+    listen: Vec<SocketAddr>,
+    (group, to, role): (&Did, &Did, GroupRole),
+) -> Result<(ShareInvite, bool), PodError> {
+    let invite = pod.invite_to_group(group, to, role)?;
+    let sent = send(pod, listen)?;
+    Ok((invite, sent))
+}
+
+/// Takes somebody out of a group, and tells those who keep it.
+///
+/// # Errors
+/// As [`Pod::remove_from_group`].
+pub fn remove_from_group(
+    pod: &Arc<Pod>,
+    listen: Vec<SocketAddr>,
+    group: &Did,
+    member: &str,
+) -> Result<(Group, bool), PodError> {
+    let group = pod.remove_from_group(group, member)?;
+    let sent = send(pod, listen)?;
+    Ok((group, sent))
+}
+
+/// Leaves a group.
+///
+/// # Errors
+/// As [`PodNode::leave_group`].
+pub fn leave_group(pod: &Arc<Pod>, listen: Vec<SocketAddr>, group: &Did) -> Result<(), PodError> {
+    runtime()?.block_on(async {
+        let node = PodNode::start(Arc::clone(pod), listen).await?;
+        let left = node.leave_group(group).await;
+        node.shutdown().await?;
+        left
+    })
 }
 
 /// Follows what somebody makes public.

@@ -4,6 +4,7 @@ mod apps;
 mod cloud;
 mod devices;
 mod feeds;
+mod groups;
 mod home;
 mod http;
 mod import;

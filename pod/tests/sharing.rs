@@ -10,7 +10,7 @@ use rhizome_pod::{
     App, CloudOptions, CloudPeer, DeviceRole, GrantTerms, Opening, PairingCode, Pod, PodError,
     PodHome, PodNode, Power, ShareInvite, View, Whose, json::parse_changes, parse_peer,
 };
-use rhizome_replica::Edit;
+use rhizome_replica::{Author, Edit};
 use rhizome_storage::Durability;
 use rhizome_tuple::{Attribute, CommitId, EntityId};
 use serde_json::json;
@@ -372,9 +372,8 @@ fn lie(view: &View, alice: &Pod, bob: &Pod) {
     let kem = KemSecret::from_seed(Secret::take(&mut [7; 32]));
     let create = Create::one_device(key.public(), kem.public(), vec![], vec![], &mut random);
     let own = Log::new(Genesis::create(create, &[&key]).unwrap()).unwrap();
-    let author = view.author("thief").unwrap();
     let subject: Principal = alice.did().parse().unwrap();
-    let proof = |did: &str| {
+    let proof = |did: &str, author: &Author| {
         let command: Command = "/pod/tuple".parse().unwrap();
         let (did, writes) = (did.parse().unwrap(), Principal::of(&author.key.public()));
         let device = Device::new(&did, &key).unwrap();
@@ -386,7 +385,8 @@ fn lie(view: &View, alice: &Pod, bob: &Pod) {
         (bobs, bob.did().to_owned()),
         (own.to_car().unwrap(), own.did().to_string()),
     ] {
-        let proofs = vec![proof(&did)];
+        let author = view.author(&did[12..40]).unwrap();
+        let proofs = vec![proof(&did, &author)];
         let note = rhizome_view::Note::Claim { log, proofs };
         let leaf = rhizome_view::write_notes(&view.did().to_string(), &[note]).unwrap();
         let leaves = |_: &rhizome_replica::Snapshot| Ok::<_, PodError>(vec![leaf]);

@@ -7,6 +7,7 @@ mod blob;
 mod devices;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod groups;
 mod guard;
 mod import;
 mod range;
@@ -95,6 +96,10 @@ fn router(app: App) -> Router {
         .route("/digest", get(devices::digest))
         .route("/grants", get(sharing::grants).post(sharing::grant))
         .route("/grants/revoke", post(sharing::revoke))
+        .route("/groups", get(groups::groups).post(groups::create))
+        .route("/groups/invite", post(groups::invite))
+        .route("/groups/remove", post(groups::remove))
+        .route("/groups/leave", post(groups::leave))
         .route("/accept", post(sharing::accept))
         .route("/follow", post(sharing::follow))
         .route("/unfollow", post(sharing::unfollow))

@@ -43,7 +43,7 @@ fn did(text: &str) -> Result<Did, Refusal> {
 }
 
 /// Whether all who keep the pod have all of it.
-async fn sent(app: &App) -> bool {
+pub(super) async fn sent(app: &App) -> bool {
     let Some(node) = &app.node else { return false };
     let sync = tokio::time::timeout(SENDING, node.sync_all()).await;
     matches!(sync, Ok(Ok(all)) if all.iter().all(delivered))

@@ -23,6 +23,8 @@ pub struct Accepted {
     pub of: String,
     /// The view in which it is kept.
     pub view: rhizome_identity::Did,
+    /// What it is called, if it is a group: then of is its own DID.
+    pub group: Option<String>,
     /// Which entities.
     pub predicate: String,
     /// What may be done with them; nothing any more if it was taken back or is over.
@@ -48,6 +50,7 @@ impl Accepted {
             .collect();
         json!({
             "of": self.of,
+            "group": self.group,
             "view": self.view.to_string(),
             "where": self.predicate,
             "can": self.power.map(|p| p.to_string()),
@@ -70,6 +73,7 @@ impl Pod {
         for record in self.view_records()? {
             if record.of.is_some()
                 && !record.public
+                && !record.is_group()
                 && let Some(view) = self.views()?.get(&record.did)
             {
                 out.push(self.accepted_in(&view)?);
@@ -97,6 +101,7 @@ impl Pod {
         let until = good.filter_map(|grant| grant.delegation.expires()).max();
         Ok(Accepted {
             of: guests.of.clone(),
+            group: guests.group.clone(),
             view: view.did(),
             predicate: guests
                 .predicate
@@ -142,7 +147,8 @@ impl Pod {
             grant.to() == self.did()
                 && !grant.revoked
                 && named
-                && delegation.issuer().did() == guests.of
+                // to a group invites whoever is an admin there
+                && (delegation.issuer().did() == guests.of || guests.group.is_some())
                 && delegation.subject().map(Principal::did) == Some(&guests.of)
                 && delegation.verify_signature(&guests).is_ok()
         });
@@ -171,12 +177,15 @@ impl Pod {
             .any(|r| r.did == invite.view);
         let here = self.views()?.get(&invite.view).filter(|_| noted);
         let Some(view) = here else { return Ok(None) };
+        let guests = view.guests()?;
+        if guests.group.is_some() {
+            return Ok(view.is_member().then_some(view));
+        }
         if view.is_owner() {
             return Err(PodError::Request(
                 "this is an invitation to what you share yourself".into(),
             ));
         }
-        let guests = view.guests()?;
         let may = guests.rights(self.did(), seconds()).power.is_some();
         Ok((may && view.is_member()).then_some(view))
     }
@@ -251,7 +260,8 @@ impl PodNode {
                 view.set_addresses(&invite.places)?;
                 pod.claim(&view, &guests)?;
                 let places: Vec<String> = invite.places.iter().map(ToString::to_string).collect();
-                if let Some(predicate) = &guests.predicate {
+                let predicate = guests.predicate.as_ref();
+                if predicate.is_some() || guests.group.is_some() {
                     let seed = view.seed();
                     pod.note_view(
                         &view.did(),

@@ -68,6 +68,9 @@ impl Pod {
     /// [`PodError::Refused`], with what is missing and who can give it; as [`Pod::transact`].
     pub fn transact_shared(&self, of: &Did, changes: &[Change]) -> Result<Receipt, PodError> {
         let _same = self.any_views()?.map(crate::Views::acting);
+        if self.is_group(of) {
+            return self.transact_group(of, changes);
+        }
         let views = self.views_of(of, Power::Write)?;
         let mut random = random_bytes()?;
         let (edits, made) = plan(self.did(), changes, &mut random)?;

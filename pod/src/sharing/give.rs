@@ -6,7 +6,7 @@ use std::{
 };
 
 use rhizome_capability::{Device, Principal};
-use rhizome_identity::Did;
+use rhizome_identity::{Did, Role};
 use rhizome_ipld::PublicKey;
 use rhizome_replica::{Edit, Snapshot, key};
 use rhizome_share::Predicate;
@@ -143,7 +143,17 @@ impl View {
     /// What its notes say.
     pub(super) fn guests(&self) -> Result<Guests, PodError> {
         let now = self.replica()?.snapshot();
-        Ok(Guests::read(&self.did().to_string(), &now)?)
+        let did = self.did().to_string();
+        let resolution = Arc::clone(self.member()?.trust().set().resolution());
+        let full = |role| matches!(role, Role::Admin | Role::Member);
+        let mut full = resolution.devices.iter().filter(|a| full(a.device.role));
+        if full.nth(1).is_none() && !resolution.anybody_removed() {
+            return Ok(Guests::read(&did, &now)?);
+        }
+        // several people: what admins say counts, also of those who have gone
+        let writers = self.member()?.trust().set().writers();
+        let admin = |key: &PublicKey| writers.get(key).is_some_and(|w| w.role == Role::Admin);
+        Ok(Guests::read_by(&did, &now, &admin)?)
     }
 }
 
@@ -264,7 +274,7 @@ impl Pod {
         }
         let seed = Seed::generate()?;
         let view = self.views()?.create_by(&seed)?;
-        self.note_view(&view.did(), &seed, None, predicate, &[], public)?;
+        self.note_view(&view.did(), &seed, None, Some(predicate), &[], public)?;
         let (_, log) = self.device_log();
         view.leave(&[Note::Terms {
             of: self.did().to_owned(),

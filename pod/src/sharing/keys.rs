@@ -18,6 +18,7 @@ use rhizome_tuple::{CommitId, EntityId, Op};
 use rhizome_view::{Grant, Guests, Handed, Note, Power, ViewError, write_notes};
 
 use super::{
+    GroupRole,
     give::{KEEPER, seconds},
     proposals::edit,
     records::{self as r, ViewRecord},
@@ -107,7 +108,7 @@ impl Present {
 }
 
 /// By which of the view's devices each key writes.
-fn writers(view: &View) -> Result<BTreeMap<PublicKey, PublicKey>, PodError> {
+pub(super) fn writers(view: &View) -> Result<BTreeMap<PublicKey, PublicKey>, PodError> {
     let writers = view.member()?.trust().set().writers();
     let of = |(process, writer): (PublicKey, rhizome_share::Writer)| (process, writer.device);
     Ok(writers.into_iter().map(of).collect())
@@ -181,11 +182,12 @@ impl Pod {
             }
             // one that went out does not come back
             if !present.resolution.was_listed(&seed.public()) {
-                let role = if grant.power() == Some(Power::Write) {
-                    Role::Guest
-                } else {
-                    Role::Reader
+                let role = match (&guests.group, grant.power()) {
+                    (Some(_), _) => GroupRole::granted(grant).map(GroupRole::role),
+                    (None, Some(Power::Write)) => Some(Role::Guest),
+                    (None, _) => Some(Role::Reader),
                 };
+                let Some(role) = role else { continue };
                 return Ok(Some(Step::Admit(seed, role)));
             }
         }
@@ -224,8 +226,7 @@ impl Pod {
         for done in 0..most {
             match self.next_step(view, &view.guests()?)? {
                 None => return Ok(done),
-                Some(Step::Admit(seed, Role::Guest)) => view.add_guest(&seed)?,
-                Some(Step::Admit(seed, _)) => view.add_reader(&seed)?,
+                Some(Step::Admit(seed, role)) => view.add_as(&seed, role)?,
                 Some(Step::Tell(handed)) => view.leave(&[Note::Key(handed)])?,
                 Some(Step::Remove(key)) => view.remove_guest(&key)?,
             }
@@ -276,10 +277,10 @@ impl Pod {
     fn take_step(&self, record: &ViewRecord, view: &Arc<View>) -> Result<Took, PodError> {
         let guests = view.guests()?;
         let note = |seed: &Seed| {
-            let Some(predicate) = &guests.predicate else {
+            if guests.predicate.is_none() && guests.group.is_none() {
                 return Ok(());
-            };
-            let of = Some(guests.of.as_str());
+            }
+            let (of, predicate) = (Some(guests.of.as_str()), guests.predicate.as_ref());
             self.note_view(&view.did(), seed, of, predicate, &[], false)
                 .map(drop)
         };
@@ -363,7 +364,7 @@ impl Pod {
             let (Some(record), Some(here)) = (record, self.views()?.get(view)) else {
                 break;
             };
-            if here.is_owner() || record.public {
+            if !here.may_move() || record.public {
                 break;
             }
             match self.take_step(&record, &here)? {

@@ -6,6 +6,7 @@
 mod accept;
 mod change;
 mod give;
+mod groups;
 mod invite;
 mod keep;
 mod keys;
@@ -17,6 +18,7 @@ pub(crate) mod records;
 
 pub use accept::Accepted;
 pub use give::{Given, Terms};
+pub use groups::{Group, GroupMember, GroupRole};
 pub use invite::ShareInvite;
 pub(crate) use keep::Kept;
 pub use proposals::{Proposal, Undone};

@@ -70,7 +70,7 @@ impl Pod {
     fn outside(&self) -> Result<Vec<Outside>, PodError> {
         let mut out = Vec::new();
         let own = self.replica().snapshot();
-        for record in self.view_records()? {
+        for record in self.view_records()?.into_iter().filter(|r| !r.is_group()) {
             if record.public {
                 continue;
             }

@@ -386,7 +386,7 @@ impl PodNode {
                 let predicate = guests.predicate.as_ref();
                 let predicate = predicate.ok_or(ViewError::NotGranted("it has no predicate"))?;
                 let places = [place.to_string()];
-                pod.note_view(did, &seed, Some(&guests.of), predicate, &places, true)?;
+                pod.note_view(did, &seed, Some(&guests.of), Some(predicate), &places, true)?;
             }
             view.rest()
         })

@@ -51,6 +51,11 @@ pub(crate) struct ViewRecord {
 }
 
 impl ViewRecord {
+    /// Whether it is a group: then it is nobody's but its own.
+    pub fn is_group(&self) -> bool {
+        self.of.as_deref() == Some(&self.did.to_string())
+    }
+
     /// By which keys it is acted in: more than one if two devices noted it at once.
     pub fn keys(&self) -> &[PublicKey] {
         &self.keys
@@ -166,7 +171,7 @@ impl Pod {
         did: &Did,
         seed: &Seed,
         of: Option<&str>,
-        predicate: &Predicate,
+        predicate: Option<&Predicate>,
         places: &[String],
         public: bool,
     ) -> Result<EntityId, PodError> {
@@ -191,7 +196,9 @@ impl Pod {
         };
         set(KEY, seed.public().to_did_key().into())?;
         set(SEED, Value::Bytes(self.mask_seed(did, seed)?))?;
-        set(WHERE, predicate.to_string().into())?;
+        if let Some(predicate) = predicate {
+            set(WHERE, predicate.to_string().into())?;
+        }
         if public {
             set(PUBLIC, true.into())?;
         }

@@ -461,9 +461,9 @@ impl PodNode {
         let here = hello::enter(&mut link, acting, sponsor, &mut log).await;
         if let Err(PodError::Refused(_)) = &here {
             hear_farewell(&mut link, member).await?;
-            if !view.is_owner() && !member.is_device(&view.key()) {
+            if !member.is_device(&view.key()) {
                 // it was taken back: nobody is asked for it any more
-                block_in_place(|| view.set_addresses(&[]))?;
+                block_in_place(|| view.set_out())?;
             }
         }
         // whoever cannot prove that he acts in it gets what somebody without keys gets

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -33,7 +33,7 @@ pub struct View {
     store: Arc<Store>,
     did: Did,
     key: PublicKey,
-    own: bool,
+    own: AtomicBool,
     number: u64,
     /// The number of its key store.
     keys: u64,
@@ -140,7 +140,7 @@ impl View {
             store: Arc::clone(store),
             did,
             key: row.key,
-            own: row.own,
+            own: AtomicBool::new(row.own),
             addresses: Mutex::new(row.addresses()),
             number: row.number,
             keys: row.keys(),
@@ -193,9 +193,30 @@ impl View {
         &self.seed
     }
 
-    /// Whether this home acts as its admin.
+    /// Whether this home acts as one of those whose word counts: as its admin, or in a group as a member.
     pub fn is_owner(&self) -> bool {
-        self.own
+        self.own.load(Ordering::Acquire)
+    }
+
+    /// Whether its owner, or who invited this person to it, may give him another key; or has.
+    pub(crate) fn may_move(&self) -> bool {
+        !self.is_owner() || self.keys != self.number
+    }
+
+    /// Notes that this home's key was taken out: nobody is asked for it any more.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(super) fn set_out(&self) -> Result<(), PodError> {
+        {
+            let mut row = self.row.lock();
+            let mut next = row.clone();
+            next.own = false;
+            self.store.put(&self.did, &next)?;
+            *row = next;
+        }
+        self.own.store(false, Ordering::Release);
+        self.set_addresses(&[])
     }
 
     /// The device in it, opened if need be: that reads files.
@@ -307,6 +328,14 @@ impl View {
         self.admit(seed, Role::Reader)
     }
 
+    /// As [`Self::add_guest`], to be what a role says.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn add_as(&self, seed: &Seed, role: Role) -> Result<(), PodError> {
+        self.admit(seed, role)
+    }
+
     /// Lets everybody in who knows its DID, to read all of it. Whatever is signed by their key has no effect anywhere.
     ///
     /// # Errors
@@ -317,7 +346,7 @@ impl View {
 
     /// Whether this home acts in it as one of those who follow.
     pub fn is_followed(&self) -> bool {
-        !self.own && self.key == Seed::of_public(&self.did).public()
+        !self.is_owner() && self.key == Seed::of_public(&self.did).public()
     }
 
     fn admit(&self, seed: &Seed, role: Role) -> Result<(), PodError> {

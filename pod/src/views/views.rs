@@ -7,7 +7,8 @@ use std::{
 };
 
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
-use rhizome_identity::{Did, IdentityError, Log, Secret};
+use rhizome_identity::{Did, IdentityError, Log, Role, Secret};
+use rhizome_ipld::PublicKey;
 use rhizome_member::{Entropy, Member};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
@@ -40,6 +41,13 @@ pub struct Views {
     signal: Signal,
     /// Another one in every process.
     process: u64,
+}
+
+/// Whether the word of a key counts in a view.
+fn counts(member: &Member, key: &PublicKey) -> bool {
+    let trust = member.trust();
+    let device = trust.set().resolution().device(key);
+    device.is_some_and(|active| matches!(active.device.role, Role::Admin | Role::Member))
 }
 
 impl Views {
@@ -115,7 +123,7 @@ impl Views {
         self.make(seed, |number, random| {
             let keys = self.store.make_keys(number, seed)?;
             let member = Member::join(self.store.tuples(number)?, keys, log, random)?;
-            let own = member.is_admin();
+            let own = counts(&member, &seed.public());
             Ok((member, own))
         })
     }
@@ -143,7 +151,7 @@ impl Views {
         let number = self.store.number()?;
         let prepared = self.prepare(number, seed, &member, &log);
         let wrote: Vec<_> = member.processes().into_iter().map(|(_, key)| key).collect();
-        let own = log.resolve().is_admin(&device);
+        let own = counts(&member, &device);
         drop(member);
         let row = view.row();
         let next = row.acting_by((number, own), did, seed, &self.store.mask, wrote);
@@ -235,11 +243,11 @@ impl Views {
         self.all.lock().values().cloned().collect()
     }
 
-    /// Those that are somebody else's.
+    /// Those that are somebody else's, or were before this person got another key.
     pub(crate) fn of_others(&self) -> Vec<Arc<View>> {
         let all = self.all.lock();
         all.values()
-            .filter(|view| !view.is_owner())
+            .filter(|view| view.may_move())
             .cloned()
             .collect()
     }

@@ -150,6 +150,8 @@ pub struct Guests {
     pub refused: BTreeMap<CommitId, Why>,
     /// The keys that the owner gave to guests in place of those of their invitations, in the order in which he did.
     pub keys: Vec<Handed>,
+    /// What it is called, if it is a group.
+    pub group: Option<String>,
     logs: BTreeMap<String, Log>,
     /// Who said that a key writes for him, and by which delegation: by that key.
     claims: BTreeMap<PublicKey, (String, Arc<Delegation>)>,
@@ -171,8 +173,24 @@ impl Guests {
     /// # Errors
     /// Those of reading the log.
     pub fn read(view: &str, now: &Snapshot) -> Result<Self, ViewError> {
+        Self::read_by(view, now, &|_| true)
+    }
+
+    /// As [`Self::read`], of a group: of those whose word counts there, the notes of these alone are an owner's.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_by(
+        view: &str,
+        now: &Snapshot,
+        owners: &dyn Fn(&PublicKey) -> bool,
+    ) -> Result<Self, ViewError> {
         let mut out = Self::default();
-        let all = notes(view, now)?;
+        let mut all = notes(view, now)?;
+        for left in &mut all {
+            left.by_owner &= owners(&left.author);
+        }
+        let all = all;
         let revoked: BTreeSet<&Cid> = all
             .iter()
             .filter_map(|left| match &left.note {
@@ -182,6 +200,10 @@ impl Guests {
             .collect();
         for left in &all {
             out.take(left, &revoked);
+        }
+        if out.group.is_some() {
+            view.clone_into(&mut out.of);
+            out.predicate = None;
         }
         Ok(out)
     }
@@ -213,7 +235,10 @@ impl Guests {
             (Note::Again(commit), false) => {
                 self.again.insert((*commit, left.author));
             }
-            (Note::Claim { log, proofs }, false) => {
+            (Note::Group(name), true) => {
+                self.group.get_or_insert_with(|| name.clone());
+            }
+            (Note::Claim { log, proofs }, _) => {
                 let Some(did) = self.know(log) else { return };
                 for bytes in proofs {
                     let Ok(delegation) = Delegation::decode(bytes) else {

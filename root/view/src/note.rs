@@ -84,6 +84,8 @@ pub enum Note {
     Key(Handed),
     /// By a guest: what this commit of his says, which came too late by a key that was taken out, he says again by the one he acts by now.
     Again(CommitId),
+    /// By a founder: it is a group, of this name.
+    Group(String),
 }
 
 /// Another key for a guest.
@@ -133,6 +135,7 @@ impl Note {
             }
             Self::Proposal { changes, comment } => codec::encode(&Two(6, changes, comment))?,
             Self::Again(commit) => codec::encode(&One(7, commit))?,
+            Self::Group(name) => codec::encode(&One(8, name))?,
         };
         if bytes.len() > MAX_NOTE {
             return Err(ViewError::TooLong(bytes.len()));
@@ -186,6 +189,7 @@ impl Note {
                 Self::Proposal { changes, comment }
             }
             7 => Self::Again(codec::decode::<One<CommitId>>(bytes, MAX_NOTE).ok()?.1),
+            8 => Self::Group(codec::decode::<One<String>>(bytes, MAX_NOTE).ok()?.1),
             _ => return None,
         })
     }

@@ -1,0 +1,221 @@
+//! Groups: pods of several people.
+
+use std::{net::SocketAddr, path::Path, sync::Arc};
+
+use rhizome_identity::Did;
+use rhizome_network::PeerAddress;
+use rhizome_pod::{
+    CloudOptions, CloudPeer, GroupRole, Opening, Pod, PodError, PodHome, PodNode, Receipt, Whose,
+    json::parse_changes, parse_peer,
+};
+use rhizome_tuple::Value;
+use serde_json::json;
+
+fn anywhere() -> Vec<SocketAddr> {
+    vec!["127.0.0.1:0".parse().unwrap()]
+}
+
+async fn cloud(dir: &Path, name: &str) -> CloudPeer {
+    let options = CloudOptions::at(anywhere());
+    let home = dir.join(name);
+    let opening = Opening::by("test");
+    CloudPeer::start(&home, &opening, options).await.unwrap()
+}
+
+/// A person, whose pod is kept by this peer.
+async fn person(dir: &Path, name: &str, peer: Option<&CloudPeer>) -> Arc<Pod> {
+    let home = PodHome::at(dir.join(name));
+    let pod = Arc::new(home.init(&Opening::by("test")).unwrap());
+    if let Some(peer) = peer {
+        let node = start(&pod).await;
+        let (address, grant): (PeerAddress, _) = parse_peer(&peer.invitation().unwrap()).unwrap();
+        node.add_peer(&address, grant.as_ref()).await.unwrap();
+        node.shutdown().await.unwrap();
+    }
+    pod
+}
+
+async fn start(pod: &Arc<Pod>) -> PodNode {
+    PodNode::start(Arc::clone(pod), anywhere()).await.unwrap()
+}
+
+/// A person's node is on for a moment; nobody else's is.
+async fn visit(pod: &Arc<Pod>) {
+    let node = start(pod).await;
+    node.sync_all().await.unwrap();
+    node.shutdown().await.unwrap();
+}
+
+async fn join(who: &Arc<Pod>, by: &Arc<Pod>, group: &Did, role: GroupRole) {
+    let to = who.did().parse().unwrap();
+    let invite = by.invite_to_group(group, &to, role).unwrap();
+    visit(by).await;
+    let node = start(who).await;
+    let accepted = node.accept(&invite.to_string().parse().unwrap()).await;
+    assert!(accepted.unwrap().group.is_some());
+    node.shutdown().await.unwrap();
+    // who invited sees that he came, and he gets his key
+    for pod in [by, who, by] {
+        visit(pod).await;
+    }
+}
+
+fn write(pod: &Pod, group: &Did, text: &str) -> Result<Receipt, PodError> {
+    let write = json!([{ "assert": { "entity": "_:e", "attribute": "text", "value": text } }]);
+    pod.transact_shared(group, &parse_changes(&write).unwrap())
+}
+
+fn texts(pod: &Pod, group: &Did) -> Vec<String> {
+    let now = pod.shared(Whose::Of(*group)).unwrap();
+    let facts = now.eav().range(0, u128::MAX);
+    let mut out: Vec<String> = facts
+        .filter_map(|k| match now.value(rhizome_replica::key::un_eav(k).v) {
+            Some(Value::Text(text)) => Some(text),
+            _ => None,
+        })
+        .collect();
+    out.sort();
+    out
+}
+
+fn roles(pod: &Pod, group: &Did) -> Vec<(String, GroupRole)> {
+    let members = pod.group(group).unwrap().members.into_iter();
+    members.map(|m| (m.did, m.role)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn three_people_write_by_two_peers_and_one_is_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (
+        cloud(dir.path(), "one").await,
+        cloud(dir.path(), "two").await,
+    );
+    let alice = person(dir.path(), "alice", Some(&one)).await;
+    let bob = person(dir.path(), "bob", Some(&two)).await;
+    let carol = person(dir.path(), "carol", None).await;
+    assert!(alice.create_group(" ").is_err());
+    let club = alice.create_group("the club").unwrap();
+    let group = club.did;
+    assert_eq!(
+        (club.name.as_str(), club.role),
+        ("the club", Some(GroupRole::Admin))
+    );
+    write(&alice, &group, "by alice").unwrap();
+    join(&bob, &alice, &group, GroupRole::Member).await;
+    assert_eq!(texts(&bob, &group), ["by alice"]);
+
+    // the invitation is for carol, and lets her read until alice has seen that she came
+    let to = carol.did().parse().unwrap();
+    let invite = alice
+        .invite_to_group(&group, &to, GroupRole::Member)
+        .unwrap();
+    visit(&alice).await;
+    let node = start(&bob).await;
+    assert_eq!(node.accept(&invite).await.unwrap().of, group.to_string());
+    assert_eq!(bob.group(&group).unwrap().role, Some(GroupRole::Member));
+    node.shutdown().await.unwrap();
+    let node = start(&carol).await;
+    node.accept(&invite).await.unwrap();
+    node.shutdown().await.unwrap();
+    let Err(PodError::Refused(why)) = write(&carol, &group, "too early") else {
+        panic!("nobody has seen her yet");
+    };
+    assert!(why.contains("has not seen"), "{why}");
+    for pod in [&alice, &carol, &alice] {
+        visit(pod).await;
+    }
+    // each writes while the others are off, and it counts at once
+    write(&bob, &group, "by bob").unwrap();
+    let file = bob.blobs().put_bytes(b"a picture of the club").unwrap();
+    let named = json!([{ "assert": { "entity": "_:p", "attribute": "photo/file", "value": { "blob": file.to_string() } } }]);
+    bob.transact_shared(&group, &parse_changes(&named).unwrap())
+        .unwrap();
+    write(&carol, &group, "by carol").unwrap();
+    for _ in 0..2 {
+        for pod in [&bob, &carol, &alice] {
+            visit(pod).await;
+        }
+    }
+    let all = ["by alice", "by bob", "by carol"];
+    let expected = [
+        (alice.did().to_owned(), GroupRole::Admin),
+        (bob.did().to_owned(), GroupRole::Member),
+        (carol.did().to_owned(), GroupRole::Member),
+    ];
+    for pod in [&alice, &bob, &carol] {
+        assert_eq!(texts(pod, &group), all);
+        assert_eq!(roles(pod, &group), expected);
+        assert!(pod.blobs().has(&file).unwrap());
+    }
+    // it is kept at bob's peer, too: alice's is gone
+    one.shutdown().await.unwrap();
+    let tablet = start(&bob).await;
+    let reports = tablet.sync_all().await.unwrap();
+    assert!(
+        reports
+            .iter()
+            .any(|r| r.pod == Some(group) && r.error.is_none()),
+        "{reports:?}"
+    );
+    tablet.shutdown().await.unwrap();
+
+    // a member removes nobody
+    let refused = bob.remove_from_group(&group, carol.did());
+    assert!(matches!(refused, Err(PodError::Refused(_))), "{refused:?}");
+    two.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_is_removed_reads_no_more_and_what_he_writes_counts_nowhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let peer = cloud(dir.path(), "cloud").await;
+    let alice = person(dir.path(), "alice", Some(&peer)).await;
+    let bob = person(dir.path(), "bob", Some(&peer)).await;
+    let carol = person(dir.path(), "carol", Some(&peer)).await;
+    let group = alice.create_group("the club").unwrap().did;
+    join(&bob, &alice, &group, GroupRole::Admin).await;
+    join(&carol, &bob, &group, GroupRole::Reader).await;
+    visit(&alice).await;
+    let refused = write(&carol, &group, "by a reader");
+    assert!(matches!(refused, Err(PodError::Refused(_))), "{refused:?}");
+    write(&bob, &group, "before").unwrap();
+    visit(&bob).await;
+    visit(&alice).await;
+
+    // two admins who would remove each other: who is junior cannot, and the senior one's word holds wherever it comes
+    bob.remove_from_group(&group, alice.did()).unwrap_err();
+    alice.remove_from_group(&group, bob.did()).unwrap();
+    write(&bob, &group, "too late").unwrap();
+    write(&alice, &group, "among us").unwrap();
+    visit(&alice).await;
+    visit(&bob).await;
+    visit(&alice).await;
+    visit(&carol).await;
+    for pod in [&alice, &carol] {
+        assert_eq!(texts(pod, &group), ["among us", "before"]);
+    }
+    assert!(!texts(&bob, &group).contains(&"among us".to_owned()));
+    assert_eq!(bob.group(&group).unwrap().role, None);
+    let refused = write(&bob, &group, "again");
+    assert!(matches!(refused, Err(PodError::Refused(_))), "{refused:?}");
+
+    // the founder may go once there is another admin
+    let node = start(&alice).await;
+    let alone = node.leave_group(&group).await;
+    assert!(matches!(alone, Err(PodError::Refused(_))), "{alone:?}");
+    alice.remove_from_group(&group, carol.did()).unwrap();
+    let dave = person(dir.path(), "dave", Some(&peer)).await;
+    node.shutdown().await.unwrap();
+    join(&dave, &alice, &group, GroupRole::Admin).await;
+    let node = start(&alice).await;
+    node.leave_group(&group).await.unwrap();
+    node.shutdown().await.unwrap();
+    assert!(alice.groups().unwrap().is_empty());
+    visit(&dave).await;
+    assert_eq!(
+        roles(&dave, &group),
+        [(dave.did().to_owned(), GroupRole::Admin)]
+    );
+    assert_eq!(texts(&dave, &group), ["among us", "before"]);
+    peer.shutdown().await.unwrap();
+}

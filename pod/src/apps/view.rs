@@ -428,5 +428,10 @@ mod tests {
             assert!(view.shared.pending.lock().lost);
         }
         assert_eq!(view.now().unwrap().entities().count(), 3 + MAX_PENDING + 10);
+        // whoever asks does not depend on the thread that follows for those who listen
+        view.shared.pending.lock().closed = true;
+        let changes = parse_changes(&q("one more")).unwrap();
+        pod.transact(App::CommandLine, &changes).unwrap();
+        assert_eq!(view.now().unwrap().entities().count(), 3 + MAX_PENDING + 11);
     }
 }

@@ -14,19 +14,6 @@ fn no(what: impl Into<String>) -> PodError {
     PodError::NotGranted(what.into())
 }
 
-/// The attribute that an edit is about.
-fn attribute(edit: &Edit) -> Option<&Attribute> {
-    match edit {
-        Edit::Assert(_, a, _)
-        | Edit::Insert(_, a, _)
-        | Edit::Add(_, a, _)
-        | Edit::List(_, a, _, _)
-        | Edit::SetList(_, a, _)
-        | Edit::Retract(_, a, _) => Some(a),
-        Edit::Erase(_) | Edit::Create(..) => None,
-    }
-}
-
 /// The values that an edit asserts.
 fn told(edit: &Edit) -> &[Value] {
     match edit {
@@ -42,7 +29,7 @@ fn told(edit: &Edit) -> &[Value] {
 /// could match on the way alone, and what is left would lie outside of what the app was given.
 fn is_made(edits: &[&Edit], scope: &Scope) -> bool {
     let about = |wanted: &Attribute| {
-        let about = edits.iter().filter(|edit| attribute(edit) == Some(wanted));
+        let about = edits.iter().filter(|edit| edit.attribute() == Some(wanted));
         about.copied().collect::<Vec<&Edit>>()
     };
     let stays = |name: &Attribute| {
@@ -74,7 +61,7 @@ pub(super) fn may_say(
                 "an app does not erase: it may retract what it may write",
             ));
         }
-        let name = attribute(edit).map(Attribute::as_str).unwrap_or_default();
+        let name = edit.attribute().map(Attribute::as_str).unwrap_or_default();
         if is_reserved(name) || is_private(name) {
             return Err(no(format!("{name} is what only the pod itself says")));
         }
@@ -140,7 +127,7 @@ pub(super) fn may_write(pod: &Snapshot, scopes: &[Scope], edits: &[Edit]) -> Res
             conditions.iter().any(|(a, _)| *a == name)
         };
         let free = matching.iter().any(|scope| {
-            let mut names = edits.iter().filter_map(|edit| attribute(edit));
+            let mut names = edits.iter().filter_map(|edit| edit.attribute());
             !names.any(|name| decides(scope, name))
         });
         if !free {

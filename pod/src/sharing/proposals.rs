@@ -423,15 +423,7 @@ impl Undone {
 type Place = (EntityId, Attribute);
 
 fn place(edit: &Edit) -> Option<Place> {
-    match edit {
-        Edit::Assert(e, a, _)
-        | Edit::Insert(e, a, _)
-        | Edit::Add(e, a, _)
-        | Edit::List(e, a, _, _)
-        | Edit::SetList(e, a, _)
-        | Edit::Retract(e, a, _) => Some((*e, a.clone())),
-        Edit::Erase(_) | Edit::Create(..) => None,
-    }
+    Some((*edit.entity(), edit.attribute()?.clone()))
 }
 
 /// The values of an attribute, in their order if it is a list.

@@ -35,6 +35,19 @@ impl Edit {
         leaves(now, edits)
     }
 
+    /// The attribute it is about; none if the entity is created or erased.
+    pub fn attribute(&self) -> Option<&Attribute> {
+        match self {
+            Self::Assert(_, a, _)
+            | Self::Insert(_, a, _)
+            | Self::Add(_, a, _)
+            | Self::List(_, a, _, _)
+            | Self::SetList(_, a, _)
+            | Self::Retract(_, a, _) => Some(a),
+            Self::Erase(_) | Self::Create(..) => None,
+        }
+    }
+
     /// The entity it is about.
     pub fn entity(&self) -> &EntityId {
         match self {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rhizome_pod::{Pod, PodNode, Post, Whose};
 use rhizome_replica::Edit;
 use rhizome_storage::Durability;
-use rhizome_tuple::{Attribute, EntityId};
+use rhizome_tuple::{Attribute, EntityId, Value};
 use serde_json::{Value as Json, json};
 
 use crate::{
@@ -233,6 +233,9 @@ async fn the_timeline_has_the_newest_first_and_comments_of_those_who_are_followe
         ]);
         change(&bob, &changes).unwrap()
     };
+    let steps =
+        json!({ "entity": old.to_string(), "attribute": "x/steps", "value": ["z", "a", "m"] });
+    change(&alice, &json!([{ "list": steps }]));
     comment("second", "2027-01-02T00:00:00Z");
     comment("first", "2027-01-01T00:00:00Z");
     publish(&alice);
@@ -250,6 +253,16 @@ async fn the_timeline_has_the_newest_first_and_comments_of_those_who_are_followe
     assert_eq!((posts[2].replies, posts[2].of.as_str()), (2, alice.did()));
     assert_eq!(texts(&posts[2].comments), ["first", "second"]);
     assert_eq!(posts[2].comments[0].of, bob.did());
+    // lists keep their order
+    let now = carol.shared(Whose::Followed).unwrap();
+    let (e, name) = (now.eid(&old).unwrap(), now.aid("x/steps").unwrap());
+    let steps: Vec<Value> = now
+        .list(e, name)
+        .unwrap()
+        .iter()
+        .filter_map(|w| now.value(*w))
+        .collect();
+    assert_eq!(steps, ["z", "a", "m"].map(Value::from));
     assert_eq!(texts(&carol.timeline(1).unwrap().posts), ["new"]);
     // comments without their post stand by themselves
     carol.unfollow(&did(&alice)).unwrap();

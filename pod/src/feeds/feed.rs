@@ -17,7 +17,7 @@ use crate::{Pod, PodError, View, home::random_bytes, live::Hub, views::Touched};
 /// What says who says something: no view can set it.
 pub(super) const OF: &str = "view/of";
 /// Entities that are said at once.
-const AT_ONCE: usize = 4096;
+const AT_ONCE: usize = 16_384;
 /// Entities and tuples that are followed at most: what fits into memory.
 const MAX_ENTITIES: usize = 2_000_000;
 const MAX_TUPLES: u64 = 16_000_000;
@@ -132,18 +132,19 @@ impl Feed {
                 Touched::Unknown => todo.push((*number, None)),
             }
         }
-        for (number, entities) in todo {
-            self.hear(work, number, entities, &mut undecided)?;
-        }
+        // of many views at once: what is said is copied for those who read
         let mut part = Vec::new();
+        for (number, entities) in todo {
+            self.hear(work, number, entities, (&mut part, &mut undecided))?;
+        }
+        self.say(work, &mut part)?;
         for entity in undecided {
             part.push(self.decide(work, entity)?);
             if part.len() >= AT_ONCE {
-                self.say(work, &part)?;
-                part.clear();
+                self.say(work, &mut part)?;
             }
         }
-        self.say(work, &part)
+        self.say(work, &mut part)
     }
 
     /// Takes in what one view says of these entities, or of all. What others speak of too is left undecided.
@@ -152,7 +153,7 @@ impl Feed {
         work: &mut Work,
         number: u32,
         entities: Option<BTreeSet<EntityId>>,
-        undecided: &mut BTreeSet<EntityId>,
+        (part, undecided): (&mut Vec<Said>, &mut BTreeSet<EntityId>),
     ) -> Result<(), PodError> {
         let Some(source) = work.sources.get(&number) else {
             return Ok(());
@@ -165,7 +166,6 @@ impl Feed {
             let before = before.filter(|(_, all)| all.contains(&number));
             now.chain(before.map(|(e, _)| *e)).collect()
         });
-        let mut part: Vec<Said> = Vec::new();
         for entity in entities {
             let says = said(&peek.now, entity);
             let all = work.speakers.entry(entity).or_default();
@@ -184,12 +184,10 @@ impl Feed {
                 }
             }
             if part.len() >= AT_ONCE {
-                self.say(work, &part)?;
-                part.clear();
+                self.say(work, part)?;
             }
         }
-        peek.now.fault()?;
-        self.say(work, &part)
+        Ok(peek.now.fault()?)
     }
 
     /// What counts of an entity.
@@ -220,11 +218,12 @@ impl Feed {
         Ok(best.map_or(nothing, |(_, says)| says))
     }
 
-    fn say(&self, work: &mut Work, part: &[Said]) -> Result<(), PodError> {
+    fn say(&self, work: &mut Work, part: &mut Vec<Said>) -> Result<(), PodError> {
         if part.is_empty() {
             return Ok(());
         }
         self.mirror.say(part)?;
+        part.clear();
         if work.speakers.len() > MAX_ENTITIES || self.mirror.snapshot().len() > MAX_TUPLES {
             work.full = true;
             return Err(full());

@@ -71,28 +71,28 @@ pub(super) fn shows_maker(now: &Snapshot, entity: &EntityId, of: &str) -> Result
 /// What a view says of an entity, without what only a pod says of itself; nothing if there is nothing else.
 pub(super) fn said(now: &Snapshot, entity: EntityId) -> Option<Said> {
     let e = now.eid(&entity)?;
-    let mut out: Vec<(Attribute, Spoken)> = Vec::new();
+    let mut found: Vec<(Attribute, Vec<Value>)> = Vec::new();
     for (attribute, value) in values(now, e) {
         if is_reserved(attribute.as_str()) || is_private(attribute.as_str()) {
             continue;
         }
-        match out.last_mut() {
+        match found.last_mut() {
             // they come attribute by attribute
-            Some((same, Spoken::Values(values))) if *same == attribute => values.push(value),
-            Some((same, Spoken::List(_))) if *same == attribute => (),
-            _ => {
-                let order = now.aid(attribute.as_str()).and_then(|a| now.list(e, a));
-                let spoken = match order {
-                    Some(words) => {
-                        let words = words.into_iter();
-                        Spoken::List(words.filter_map(|w| now.value(w)).collect())
-                    }
-                    None => Spoken::Values(vec![value]),
-                };
-                out.push((attribute, spoken));
-            }
+            Some((same, values)) if *same == attribute => values.push(value),
+            _ => found.push((attribute, vec![value])),
         }
     }
+    let told = found.into_iter().map(|(attribute, values)| {
+        let order = || now.aid(attribute.as_str()).and_then(|a| now.list(e, a));
+        // to look for an order takes reading what is quoted; of one value there is none
+        let order = if values.len() > 1 { order() } else { None };
+        let spoken = match order {
+            Some(words) => Spoken::List(words.into_iter().filter_map(|w| now.value(w)).collect()),
+            None => Spoken::Values(values),
+        };
+        (attribute, spoken)
+    });
+    let out: Vec<(Attribute, Spoken)> = told.collect();
     (!out.is_empty()).then_some(Said {
         entity,
         values: out,

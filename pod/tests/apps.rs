@@ -235,6 +235,7 @@ fn fill(node: &Node, secrets: usize) -> serde_json::Map<String, Json> {
     for (i, album) in ["garibaldi", "garibaldi", "home"].iter().enumerate() {
         let name = format!("_:photo{i}");
         changes.push(assert(&name, "is-photo", true));
+        changes.push(assert(&name, "import/source", "how it came here"));
         changes.push(assert(&name, "photo-album", *album));
         changes.push(assert(&name, "photo/title", format!("photo {i}")));
         let file = node
@@ -789,6 +790,19 @@ fn a_token_is_for_its_origin_and_its_paths() {
             "{from}"
         );
     }
+    // one that was let in itself
+    let (elsewhere, key) = ("http://localhost:5175", SigningKey::from_seed([8; 32]));
+    let back = format!("{elsewhere}/back");
+    let query = query_of(&key, &album("home", "read"), &[("redirect_uri", &back)]);
+    let code = part(&let_in(&node, &query, None), "code").unwrap();
+    let mut body = redeem_body(&key, &code);
+    body["redirect_uri"] = back.into();
+    assert_eq!(redeem(&node, elsewhere, &body).status, 200);
+    let headers = format!("{bearer}origin: {elsewhere}\n");
+    assert_eq!(
+        send(&node, "GET", "/api/1/status", &headers, b"").status,
+        403
+    );
     // the owner's token does not work from there, nor from anywhere else
     for from in [ORIGIN, "http://localhost:5174"] {
         let headers = format!(

@@ -219,3 +219,71 @@ async fn who_is_removed_reads_no_more_and_what_he_writes_counts_nowhere() {
     assert_eq!(texts(&dave, &group), ["among us", "before"]);
     peer.shutdown().await.unwrap();
 }
+
+/// A member's tuples count, and what he says as if he were an owner does not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_member_does_not_speak_for_the_group() {
+    use rhizome_view::{Note, ViewError, write_notes};
+
+    let dir = tempfile::tempdir().unwrap();
+    let peer = cloud(dir.path(), "peer").await;
+    let alice = person(dir.path(), "alice", Some(&peer)).await;
+    let bob = person(dir.path(), "bob", Some(&peer)).await;
+    let carol = person(dir.path(), "carol", Some(&peer)).await;
+    let group = alice.create_group("the club").unwrap().did;
+    join(&bob, &alice, &group, GroupRole::Member).await;
+    join(&carol, &alice, &group, GroupRole::Member).await;
+    visit(&bob).await;
+    let before = roles(&alice, &group);
+    assert_eq!(before.len(), 3);
+    // carol's invitation taken back, the group renamed, and made a view of bob's
+    let view = bob.views().unwrap().get(&group).unwrap();
+    let replica = view.replica().unwrap();
+    let did = group.to_string();
+    let all = rhizome_view::notes(&did, &replica.snapshot()).unwrap();
+    let mut bad: Vec<Note> = all
+        .iter()
+        .filter_map(|left| match &left.note {
+            Note::Grant(bytes) => {
+                let grant = rhizome_capability::Delegation::decode(bytes).unwrap();
+                Some(Note::Revoked(*grant.cid()))
+            }
+            Note::Key(handed) => {
+                let mut stolen = handed.clone();
+                stolen.to = bob.did().to_owned();
+                Some(Note::Key(stolen))
+            }
+            _ => None,
+        })
+        .collect();
+    assert!(bad.len() >= 4, "{}", bad.len());
+    bad.push(Note::Group("bob's club".into()));
+    bad.push(Note::Terms {
+        of: bob.did().to_owned(),
+        predicate: "a: b".into(),
+        log: bob.device_log().1.to_car().unwrap(),
+    });
+    let leaf = write_notes(&did, &bad).unwrap();
+    let author = view.author("keeper").unwrap();
+    let durable = rhizome_storage::Durability::Durable;
+    let leaves = |_: &rhizome_replica::Snapshot| Ok::<_, ViewError>(vec![leaf]);
+    replica
+        .compose(&author, 1, [9; 16], durable, leaves)
+        .unwrap();
+    drop((replica, view));
+    write(&bob, &group, "by bob").unwrap();
+    for pod in [&bob, &alice, &carol, &alice] {
+        visit(pod).await;
+    }
+    for pod in [&alice, &carol, &bob] {
+        assert_eq!(pod.group(&group).unwrap().name, "the club");
+        assert_eq!(roles(pod, &group), before);
+        assert_eq!(texts(pod, &group), ["by bob"]);
+    }
+    write(&carol, &group, "by carol").unwrap();
+    for pod in [&carol, &alice] {
+        visit(pod).await;
+    }
+    assert_eq!(texts(&alice, &group), ["by bob", "by carol"]);
+    peer.shutdown().await.unwrap();
+}

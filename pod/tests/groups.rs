@@ -266,9 +266,12 @@ async fn a_member_does_not_speak_for_the_group() {
     let leaf = write_notes(&did, &bad).unwrap();
     let author = view.author("keeper").unwrap();
     let durable = rhizome_storage::Durability::Durable;
+    // after all that was said
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let later = i64::try_from(now.unwrap().as_millis()).unwrap() + 1000;
     let leaves = |_: &rhizome_replica::Snapshot| Ok::<_, ViewError>(vec![leaf]);
     replica
-        .compose(&author, 1, [9; 16], durable, leaves)
+        .compose(&author, later, [9; 16], durable, leaves)
         .unwrap();
     drop((replica, view));
     write(&bob, &group, "by bob").unwrap();

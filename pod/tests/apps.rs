@@ -1132,6 +1132,11 @@ fn a_program_asks_with_a_code_that_a_person_types() {
     // the page of an app that is known here brings a program's code
     let page = Page::connect(&node, &album("home", "read"));
     let body = json!({ "grant_type": "device_code", "device_code": code, "client_id": key.public().to_did_key(), "proof": proof(&key, code) });
+    assert_eq!(
+        ask("origin: http://localhost:5173\n").status,
+        403,
+        "nor is one that is known"
+    );
     let brought = page.ask("POST", "/apps/token", &body);
     assert_eq!(
         (brought.status, brought.code().as_str()),

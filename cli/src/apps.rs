@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use crate::{
     network::lines,
     open::{Home, Opened},
-    output::{Failure, Output},
+    output::{Failure, Output, text, wrong},
 };
 
 /// What is given of what a program asks for.
@@ -16,14 +16,6 @@ pub struct Less<'a> {
     pub predicate: Option<&'a str>,
     pub can: Option<&'a str>,
     pub days: Option<u32>,
-}
-
-fn wrong(what: impl std::fmt::Display) -> Failure {
-    Failure::new(1, "request", what.to_string())
-}
-
-fn text<'j>(json: &'j Json, member: &str) -> &'j str {
-    json[member].as_str().unwrap_or_default()
 }
 
 /// Who waits, waits at a pod that runs.

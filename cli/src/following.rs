@@ -8,12 +8,8 @@ use serde_json::{Value as Json, json};
 use crate::{
     network::lines,
     open::{Home, Opened},
-    output::{Failure, Output},
+    output::{Failure, Output, text},
 };
-
-fn text<'j>(json: &'j Json, member: &str) -> &'j str {
-    json[member].as_str().unwrap_or_default()
-}
 
 fn did(text: &str) -> Result<Did, Failure> {
     let did = text.trim().parse();

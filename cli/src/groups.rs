@@ -6,21 +6,13 @@ use rhizome_pod::{Group, GroupRole, network};
 use serde_json::{Value as Json, json};
 
 use crate::{
-    network::{lines, qr},
+    network::lines,
     open::{Home, Opened},
-    output::{Failure, Output},
+    output::{Failure, Output, invitation, text, wrong},
 };
-
-fn wrong(what: impl std::fmt::Display) -> Failure {
-    Failure::new(1, "request", what.to_string())
-}
 
 fn did(text: &str) -> Result<rhizome_pod::Did, Failure> {
     text.parse().map_err(|e| wrong(format!("{text}: {e}")))
-}
-
-fn text<'j>(json: &'j Json, member: &str) -> &'j str {
-    json[member].as_str().unwrap_or_default()
 }
 
 fn shown(g: &Json) -> String {
@@ -108,18 +100,8 @@ pub fn invite(
         Opened::There(client) => client.invite_to_group(group, to, role)?,
     };
     output.answer(&answer, |a| {
-        let invite = text(a, "invite");
-        let picture = qr(&invite.to_ascii_uppercase()).unwrap_or_default();
-        let late = if a["sent"] == true {
-            ""
-        } else {
-            "\nIt is not where others can get it yet: `rhizome peers add ADDRESS`, or `rhizome sync --once`.\n"
-        };
-        format!(
-            "{} is invited as {}\n{picture}\nFor them alone, by a way that others do not read:\n\n  rhizome accept {invite}\n{late}",
-            text(a, "to"),
-            text(a, "as"),
-        )
+        let said = format!("{} is invited as {}", text(a, "to"), text(a, "as"));
+        invitation(a, &said)
     })
 }
 

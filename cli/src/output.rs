@@ -1,3 +1,4 @@
+use crate::network::qr;
 use rhizome_pod::PodError;
 use serde_json::{Value as Json, json};
 use std::io::{IsTerminal, Write};
@@ -181,4 +182,33 @@ pub fn table(result: &Json) -> String {
     out.push_str(&n.to_string());
     out.push_str(if n == 1 { " row" } else { " rows" });
     out
+}
+
+/// A request that makes no sense.
+pub fn wrong(what: impl std::fmt::Display) -> Failure {
+    Failure::new(1, "request", what.to_string())
+}
+
+/// A text in an answer; empty if there is none.
+pub fn text<'j>(json: &'j Json, member: &str) -> &'j str {
+    json[member].as_str().unwrap_or_default()
+}
+
+/// What to do if what was given is not where others can get it.
+pub fn not_sent(answer: &Json) -> &'static str {
+    if answer["sent"] == true {
+        ""
+    } else {
+        "\nIt is not where others can get it yet: `rhizome peers add ADDRESS`, or `rhizome sync --once`.\n"
+    }
+}
+
+/// An invitation in an answer, as people are shown it.
+pub fn invitation(answer: &Json, what: &str) -> String {
+    let invite = text(answer, "invite");
+    let picture = qr(&invite.to_ascii_uppercase()).unwrap_or_default();
+    let late = not_sent(answer);
+    format!(
+        "{what}\n{picture}\nFor them alone, by a way that others do not read:\n\n  rhizome accept {invite}\n{late}"
+    )
 }

@@ -9,9 +9,9 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     commands::read_text,
-    network::{lines, qr},
+    network::lines,
     open::{Home, Opened},
-    output::{Failure, Output},
+    output::{Failure, Output, invitation, not_sent, text, wrong},
 };
 
 /// What is to be given.
@@ -20,14 +20,6 @@ pub struct Wanted<'a> {
     pub can: &'a str,
     pub to: &'a str,
     pub days: Option<u32>,
-}
-
-fn wrong(what: impl std::fmt::Display) -> Failure {
-    Failure::new(1, "request", what.to_string())
-}
-
-fn text<'j>(json: &'j Json, member: &str) -> &'j str {
-    json[member].as_str().unwrap_or_default()
 }
 
 pub fn grant(
@@ -67,19 +59,8 @@ pub fn grant(
         }))?,
     };
     output.answer(&answer, |a| {
-        let invite = text(a, "invite");
-        let picture = qr(&invite.to_ascii_uppercase()).unwrap_or_default();
-        let late = if a["sent"] == true {
-            ""
-        } else {
-            "\nIt is not where others can get it yet: `rhizome peers add ADDRESS`, or `rhizome sync --once`.\n"
-        };
-        format!(
-            "{} may {} what matches {}\n{picture}\nFor them alone, by a way that others do not read:\n\n  rhizome accept {invite}\n{late}",
-            text(a, "to"),
-            text(a, "can"),
-            text(a, "where"),
-        )
+        let (to, can, what) = (text(a, "to"), text(a, "can"), text(a, "where"));
+        invitation(a, &format!("{to} may {can} what matches {what}"))
     })
 }
 
@@ -113,11 +94,7 @@ fn publish(
         }
     };
     output.answer(&answer, |a| {
-        let late = if a["sent"] == true {
-            ""
-        } else {
-            "\nIt is not where others can get it yet: `rhizome peers add ADDRESS`, or `rhizome sync --once`.\n"
-        };
+        let late = not_sent(a);
         format!(
             "Anyone may read what matches {}, now and later. What they have got they keep, also when you take it back.\nThey need an address of a peer of yours, or one of their own:\n\n  rhizome follow {own} --at ADDRESS\n{late}",
             text(a, "where"),

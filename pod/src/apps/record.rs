@@ -229,18 +229,8 @@ impl Pod {
     /// # Errors
     /// [`PodError::Request`] if there is no such app.
     pub fn revoke_app(&self, id: &str) -> Result<AppGrant, PodError> {
-        let mut found = self.apps()?.into_iter().filter(|app| {
-            app.id == id || (id.len() >= 8 && app.id.ends_with(id) && app.revoked_ms.is_none())
-        });
-        let app = match (found.next(), found.next()) {
-            (Some(app), None) => app,
-            (None, _) => {
-                return Err(PodError::Request(format!(
-                    "there is no app {id}: see `rhizome apps`"
-                )));
-            }
-            _ => return Err(PodError::Request(format!("several apps end with {id}"))),
-        };
+        let open = |app: &AppGrant| app.revoked_ms.is_none();
+        let app = r::by_name(self.apps()?, "app", id, |app| &app.id, open)?;
         if app.revoked_ms.is_none() {
             self.write_own(revoked(&app)?)?;
             self.send_away(&app.id);

@@ -352,19 +352,8 @@ impl Pod {
     /// # Errors
     /// [`PodError::Request`] if there is no such grant.
     pub fn revoke(&self, id: &str) -> Result<Given, PodError> {
-        let mut found = self.noted_grants()?.into_iter().filter(|given| {
-            given.id == id
-                || (id.len() >= 8 && given.id.ends_with(id) && given.revoked_ms.is_none())
-        });
-        let given = match (found.next(), found.next()) {
-            (Some(given), None) => given,
-            (None, _) => {
-                return Err(PodError::Request(format!(
-                    "there is no grant {id}: see `rhizome grants`"
-                )));
-            }
-            _ => return Err(PodError::Request(format!("several grants end with {id}"))),
-        };
+        let open = |given: &Given| given.revoked_ms.is_none();
+        let given = r::by_name(self.noted_grants()?, "grant", id, |given| &given.id, open)?;
         if given.revoked_ms.is_none() {
             let view = self.views()?.get(&given.view).ok_or_else(|| {
                 PodError::Request(

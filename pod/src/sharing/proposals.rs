@@ -199,19 +199,7 @@ impl Pod {
     }
 
     fn proposal(&self, id: &str) -> Result<Proposal, PodError> {
-        let all = self.proposals()?;
-        let mut found = all
-            .into_iter()
-            .filter(|p| p.id == id || (id.len() >= 8 && p.id.ends_with(id)));
-        match (found.next(), found.next()) {
-            (Some(one), None) => Ok(one),
-            (None, _) => Err(PodError::Request(format!(
-                "there is no proposal {id}: see `rhizome proposals`"
-            ))),
-            _ => Err(PodError::Request(format!(
-                "several proposals end with {id}"
-            ))),
-        }
+        r::by_name(self.proposals()?, "proposal", id, |p| &p.id, |_| true)
     }
 
     /// Makes the changes of a proposal in one's own name; of those of one entity alone, if one is given: then the rest stays open.

@@ -100,6 +100,25 @@ pub(crate) fn time(now: &Snapshot, entity: &EntityId, name: &str) -> Option<i64>
     })
 }
 
+/// The one with a name, or the only one that counts whose name ends so (8 bytes at least). `kind` is what it is called, and with an s the command that lists them.
+pub(crate) fn by_name<T>(
+    all: impl IntoIterator<Item = T>,
+    kind: &str,
+    id: &str,
+    name: impl Fn(&T) -> &str,
+    counts: impl Fn(&T) -> bool,
+) -> Result<T, PodError> {
+    let is = |one: &T| name(one) == id || (id.len() >= 8 && name(one).ends_with(id) && counts(one));
+    let mut found = all.into_iter().filter(is);
+    match (found.next(), found.next()) {
+        (Some(one), None) => Ok(one),
+        (None, _) => Err(PodError::Request(format!(
+            "there is no {kind} {id}: see `rhizome {kind}s`"
+        ))),
+        _ => Err(PodError::Request(format!("several {kind}s end with {id}"))),
+    }
+}
+
 /// Entities that have an attribute.
 pub(crate) fn with(now: &Snapshot, name: &str) -> Vec<EntityId> {
     let Some(a) = now.aid(name) else {

@@ -56,7 +56,7 @@ mod views;
 #[cfg(fuzzing)]
 pub use http::fuzzing;
 
-pub use apps::{Allowed, AppGrant, AppRequest, Asked, Scope as AppScope, Token as AppToken};
+pub use apps::{Allowed, AppGrant, Asked, Scope as AppScope, Token as AppToken};
 pub use client::Client;
 pub use cloud::{
     CloudDesk, CloudOptions, CloudPeer, DEFAULT_QUOTA, Invitation, Invite, Kept, KeptView,

@@ -5,6 +5,7 @@
 
 mod activity;
 mod budget;
+mod caller;
 mod desk;
 mod record;
 mod request;
@@ -13,11 +14,11 @@ mod view;
 mod write;
 
 pub use activity::Doing;
+pub(crate) use caller::Caller;
 pub use desk::{Allowed, Asked, Token};
-pub(crate) use desk::{Caller, Desk, Redeem};
+pub(crate) use desk::{Desk, Redeem};
 pub use record::AppGrant;
 pub(crate) use record::Opens;
-pub use request::Request as AppRequest;
 pub(crate) use request::Request;
 pub use scope::Scope;
 pub(crate) use view::AppView;

@@ -434,6 +434,15 @@ pub enum ProposalsCommand {
         #[arg(value_name = "ID")]
         id: String,
     },
+    /// Say something about it: one made to you, or one of yours, as `rhizome shared` lists it
+    Comment {
+        /// Its name
+        #[arg(value_name = "ID")]
+        id: String,
+        /// What you say; all who have the share may read it
+        #[arg(value_name = "TEXT")]
+        text: String,
+    },
 }
 
 #[derive(Subcommand)]

@@ -160,6 +160,9 @@ fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
             Some(ProposalsCommand::Adopt { id, entity }) => {
                 sharing::decide(&home, id, true, entity.as_deref(), output)
             }
+            Some(ProposalsCommand::Comment { id, text }) => {
+                sharing::comment(&home, id, text, output)
+            }
             Some(ProposalsCommand::Undo { id }) => sharing::undo(&home, id, output),
             Some(ProposalsCommand::Decline { id }) => {
                 sharing::decide(&home, id, false, None, output)

@@ -194,6 +194,15 @@ pub fn text<'j>(json: &'j Json, member: &str) -> &'j str {
     json[member].as_str().unwrap_or_default()
 }
 
+/// What somebody else says, for a terminal: nothing in it steers that.
+pub fn plain(words: &str) -> String {
+    let steers = |c: char| {
+        c.is_control() && c != '\n'
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    words.replace(steers, "\u{fffd}")
+}
+
 /// What to do if what was given is not where others can get it.
 pub fn not_sent(answer: &Json) -> &'static str {
     if answer["sent"] == true {

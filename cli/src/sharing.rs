@@ -11,7 +11,7 @@ use crate::{
     commands::read_text,
     network::lines,
     open::{Home, Opened},
-    output::{Failure, Output, invitation, not_sent, text, wrong},
+    output::{Failure, Output, invitation, not_sent, plain, text, wrong},
 };
 
 /// What is to be given.
@@ -180,8 +180,40 @@ fn accepted(a: &Json) -> String {
     for refused in a["refused"].as_array().into_iter().flatten() {
         let (commit, why) = (text(refused, "commit"), text(refused, "why"));
         let _ = write!(out, "\n  {commit} does not count: {why}");
+        out.push_str(&thread(refused));
+    }
+    for asked in a["proposals"].as_array().into_iter().flatten() {
+        let words = match text(asked, "comment") {
+            "" => String::new(),
+            words => format!(": \"{}\"", plain(words)),
+        };
+        let _ = write!(out, "\n  you propose {}{words}", text(asked, "id"));
+        out.push_str(&thread(asked));
     }
     out
+}
+
+/// What was said about a proposal.
+fn thread(of: &Json) -> String {
+    let mut out = String::new();
+    if let Some(older @ 1..) = of["comments_left_out"].as_u64() {
+        let _ = write!(out, "\n    ({older} older ones are not listed)");
+    }
+    for comment in of["comments"].as_array().into_iter().flatten() {
+        let words = plain(text(comment, "text")).replace('\n', "\n      ");
+        let _ = write!(out, "\n    {}: {words}", text(comment, "from"));
+    }
+    out
+}
+
+pub fn comment(home: &Home, id: &str, words: &str, output: &Output) -> Result<(), Failure> {
+    let answer = match home.open("proposals")? {
+        Opened::Here(pod) => pod.comment(id, words)?,
+        Opened::There(client) => client.comment(id, words)?,
+    };
+    output.answer(&answer, |a| {
+        format!("Said. It goes with the next exchange.{}", thread(a))
+    })
 }
 
 pub fn accept(
@@ -287,13 +319,14 @@ fn proposal(p: &Json) -> String {
     };
     let comment = match text(p, "comment") {
         "" => String::new(),
-        words => format!("\n  \"{words}\""),
+        words => format!("\n  \"{}\"", plain(words)),
     };
     let changes = lines(&p["changes"], |c| format!("  {c}"));
     format!(
-        "{}  from {}  ({state}){why}{comment}\n{changes}",
+        "{}  from {}  ({state}){why}{comment}\n{changes}{}",
         text(p, "id"),
-        text(p, "from")
+        text(p, "from"),
+        thread(p)
     )
 }
 

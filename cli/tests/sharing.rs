@@ -2,7 +2,7 @@
 //!
 //! `RHIZOME_PHOTOS` says how many Alice has (400 otherwise).
 
-use std::{fmt::Write, fs, path::Path};
+use std::{fmt::Write, fs, path::Path, process::Command};
 
 use serde_json::{Value as Json, json};
 
@@ -274,7 +274,38 @@ fn an_album_is_shared_written_to_and_taken_back_with_only_a_sealed_peer_on() {
     let proposals = run(&alice, &["proposals"]).unwrap();
     assert_eq!(proposals["proposals"][0]["comment"], "please");
     let id = proposals["proposals"][0]["id"].as_str().unwrap();
+    // and they talk about it
+    run(&alice, &["proposals", "comment", id, "why better?"]).unwrap();
+    sync(&alice);
+    sync(&bob);
+    let asked = &run(&bob, &["shared"]).unwrap()["shared"][0]["proposals"][0];
+    assert_eq!(
+        (&asked["id"], &asked["comment"]),
+        (&json!(id), &json!("please"))
+    );
+    let said = run(&bob, &["proposals", "comment", id, "because\u{1b}[31m"]).unwrap();
+    assert_eq!(said["comments"][0]["text"], "why better?");
+    assert_eq!(said["comments"][0]["from"], json!(hers));
+    assert_eq!(said["comments"][1]["from"], json!(his));
+    assert_eq!(run(&bob, &["proposals", "comment", id, ""]), None);
+    assert_eq!(run(&bob, &["proposals", "comment", "nonsense", "x"]), None);
+    sync(&bob);
+    sync(&alice);
+    let shown = Command::new(env!("CARGO_BIN_EXE_rhizome"))
+        .arg("--home")
+        .arg(&alice)
+        .arg("proposals")
+        .output()
+        .unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    // what others say does not steer the terminal
+    assert!(
+        shown.contains("because\u{fffd}[31m") && !shown.contains('\u{1b}'),
+        "{shown}"
+    );
     run(&alice, &["proposals", "decline", id]).unwrap();
+    let told = &run(&alice, &["proposals"]).unwrap()["proposals"][0]["comments"];
+    assert_eq!(told.as_array().map(Vec::len), Some(2));
     assert!(ask(&alice, None, r#"[:find ?e :where [?e "title" "better"]]"#).is_empty());
 
     // Bob writes while Alice takes it back: that changes nothing, and neither does what he writes later
@@ -323,6 +354,12 @@ fn an_album_is_shared_written_to_and_taken_back_with_only_a_sealed_peer_on() {
     assert_eq!(open.len(), 2, "{open:#?}");
     assert!(open.iter().all(|p| p["from"] == his));
     let late = open.iter().find(|p| p["why"].is_string()).unwrap();
+    // nobody would read an answer there
+    let late_id = late["id"].as_str().unwrap();
+    assert_eq!(
+        run(&alice, &["proposals", "comment", late_id, "too late"]),
+        None
+    );
     assert_eq!(late["changes"][0]["assert"]["value"], "too late");
     assert!(open.iter().any(|p| p["comment"] == "let me in"));
     run(

@@ -179,6 +179,11 @@ impl Client {
         self.post("/proposals", &body)
     }
 
+    /// Says something about a proposal.
+    pub fn comment(&self, id: &str, text: &str) -> Result<Json, PodError> {
+        self.post("/proposals/comment", &json!({ "id": id, "text": text }))
+    }
+
     /// Proposes changes to somebody.
     pub fn propose(&self, to: &str, changes: &Json, comment: &str) -> Result<Json, PodError> {
         let body = json!({ "to": to, "changes": changes, "comment": comment });

@@ -88,8 +88,8 @@ pub use rhizome_network::{Mode, websocket::WebSocketConfig};
 pub use rhizome_view::Power;
 pub use running::Running;
 pub use sharing::{
-    ANYONE, Accepted, Followed, Given, Group, GroupMember, GroupRole, Proposal, ShareInvite,
-    Terms as GrantTerms, Undone, Whose,
+    ANYONE, Accepted, Followed, Given, Group, GroupMember, GroupRole, MyProposal, Proposal,
+    ShareInvite, Terms as GrantTerms, Undone, Whose,
 };
 pub use transact::Receipt;
 pub use views::{Seed, View, Views};

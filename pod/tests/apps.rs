@@ -865,6 +865,7 @@ fn a_token_is_for_its_origin_and_its_paths() {
         ("POST", "/grants"),
         ("GET", "/shared"),
         ("GET", "/proposals"),
+        ("POST", "/proposals/comment"),
         ("POST", "/recovery/words"),
         ("GET", "/conflicts"),
         ("POST", "/doctor"),

@@ -2,6 +2,7 @@
 
 mod apps;
 mod cloud;
+mod comments;
 mod devices;
 mod feeds;
 mod groups;

@@ -19,7 +19,7 @@ fn anywhere() -> Vec<SocketAddr> {
     vec!["127.0.0.1:0".parse().unwrap()]
 }
 
-async fn cloud(dir: &Path) -> (CloudPeer, PeerAddress, Option<rhizome_pod::Grant>) {
+pub async fn cloud(dir: &Path) -> (CloudPeer, PeerAddress, Option<rhizome_pod::Grant>) {
     let options = CloudOptions::at(anywhere());
     let (home, opening) = (dir.join("cloud"), Opening::by("test"));
     let peer = CloudPeer::start(&home, &opening, options).await.unwrap();
@@ -27,14 +27,14 @@ async fn cloud(dir: &Path) -> (CloudPeer, PeerAddress, Option<rhizome_pod::Grant
     (peer, address, grant)
 }
 
-async fn person(dir: &Path, name: &str) -> (Arc<Pod>, PodNode) {
+pub async fn person(dir: &Path, name: &str) -> (Arc<Pod>, PodNode) {
     let home = PodHome::at(dir.join(name));
     let pod = Arc::new(home.init(&Opening::by("test")).unwrap());
     let node = PodNode::start(Arc::clone(&pod), anywhere()).await.unwrap();
     (pod, node)
 }
 
-fn terms(to: &Pod, until: Option<u64>) -> GrantTerms {
+pub fn terms(to: &Pod, until: Option<u64>) -> GrantTerms {
     GrantTerms {
         predicate: "shared: true".parse().unwrap(),
         power: Power::Write,
@@ -207,7 +207,7 @@ async fn the_name_of_a_file_does_not_open_it() {
 }
 
 /// A person's node is on for a moment.
-async fn visit(pod: &Arc<Pod>) {
+pub async fn visit(pod: &Arc<Pod>) {
     let node = PodNode::start(Arc::clone(pod), anywhere()).await.unwrap();
     node.sync_all().await.unwrap();
     node.shutdown().await.unwrap();
@@ -254,7 +254,7 @@ fn own(pod: &Pod) -> Vec<String> {
 }
 
 /// The view of the only grant, as this person's home has it.
-fn view(pod: &Pod, of: &Pod) -> Arc<View> {
+pub fn view(pod: &Pod, of: &Pod) -> Arc<View> {
     let did = of.grants().unwrap()[0].view;
     pod.views().unwrap().get(&did).unwrap()
 }
@@ -366,7 +366,7 @@ async fn an_invitation_opens_once_and_for_the_one_it_is_for() {
 }
 
 /// Claims that a key is his own, and that it is Bob's; and shows the log of Bob's devices, which is no secret.
-fn lie(view: &View, alice: &Pod, bob: &Pod) {
+pub fn lie(view: &View, alice: &Pod, bob: &Pod) {
     let key = SigningKey::from_seed([77; 32]);
     let mut random = |out: &mut [u8]| out.fill(7);
     let kem = KemSecret::from_seed(Secret::take(&mut [7; 32]));

@@ -217,6 +217,7 @@ function tries(): Try[] {
     ['/apps/token', { grant_type: 'authorization_code', code: 'x', code_verifier: 'x'.repeat(43), redirect_uri: `${site.origin}/`, client_id: 'did:key:z6Mk', proof: 'x' }],
     ['/apps/device', { client_id: 'did:key:z6Mk', name: 'x', scope: [] }],
     ['/proposals', { id: 'x', adopt: true }],
+    ['/proposals/comment', { id: 'x', text: 'x' }],
     ['/grants', { where: 'is-photo: true', can: 'read', to: full.app.pod }],
     ['/import?dry-run', { path: full.pod.home }],
     ['/recovery/words', {}],

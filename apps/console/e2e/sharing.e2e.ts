@@ -210,6 +210,30 @@ describe('proposals', () => {
       await card.getByText('A new entity').waitFor()
       await shot(page, 'proposal')
       expect(await violations(page)).toEqual([])
+      await card.getByLabel('Say something about it').fill('Who is the cook?')
+      await card.getByRole('button', { name: 'Say it' }).click()
+      await card.locator('.talk-said', { hasText: 'Who is the cook?' }).getByText('you', { exact: true }).waitFor()
+      await exchange()
+      await inWindow(
+        bob,
+        '/sharing',
+        async ({ page: his }) => {
+          await his.getByText('1 proposal of yours, 1 comment').click()
+          const asked = his.locator('[data-proposed]')
+          await asked.getByText('Who is the cook?').waitFor()
+          await asked.getByLabel('Say something about it').fill('He who eats most.')
+          await asked.getByRole('button', { name: 'Say it' }).click()
+          await asked.locator('.talk-said li').nth(1).waitFor()
+          expect(await overflow(his)).toBe(0)
+          expect(await violations(his)).toEqual([])
+          await shot(his, 'talk-narrow')
+        },
+        { ...PHONE, colorScheme: 'dark' },
+      )
+      await exchange()
+      await card.getByText('He who eats most.').waitFor()
+      await shot(page, 'talk')
+      expect(await violations(page)).toEqual([])
       const one = card.locator('.difference', { hasText: 'our cook' })
       await one.getByRole('button', { name: 'Adopt only this' }).click()
       await card.getByText('adopted in part').waitFor()

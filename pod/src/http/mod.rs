@@ -109,6 +109,7 @@ fn router(app: App) -> Router {
         .route("/shared/forget", post(sharing::forget))
         .route("/proposals", get(sharing::proposals).post(sharing::decide))
         .route("/proposals/undo", post(sharing::undo))
+        .route("/proposals/comment", post(sharing::comment))
         .route("/propose", post(sharing::propose))
         .route("/apps", get(apps::list))
         .route("/apps/ask", post(apps::ask))

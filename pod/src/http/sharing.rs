@@ -268,6 +268,21 @@ pub(super) async fn undo(State(app): State<App>, Payload(body): Payload) -> Answ
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct CommentBody {
+    id: String,
+    text: String,
+}
+
+/// Says something about a proposal.
+pub(super) async fn comment(State(app): State<App>, Payload(body): Payload) -> Answer {
+    let CommentBody { id, text } = read(&body)?;
+    blocking(move || app.pod.comment(&id, &text))
+        .await
+        .map(JsonBody)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct ProposeBody {
     to: String,
     changes: Json,

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use tokio::task::block_in_place;
 
 use super::{
-    ShareInvite,
+    MyProposal, ShareInvite, Thread, comments,
     give::{KEEPER, seconds},
     records::ViewRecord,
 };
@@ -37,8 +37,10 @@ pub struct Accepted {
     pub pending: usize,
     /// Commits that others name and that are not here: on their way, or withheld by who keeps the view.
     pub missing: usize,
-    /// Those that were refused, and why.
-    pub refused: Vec<(String, &'static str)>,
+    /// Those that were refused, and why, and what was said about it.
+    pub refused: Vec<(String, &'static str, Thread)>,
+    /// What this person proposed there, the newest first.
+    pub proposals: Vec<MyProposal>,
 }
 
 impl Accepted {
@@ -46,7 +48,11 @@ impl Accepted {
     pub fn to_json(&self) -> Json {
         let refused = self.refused.iter();
         let refused: Vec<Json> = refused
-            .map(|(commit, why)| json!({ "commit": commit, "why": why }))
+            .map(|(commit, why, thread)| {
+                let mut out = json!({ "commit": commit, "why": why });
+                comments::put(thread, &mut out);
+                out
+            })
             .collect();
         json!({
             "of": self.of,
@@ -59,6 +65,7 @@ impl Accepted {
             "pending": self.pending,
             "missing": self.missing,
             "refused": refused,
+            "proposals": self.proposals.iter().map(MyProposal::to_json).collect::<Vec<_>>(),
         })
     }
 }
@@ -92,7 +99,12 @@ impl Pod {
             let known = now.known(commit);
             known.is_some_and(|(_, author, _)| mine(&author))
         });
-        let refused = refused.map(|(commit, why)| (commit.to_string(), why.text()));
+        let mut threads = rhizome_view::threads(&view.did().to_string(), &now, &guests)?;
+        let refused = refused.map(|(commit, why)| {
+            let thread = threads.remove(commit).unwrap_or_default();
+            (commit.to_string(), why.text(), thread)
+        });
+        let refused: Vec<_> = refused.collect();
         let good = guests.grants.iter().filter(|grant| {
             grant.to() == self.did()
                 && !grant.revoked
@@ -116,7 +128,8 @@ impl Pod {
             entities: now.entities().count(),
             pending,
             missing: now.gaps()?,
-            refused: refused.collect(),
+            refused,
+            proposals: comments::asked(view, &guests, &mine)?,
         })
     }
 

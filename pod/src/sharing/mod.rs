@@ -5,6 +5,7 @@
 
 mod accept;
 mod change;
+mod comments;
 mod give;
 mod groups;
 mod invite;
@@ -17,6 +18,7 @@ mod read;
 pub(crate) mod records;
 
 pub use accept::Accepted;
+pub use comments::{MyProposal, Thread};
 pub use give::{Given, Terms};
 pub use groups::{Group, GroupMember, GroupRole};
 pub use invite::ShareInvite;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use rhizome_identity::Did;
 use rhizome_ipld::PublicKey;
 use rhizome_replica::{Edit, Snapshot};
 use rhizome_schema::{Merge, Schemas};
@@ -11,7 +12,7 @@ use rhizome_view::{Note, Why, notes};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use super::{outside::Asked, records as r};
+use super::{comments::Thread, outside::Asked, records as r};
 use crate::{
     App, AppGrant, Pod, PodError,
     home::{now_ms, random_bytes},
@@ -50,7 +51,21 @@ pub struct Proposal {
     pub adopted: BTreeSet<EntityId>,
     /// What is proposed, as people and programs read it.
     pub changes: Json,
+    /// What those who have the share say about it.
+    pub thread: Thread,
+    pub(super) came: Came,
     what: What,
+}
+
+/// By which way a proposal came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Came {
+    /// In a view, where others read an answer.
+    In(Did, CommitId),
+    /// By the inbox.
+    Late,
+    /// By an app.
+    App,
 }
 
 #[derive(Debug, Clone)]
@@ -62,7 +77,7 @@ enum What {
 impl Proposal {
     /// As commands and the API print it.
     pub fn to_json(&self) -> Json {
-        json!({
+        let mut out = json!({
             "id": self.id,
             "from": self.from,
             "at_ms": self.at_ms,
@@ -71,7 +86,14 @@ impl Proposal {
             "decided": self.decided,
             "adopted": self.adopted.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "changes": self.changes,
-        })
+            "came": match self.came {
+                Came::In(..) => "shared",
+                Came::Late => "late",
+                Came::App => "app",
+            },
+        });
+        super::comments::put(&self.thread, &mut out);
+        out
     }
 }
 
@@ -89,7 +111,8 @@ impl Pod {
             };
             let now = view.replica()?.snapshot();
             let guests = view.guests()?;
-            let who = |key: &PublicKey| match guests.claimed(key) {
+            let mut threads = rhizome_view::threads(&record.did.to_string(), &now, &guests)?;
+            let who = |key: &PublicKey| match guests.proven(key) {
                 Some(did) => did.to_owned(),
                 None => key.to_did_key(),
             };
@@ -107,6 +130,8 @@ impl Pod {
                     decided: None,
                     adopted: BTreeSet::new(),
                     changes: said.iter().filter_map(|(e, op)| shown(e, op)).collect(),
+                    thread: threads.remove(id).unwrap_or_default(),
+                    came: Came::In(record.did, *id),
                     what: What::Said(said),
                 });
             }
@@ -125,6 +150,8 @@ impl Pod {
                     comment: comment.clone(),
                     decided: None,
                     adopted: BTreeSet::new(),
+                    thread: threads.remove(&left.leaf.0).unwrap_or_default(),
+                    came: Came::In(record.did, left.leaf.0),
                     what: What::Asked(changes.clone()),
                     changes,
                 });
@@ -144,6 +171,8 @@ impl Pod {
                 comment: text(COMMENT).unwrap_or_default(),
                 decided: None,
                 adopted: BTreeSet::new(),
+                thread: Thread::default(),
+                came: Came::App,
                 what: What::Asked(changes.clone()),
                 changes,
             });
@@ -160,6 +189,8 @@ impl Pod {
                 comment: asked.comment,
                 decided: None,
                 adopted: BTreeSet::new(),
+                thread: Thread::default(),
+                came: Came::Late,
                 what: What::Asked(asked.propose.clone()),
                 changes: asked.propose,
             });

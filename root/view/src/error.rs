@@ -28,6 +28,11 @@ pub enum ViewError {
     /// A note that is too long.
     #[error("a note has {0} bytes, and may have 1 MiB: the device log in it is too long")]
     TooLong(usize),
+    /// A comment that nobody would list.
+    #[error(
+        "a comment has {0} bytes, and may have 1 to 4096, not all of them blank: shorten it, or say it in several"
+    )]
+    Comment(usize),
     /// What should be a view is none, or another person's.
     #[error("this is not the view that was granted: {0}")]
     NotGranted(&'static str),

@@ -293,6 +293,22 @@ impl Guests {
         good.map(|(key, _)| key)
     }
 
+    /// Whose key this is, as a device of his signed it.
+    pub fn proven(&self, key: &PublicKey) -> Option<&str> {
+        let (did, proof) = self.claims.get(key)?;
+        proof.verify_signature(self).is_ok().then_some(did)
+    }
+
+    /// Whose word a note is, if that is known for certain: the owner's, or that of somebody to whom something was given and who has shown that the key is his.
+    pub fn speaker(&self, left: &Left) -> Option<&str> {
+        if left.by_owner && self.group.is_none() {
+            return Some(&self.of);
+        }
+        let did = self.proven(&left.author)?;
+        let given = left.by_owner || self.grants.iter().any(|grant| grant.to() == did);
+        given.then_some(did)
+    }
+
     /// Whether somebody says that he says this commit again.
     pub fn is_said_again(&self, commit: &CommitId, did: &str) -> bool {
         let mut all = self.again.iter().filter(|(said, _)| said == commit);

@@ -10,6 +10,8 @@ use crate::ViewError;
 
 /// Longest note in bytes.
 pub const MAX_NOTE: usize = MAX_VALUE_LEN;
+/// Longest comment in bytes.
+pub const MAX_COMMENT: usize = 4096;
 
 /// Why a guest's commit was not admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -86,6 +88,8 @@ pub enum Note {
     Again(CommitId),
     /// By a founder: it is a group, of this name.
     Group(String),
+    /// By anybody: what he says about the proposal that is in this commit, or about this commit if it was refused.
+    Comment(CommitId, String),
 }
 
 /// Another key for a guest.
@@ -136,6 +140,10 @@ impl Note {
             Self::Proposal { changes, comment } => codec::encode(&Two(6, changes, comment))?,
             Self::Again(commit) => codec::encode(&One(7, commit))?,
             Self::Group(name) => codec::encode(&One(8, name))?,
+            Self::Comment(_, text) if !is_comment(text) => {
+                return Err(ViewError::Comment(text.len()));
+            }
+            Self::Comment(commit, text) => codec::encode(&Two(10, commit, text))?,
         };
         if bytes.len() > MAX_NOTE {
             return Err(ViewError::TooLong(bytes.len()));
@@ -190,9 +198,20 @@ impl Note {
             }
             7 => Self::Again(codec::decode::<One<CommitId>>(bytes, MAX_NOTE).ok()?.1),
             8 => Self::Group(codec::decode::<One<String>>(bytes, MAX_NOTE).ok()?.1),
+            10 => {
+                let Two::<_, String>(_, commit, text) = codec::decode(bytes, MAX_NOTE).ok()?;
+                if !is_comment(&text) {
+                    return None;
+                }
+                Self::Comment(commit, text)
+            }
             _ => return None,
         })
     }
+}
+
+fn is_comment(text: &str) -> bool {
+    text.len() <= MAX_COMMENT && !text.trim().is_empty()
 }
 
 /// The entity of a view on which the notes are.

@@ -25,6 +25,7 @@ import type {
   Scope,
   Shared,
   Status,
+  Talk,
   TimelinePost,
 } from './types'
 
@@ -126,6 +127,7 @@ export const api = {
   forgetShared: (view: string) => call<{ forgotten: string }>('/shared/forget', json({ view })),
   proposals: (signal?: AbortSignal) => call<{ proposals: Proposal[] }>('/proposals', { signal: signal ?? null }),
   undo: (id: string) => call<Proposal & { kept: { entity: EntityId; attribute: string }[] }>('/proposals/undo', json({ id })),
+  comment: (id: string, text: string) => call<{ id: string } & Talk>('/proposals/comment', json({ id, text })),
   decide: (id: string, adopt: boolean, entity?: EntityId) => call<Proposal>('/proposals', json({ id, adopt, ...(entity && { entity }) })),
   /** What the app in this address asks for; the address is the page's own, without the question mark. */
   ask: (query: string, signal?: AbortSignal) => call<Ask>('/apps/ask', { ...json({ query }), signal: signal ?? null }),

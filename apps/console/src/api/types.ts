@@ -283,13 +283,31 @@ export interface Shared {
   entities: number
   /** Commits of this person's that nobody has decided about. */
   pending: number
-  refused: { commit: string; why: string }[]
+  refused: ({ commit: string; why: string } & Talk)[]
+  /** What this person proposed there, the newest first. */
+  proposals: MyProposal[]
+}
+
+/** What people said about a proposal. */
+export interface Talk {
+  comments: { from: string; at_ms: number; text: string }[]
+  /** Older ones of people who said very much. */
+  comments_left_out: number
+}
+
+export interface MyProposal extends Talk {
+  id: string
+  at_ms: number
+  comment: string
+  changes: Change[]
 }
 
 /** One step of a proposal: `{"assert": {"entity": …, "attribute": …, "value": …}}`. */
 export type Change = Record<string, { entity: EntityId; attribute?: string; value?: Value | Value[] }>
 
-export interface Proposal {
+export interface Proposal extends Talk {
+  /** Where something is shared, to the inbox after that was taken back, or by an app. */
+  came: 'shared' | 'late' | 'app'
   id: string
   /** A DID, or a key if they have not said who they are. */
   from: string

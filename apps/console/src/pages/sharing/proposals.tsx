@@ -10,6 +10,7 @@ import { ErrorNote } from '../../parts/note'
 import { Time } from '../../parts/time'
 import { EntityName, ValueView } from '../../parts/value'
 import { Who } from '../../parts/who'
+import { TalkView } from './talk'
 
 /** What others would like to be changed. Without any, nothing is said. */
 export function Proposals({ known }: { known: Polled<{ proposals: Proposal[] }> }) {
@@ -117,10 +118,21 @@ function ProposalRow({ proposal }: { proposal: Proposal }) {
             </button>
           </div>
         )}
+        <TalkView id={proposal.id} talk={proposal} mute={muteWords(proposal)} onSaid={proposals.refresh} />
         {kept.length > 0 && <p className="quiet">Changed since, and so left as it is: {kept.join(', ')}.</p>}
       </div>
     </li>
   )
+}
+
+function muteWords({ came }: Proposal): string | null {
+  if (came === 'late') return 'It came after you took back what was shared with them: they would not read an answer.'
+  return came === 'app' ? 'An app reads no answers.' : null
+}
+
+/** What was proposed to somebody else, of whose entities no more is known here. */
+export function Wished({ changes }: Pick<Proposal, 'changes'>) {
+  return touched({ changes }).map((each) => <Difference key={each.entity} touched={each} isOpen={false} isAdopted={false} />)
 }
 
 /** What would become of one entity. Of a decided one only what was proposed is shown: what was there before is over. */

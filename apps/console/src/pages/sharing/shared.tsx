@@ -12,6 +12,9 @@ import { ErrorNote, Loading } from '../../parts/note'
 import { shortId } from '../../parts/value'
 import { navigate } from '../../router'
 import { shortDid, Who } from '../../parts/who'
+import { Time } from '../../parts/time'
+import { Wished } from './proposals'
+import { TalkView } from './talk'
 
 export function SharedList() {
   const { value, error } = useShared()
@@ -69,7 +72,8 @@ function SharedRow({ shared: each }: { shared: Shared }) {
             </span>
           )}
         </p>
-        {each.refused.length > 0 && <Refused refused={each.refused} />}
+        {each.refused.length > 0 && <Refused refused={each.refused} isOver={each.can === null} />}
+        {each.proposals.length > 0 && <Proposed proposals={each.proposals} isOver={each.can === null} />}
       </div>
       <div className="card-actions">
         <button type="button" className="quiet-button" onClick={look}>
@@ -87,7 +91,7 @@ function SharedRow({ shared: each }: { shared: Shared }) {
 }
 
 /** Writes that do not count, by reason. */
-function Refused({ refused }: Pick<Shared, 'refused'>) {
+function Refused({ refused, isOver }: Pick<Shared, 'refused'> & { isOver: boolean }) {
   const byReason = new Map<string, string[]>()
   for (const { commit, why } of refused) byReason.set(why, [...(byReason.get(why) ?? []), commit])
   return (
@@ -108,6 +112,42 @@ function Refused({ refused }: Pick<Shared, 'refused'>) {
         ))}
       </ul>
       <p>They see it as a proposal, and may adopt it.</p>
+      {refused
+        .filter((each) => each.comments.length > 0)
+        .map((each) => (
+          <div key={each.commit}>
+            <p>
+              About <code title={each.commit}>{shortId(each.commit)}</code>:
+            </p>
+            <TalkView id={each.commit} talk={each} mute={isOver ? OVER : null} onSaid={shared.refresh} />
+          </div>
+        ))}
+    </details>
+  )
+}
+
+const OVER = 'They would not read an answer any more.'
+
+/** What this person would like to be changed there. */
+function Proposed({ proposals, isOver }: Pick<Shared, 'proposals'> & { isOver: boolean }) {
+  const said = proposals.reduce((sum, each) => sum + each.comments.length, 0)
+  return (
+    <details className="proposed">
+      <summary>
+        {count(proposals.length, 'proposal')} of yours{said > 0 && `, ${count(said, 'comment')}`}
+      </summary>
+      <ul>
+        {proposals.map((each) => (
+          <li key={each.id} data-proposed={each.id}>
+            <p className="card-facts">
+              <Time at={each.at_ms} />
+            </p>
+            {each.comment !== '' && <blockquote className="comment">{each.comment}</blockquote>}
+            <Wished changes={each.changes} />
+            <TalkView id={each.id} talk={each} mute={isOver ? OVER : null} onSaid={shared.refresh} />
+          </li>
+        ))}
+      </ul>
     </details>
   )
 }

@@ -1,12 +1,16 @@
 //! The engine against the oracle on random queries over random data.
 
+use std::collections::HashSet;
+
 use rhizome_query::{Input, Limits, Prepared, datalog};
-use rhizome_replica::Snapshot;
+use rhizome_replica::{Edit, Snapshot};
+use rhizome_tuple::{Attribute, Value};
 use serde_json::Value as Json;
 
 use crate::generate::Random;
-use crate::generate::data::{Data, entity};
+use crate::generate::data::{ATTRIBUTES, Data, cell, entity};
 use crate::generate::query::{Case, Given};
+use crate::live::world::Pod;
 use crate::oracle::{self, V};
 
 /// Puts this engine's entity ids into a text.
@@ -78,10 +82,50 @@ fn numbers(mut rows: Vec<Json>) -> Vec<String> {
 
 #[test]
 fn random_queries_agree_with_nested_loops() {
+    agree(2000, |data, _| snapshot(data));
+}
+
+/// The same data, part of it said in a moment of something else with edits in thought.
+#[test]
+fn so_they_do_with_edits_in_thought() {
+    agree(1500, |data, random| {
+        let facts = data.facts.iter();
+        let (mut base, mut edits, mut once) = (Vec::new(), Vec::new(), HashSet::new());
+        for (e, a, v) in facts {
+            let (id, attribute, value) = (entity(*e), Attribute::new(a).unwrap(), v.value());
+            let one = ATTRIBUTES.iter().any(|(name, _, one)| name == a && *one);
+            match random.below(3) {
+                0 if one => {
+                    let of = ATTRIBUTES.iter().find(|x| x.0 == *a).unwrap().1;
+                    let other = cell(random, of, data.entities).value();
+                    base.push((id, *a, other));
+                    edits.push(Edit::Assert(id, attribute, value));
+                }
+                0 => edits.push(Edit::Insert(id, attribute, value)),
+                1 if !one && once.insert((id, *a)) => {
+                    // something that is taken back
+                    let gone = Value::Text(format!("gone {}", random.below(3)));
+                    base.push((id, *a, gone.clone()));
+                    base.push((id, *a, value));
+                    edits.push(Edit::Retract(id, attribute, Some(gone)));
+                }
+                _ => base.push((id, *a, value)),
+            }
+        }
+        let mut pod = Pod::new(7);
+        let base = base.into_iter();
+        let said = |(e, a, v): (_, &str, _)| Edit::Insert(e, Attribute::new(a).unwrap(), v);
+        pod.write(1, base.map(said).collect());
+        let base = pod.replica.snapshot();
+        base.with_edits(edits).expect("edits in thought")
+    });
+}
+
+fn agree(cases: u64, make: impl Fn(&Data, &mut Random) -> Snapshot) {
     let count: u64 = std::env::var("RHIZOME_QUERY_CASES")
         .ok()
         .and_then(|s| s.parse().ok())
-        .unwrap_or(2000);
+        .unwrap_or(cases);
     let (mut checked, mut answers, mut skipped) = (0, 0, 0);
     for seed in 0..count.div_ceil(10) {
         let mut random = Random::new(seed);
@@ -91,7 +135,7 @@ fn random_queries_agree_with_nested_loops() {
             .iter()
             .map(|(e, a, v)| (V::Entity(entity(*e)), (*a).to_owned(), V::of(&v.value())))
             .collect();
-        let snapshot = snapshot(&data);
+        let snapshot = make(&data, &mut random);
         for _ in 0..10 {
             let case = Case::random(&mut random, data.entities, false);
             let (text, rules) = (named(&case.text), case.rules.as_deref().map(named));

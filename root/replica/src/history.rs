@@ -175,7 +175,11 @@ impl Snapshot {
     /// The elements of a list attribute in order, duplicates kept; `None` if it is not a list.
     pub fn list(&self, e: Eid, a: Aid) -> Option<Vec<Word>> {
         if let Some(orders) = &self.0.orders {
-            return orders.get(e, a);
+            match orders.get(e, a) {
+                found if !orders.is_over() => return found,
+                Some(words) => return (!words.is_empty()).then_some(words),
+                None => (),
+            }
         }
         let elements = self.list_elements(e, a).ok()?;
         (!elements.is_empty()).then(|| elements.into_iter().map(|x| x.1).collect())

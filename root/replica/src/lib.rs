@@ -15,6 +15,7 @@ pub mod key;
 mod leb128;
 mod log;
 mod mirror;
+mod overlay;
 mod plan;
 mod range;
 mod replica;

@@ -50,7 +50,9 @@ pub struct Mirror {
 pub(crate) struct Orders {
     /// (entity, attribute), with the number of its order as payload.
     pub tree: Tree,
-    orders: Table,
+    kept: Table,
+    /// What is not in it is as the log says; an empty list is none.
+    partial: bool,
 }
 
 /// Bytes of a word.
@@ -60,14 +62,28 @@ impl Orders {
     fn new(store: &Arc<BlockStore>) -> Self {
         Self {
             tree: Tree::new(Layout::Halves, true, Arc::clone(store)),
-            orders: Table::new(Arc::clone(store)),
+            kept: Table::new(Arc::clone(store)),
+            partial: false,
         }
+    }
+
+    /// Of a replica, with some lists that are others than its log says.
+    pub fn over(store: &Arc<BlockStore>) -> Self {
+        Self {
+            partial: true,
+            ..Self::new(store)
+        }
+    }
+
+    /// Whether the log may be asked about what is not in it.
+    pub fn is_over(&self) -> bool {
+        self.partial
     }
 
     pub fn get(&self, e: Eid, a: Aid) -> Option<Vec<Word>> {
         let number = self.tree.get(State::knot_key(e, a))?;
         let number = u32::try_from(number).ok()?;
-        self.orders.with(number, |bytes| {
+        self.kept.with(number, |bytes| {
             let words = bytes.chunks_exact(WORD).filter_map(|word| {
                 let (tag, bits) = word.split_first()?;
                 let bits = u64::from_be_bytes(bits.try_into().ok()?);
@@ -84,7 +100,7 @@ impl Orders {
             bytes.push(word.tag);
             bytes.extend_from_slice(&word.bits.to_be_bytes());
         }
-        self.orders.push(&bytes)
+        self.kept.push(&bytes)
     }
 }
 

@@ -12,6 +12,7 @@ mod histories;
 mod kill;
 mod mirror;
 mod oracle;
+mod overlay;
 mod pool;
 mod refused;
 mod sealed;

@@ -6,4 +6,4 @@ mod named;
 mod nested;
 mod objects;
 mod random;
-mod world;
+pub mod world;

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use rhizome_pod::{Group, GroupRole, network};
+use rhizome_pod::{GroupRole, network};
 use serde_json::{Value as Json, json};
 
 use crate::{
@@ -55,8 +55,9 @@ pub fn list(home: &Home, output: &Output) -> Result<(), Failure> {
 fn all(home: &Home) -> Result<Json, Failure> {
     Ok(match home.open("groups")? {
         Opened::Here(pod) => {
-            let all: Vec<Json> = pod.groups()?.iter().map(Group::to_json).collect();
-            json!({ "groups": all })
+            let all = pod.groups()?;
+            let all = all.iter().map(|group| pod.group_shown(group));
+            json!({ "groups": all.collect::<Result<Vec<Json>, _>>()? })
         }
         Opened::There(client) => client.groups()?,
     })

@@ -5,8 +5,8 @@ use std::{net::SocketAddr, path::Path, sync::Arc};
 use rhizome_identity::Did;
 use rhizome_network::PeerAddress;
 use rhizome_pod::{
-    CloudOptions, CloudPeer, GroupRole, Opening, Pod, PodError, PodHome, PodNode, Receipt, Whose,
-    json::parse_changes, parse_peer,
+    CloudOptions, CloudPeer, GroupRole, Mode, Opening, Pod, PodError, PodHome, PodNode, Receipt,
+    Whose, json::parse_changes, parse_peer,
 };
 use rhizome_tuple::Value;
 use serde_json::json;
@@ -146,6 +146,29 @@ async fn three_people_write_by_two_peers_and_one_is_removed() {
         assert_eq!(texts(pod, &group), all);
         assert_eq!(roles(pod, &group), expected);
         assert!(pod.blobs().has(&file).unwrap());
+        // what a page shows: who wrote what, and since when each is there
+        let inside = pod.in_group(&group, 100).unwrap();
+        let entities = inside["entities"].as_array().unwrap();
+        assert_eq!((entities.len(), &inside["more"]), (4, &json!(false)));
+        for (who, name) in [(&alice, "alice"), (&bob, "bob"), (&carol, "carol")] {
+            let text = format!("by {name}");
+            let said = entities
+                .iter()
+                .find(|e| e["state"]["text"] == text.as_str());
+            assert_eq!(said.unwrap()["by"], who.did());
+        }
+        let named = entities
+            .iter()
+            .find(|e| e["by"] == bob.did() && e["state"]["text"].is_null());
+        assert_eq!(
+            named.unwrap()["state"]["photo/file"],
+            json!({ "blob": file.to_string() })
+        );
+        assert_eq!(pod.in_group(&group, 3).unwrap()["more"], true);
+        let shown = pod.group_shown(&pod.group(&group).unwrap()).unwrap();
+        let since = shown["members"].as_array().unwrap().iter();
+        let since: Vec<i64> = since.map(|m| m["since_ms"].as_i64().unwrap()).collect();
+        assert!(since.is_sorted_by(|a, b| a < b), "{since:?}");
     }
     // it is kept at bob's peer, too: alice's is gone
     one.shutdown().await.unwrap();
@@ -289,4 +312,43 @@ async fn a_member_does_not_speak_for_the_group() {
     }
     assert_eq!(texts(&alice, &group), ["by bob", "by carol"]);
     peer.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_goes_is_gone_at_once_for_those_who_are_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let peer = cloud(dir.path(), "cloud").await;
+    let alice = person(dir.path(), "alice", Some(&peer)).await;
+    let bob = person(dir.path(), "bob", Some(&peer)).await;
+    let group = alice.create_group("the club").unwrap().did;
+    join(&bob, &alice, &group, GroupRole::Admin).await;
+    let (hers, his) = (start(&alice).await, Arc::new(start(&bob).await));
+    let node = Arc::clone(&his);
+    let touch = tokio::spawn(async move { node.keep_in_touch(Mode::Normal).await });
+    // what she says comes to him by itself
+    write(&alice, &group, "farewell").unwrap();
+    hers.sync_all().await.unwrap();
+    until("it is not there", || texts(&bob, &group) == ["farewell"]).await;
+    hers.leave_group(&group).await.unwrap();
+    until("she is still there", || {
+        roles(&bob, &group) == [(bob.did().to_owned(), GroupRole::Admin)]
+    })
+    .await;
+    touch.abort();
+    let _ = touch.await;
+    hers.shutdown().await.unwrap();
+    let Ok(his) = Arc::try_unwrap(his) else {
+        panic!("somebody still holds it");
+    };
+    his.shutdown().await.unwrap();
+}
+
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    for _ in 0..200 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("{what}");
 }

@@ -376,7 +376,7 @@ describe('data', () => {
 })
 
 describe('phone', () => {
-  for (const path of ['/', '/?show=media', '/query', '/import', '/data', '/data?attribute=social%2Ftext', '/devices', '/sharing', '/apps', '/conflicts']) {
+  for (const path of ['/', '/?show=media', '/query', '/import', '/data', '/data?attribute=social%2Ftext', '/devices', '/sharing', '/groups', '/apps', '/conflicts']) {
     it(`${path} fits and is accessible`, async () => {
       await inWindow(
         path,

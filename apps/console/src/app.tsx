@@ -11,6 +11,8 @@ import { DataPage } from './pages/data/data-page'
 import { EntityPage } from './pages/data/entity-page'
 import { DevicesPage } from './pages/devices/devices-page'
 import { FollowingPage } from './pages/following/following-page'
+import { GroupPage } from './pages/groups/group-page'
+import { GroupsPage } from './pages/groups/groups-page'
 import { ImportPage } from './pages/import/import-page'
 import { MissingPage } from './pages/missing'
 import { QueryPage } from './pages/query/query-page'
@@ -79,6 +81,10 @@ function Page({ place }: { place: Place }) {
       return <FollowingPage />
     case 'sharing':
       return <SharingPage />
+    case 'groups':
+      return <GroupsPage />
+    case 'group':
+      return <GroupPage key={place.route.did} did={place.route.did} />
     case 'apps':
       return <AppsPage />
     case 'conflicts':
@@ -100,6 +106,8 @@ const TITLES = {
   devices: 'Devices',
   sharing: 'Sharing',
   following: 'Following',
+  groups: 'Groups',
+  group: 'Group',
   apps: 'Apps',
   authorize: 'An app asks',
   conflicts: 'Conflicts',

@@ -13,6 +13,7 @@ import './style/data.css'
 import './style/devices.css'
 import './style/sharing.css'
 import './style/following.css'
+import './style/groups.css'
 import './style/apps.css'
 
 applyTheme()

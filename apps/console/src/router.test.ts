@@ -6,12 +6,14 @@ it('reads addresses', () => {
   expect(parse('/query')).toEqual({ page: 'query' })
   expect(parse('/sharing')).toEqual({ page: 'sharing' })
   expect(parse('/following')).toEqual({ page: 'following' })
+  expect(parse('/groups')).toEqual({ page: 'groups' })
+  expect(parse('/groups/did:rhizome:abc2')).toEqual({ page: 'group', did: 'did:rhizome:abc2' })
   expect(parse('/apps')).toEqual({ page: 'apps' })
   expect(parse('/authorize')).toEqual({ page: 'authorize' })
   expect(parse('/data')).toEqual({ page: 'data' })
   expect(parse('/data/rz:abc')).toEqual({ page: 'entity', id: 'rz:abc' })
   expect(parse('/data/rz%3Aabc')).toEqual({ page: 'entity', id: 'rz:abc' })
-  for (const bad of ['/data/abc', '/data/%zz', '/nowhere', '/query/x', '/authorize/x', '/Authorize', '/data/rz:abc/more']) {
+  for (const bad of ['/data/abc', '/data/%zz', '/nowhere', '/query/x', '/authorize/x', '/Authorize', '/data/rz:abc/more', '/groups/abc', '/groups/did:rhizome:../x']) {
     expect(parse(bad)).toEqual({ page: 'missing' })
   }
 })

@@ -9,6 +9,8 @@ export type Route =
   | { page: 'devices' }
   | { page: 'sharing' }
   | { page: 'following' }
+  | { page: 'groups' }
+  | { page: 'group'; did: string }
   | { page: 'apps' }
   | { page: 'authorize' }
   | { page: 'conflicts' }
@@ -26,6 +28,7 @@ export function parse(path: string): Route {
   if (rest.length > 0) return { page: 'missing' }
   if (second !== undefined) {
     const id = decode(second)
+    if (first === 'groups') return id && /^did:rhizome:[a-z0-9]+$/.test(id) ? { page: 'group', did: id } : { page: 'missing' }
     return first === 'data' && id?.startsWith('rz:') ? { page: 'entity', id } : { page: 'missing' }
   }
   switch (first) {
@@ -37,6 +40,7 @@ export function parse(path: string): Route {
     case 'devices':
     case 'sharing':
     case 'following':
+    case 'groups':
     case 'apps':
     case 'authorize':
     case 'conflicts':
@@ -56,6 +60,10 @@ function decode(part: string): string | null {
 
 export function entityPath(id: string): string {
   return `/data/${id}`
+}
+
+export function groupPath(did: string): string {
+  return `/groups/${did}`
 }
 
 let place = read()

@@ -137,8 +137,11 @@ impl Shared {
         let session = drive(link, role, store, told, until, &way, &mut nothing);
         let done = tokio::select! {
             done = session => done.map(drop),
-            // the device was taken out meanwhile
-            () = out.notified() => Ok(()),
+            // the device was taken out meanwhile: perhaps by itself, and in this session
+            () = out.notified() => {
+                self.watchers.stirred(&did, &device);
+                Ok(())
+            }
         };
         drop((listening, watching));
         done
@@ -456,7 +459,13 @@ impl Shared {
             let shared = Arc::clone(self);
             let consider = move || {
                 let log = Log::from_car(&car)?;
-                shared.consider(&did, &key, &log, asked.as_ref(), sponsor.as_deref())
+                shared.consider(
+                    (&did, &device),
+                    &key,
+                    &log,
+                    asked.as_ref(),
+                    sponsor.as_deref(),
+                )
             };
             self.turns.for_stranger(consider).await??
         } else {
@@ -484,7 +493,7 @@ impl Shared {
     /// Whether a log lets a key in; else why not. The pod is kept from now on.
     fn consider(
         &self,
-        did: &Did,
+        (did, by): (&Did, &PublicKey),
         key: &PublicKey,
         log: &Log,
         asked: Option<&Asked>,
@@ -495,7 +504,9 @@ impl Shared {
         }
         let pod = match self.sealed.pod(did)? {
             Some(pod) => {
-                pod.add_log(log, now())?;
+                if pod.add_log(log, now())? > 0 {
+                    self.watchers.stirred(did, by);
+                }
                 pod
             }
             None if log.resolve().device(key).is_none() => {

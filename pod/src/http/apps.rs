@@ -21,7 +21,7 @@ use tower::ServiceExt;
 use url::Url;
 
 use super::{
-    App,
+    App, MAX_FILE,
     api::{QueryBody, StopOnDrop, answered, read},
     blocking,
     guard::{NOT_ASKED, Site, bearer, same_secret},
@@ -39,8 +39,6 @@ use crate::{
 const MAX_QUERY: usize = 1 << 20;
 /// Bytes of a transaction of an app.
 const MAX_TX: usize = 16 << 20;
-/// Bytes of a file that an app brings.
-const MAX_FILE: usize = 64 << 20;
 /// How long a browser may remember that a page may ask, in seconds: an app that is sent away is refused all the same.
 const REMEMBER: &str = "600";
 

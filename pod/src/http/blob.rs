@@ -1,20 +1,21 @@
 //! Files by their hash. What is served was verified against it, byte by byte.
 
 use axum::{
-    Extension,
+    Extension, Json as JsonBody,
     body::{Body, Bytes},
     extract::State,
     http::{HeaderMap, HeaderValue, Response, StatusCode, header},
     response::IntoResponse,
 };
 use serde::Deserialize;
+use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::{
     App, apps, blocking,
     guard::{Site, same_secret},
     range::{self, Wanted},
-    reply::{Asked, Named, Refusal},
+    reply::{Answer, Asked, Named, Payload, Refusal},
     sniff,
 };
 use crate::{PodError, apps::Doing, json::blob_cid};
@@ -27,6 +28,16 @@ const WAITING: usize = 4;
 #[derive(Deserialize)]
 pub(super) struct Token {
     t: Option<String>,
+}
+
+/// Takes a file in. It goes nowhere else as long as no tuple names it.
+pub(super) async fn bring(State(app): State<App>, Payload(body): Payload) -> Answer {
+    blocking(move || {
+        let cid = app.pod.blobs().put_bytes(&body)?;
+        Ok(json!({ "blob": cid.to_string(), "bytes": body.len() }))
+    })
+    .await
+    .map(JsonBody)
 }
 
 /// A blob, or a range of it.

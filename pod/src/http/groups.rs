@@ -2,7 +2,10 @@
 
 use std::str::FromStr;
 
-use axum::{Json as JsonBody, extract::State};
+use axum::{
+    Json as JsonBody,
+    extract::{Query, State},
+};
 use rhizome_identity::Did;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
@@ -15,7 +18,7 @@ use super::{
     reply::{Answer, Payload, Refusal},
     sharing::sent,
 };
-use crate::{Group, GroupRole};
+use crate::GroupRole;
 
 fn did(text: &str, member: &str) -> Result<Did, Refusal> {
     let did = Did::from_str(text.trim());
@@ -25,11 +28,31 @@ fn did(text: &str, member: &str) -> Result<Did, Refusal> {
 /// The groups that this person is in.
 pub(super) async fn groups(State(app): State<App>) -> Answer {
     blocking(move || {
-        let all: Vec<Json> = app.pod.groups()?.iter().map(Group::to_json).collect();
-        Ok(json!({ "groups": all }))
+        let all = app.pod.groups()?;
+        let all = all.iter().map(|group| app.pod.group_shown(group));
+        Ok(json!({ "groups": all.collect::<Result<Vec<Json>, _>>()? }))
     })
     .await
     .map(JsonBody)
+}
+
+#[derive(Deserialize)]
+pub(super) struct Inside {
+    group: String,
+    #[serde(default = "hundred")]
+    limit: usize,
+}
+
+fn hundred() -> usize {
+    100
+}
+
+/// What is in a group.
+pub(super) async fn contents(State(app): State<App>, Query(inside): Query<Inside>) -> Answer {
+    let group = did(&inside.group, "group")?;
+    blocking(move || app.pod.in_group(&group, inside.limit))
+        .await
+        .map(JsonBody)
 }
 
 #[derive(Deserialize)]

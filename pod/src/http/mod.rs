@@ -45,6 +45,8 @@ pub use serve::{Serving, serve};
 pub(crate) const MAX_QUERY_BODY: usize = 16 << 20;
 /// Bytes of a transaction.
 pub(crate) const MAX_TX_BODY: usize = 256 << 20;
+/// Bytes of a file that is brought by a call.
+const MAX_FILE: usize = 64 << 20;
 
 /// What all handlers share.
 #[derive(Clone)]
@@ -73,6 +75,10 @@ fn router(app: App) -> Router {
             "/tx",
             post(api::transact).layer(DefaultBodyLimit::max(MAX_TX_BODY)),
         )
+        .route(
+            "/blob",
+            post(blob::bring).layer(DefaultBodyLimit::max(MAX_FILE)),
+        )
         .route("/entity/{id}", get(api::entity))
         .route("/recovery/words", post(api::recovery_words))
         .route("/recovery/confirm", post(api::recovery_confirm))
@@ -97,6 +103,7 @@ fn router(app: App) -> Router {
         .route("/grants", get(sharing::grants).post(sharing::grant))
         .route("/grants/revoke", post(sharing::revoke))
         .route("/groups", get(groups::groups).post(groups::create))
+        .route("/groups/contents", get(groups::contents))
         .route("/groups/invite", post(groups::invite))
         .route("/groups/remove", post(groups::remove))
         .route("/groups/leave", post(groups::leave))

@@ -191,7 +191,7 @@ impl Pod {
         self.group_in(&self.group_view(did)?)
     }
 
-    fn group_view(&self, did: &Did) -> Result<Arc<View>, PodError> {
+    pub(super) fn group_view(&self, did: &Did) -> Result<Arc<View>, PodError> {
         let (entity, _) = r::named(self.did(), "view", &did.to_string());
         let record = view_record(&self.replica().snapshot(), entity);
         let here = match record.filter(r::ViewRecord::is_group) {

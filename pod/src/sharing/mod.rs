@@ -8,6 +8,7 @@ mod change;
 mod comments;
 mod give;
 mod groups;
+mod inside;
 mod invite;
 mod keep;
 mod keys;

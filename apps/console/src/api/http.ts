@@ -10,6 +10,9 @@ import type {
   EntityId,
   Followed,
   Given,
+  Group,
+  GroupContents,
+  GroupRole,
   ImportJob,
   Operation,
   Pairing,
@@ -93,7 +96,9 @@ export const api = {
   /** `pod` says whose tuples: a DID, or `all`; without it they are one's own. */
   query: (q: string, inputs: unknown[] = [], signal?: AbortSignal, pod?: string) =>
     call<QueryResult>('/query', { ...json({ q, inputs, ...(pod && { pod }) }), signal: signal ?? null }),
-  transact: (operations: Operation[]) => call<Receipt>('/tx', json(operations)),
+  /** `pod`: the DID of a group, or of who shares something. */
+  transact: (operations: Operation[], pod?: string) =>
+    call<Receipt>(`/tx${pod === undefined ? '' : `?pod=${encodeURIComponent(pod)}`}`, json(operations)),
   entity: (id: EntityId, signal?: AbortSignal) =>
     call<EntityDetail>(`/entity/${encodeURIComponent(id)}`, { signal: signal ?? null }),
   recoveryWords: () => call<{ words: string[] }>('/recovery/words', json({})),
@@ -125,6 +130,17 @@ export const api = {
   timeline: (signal?: AbortSignal) => call<{ posts: TimelinePost[] }>('/timeline', { signal: signal ?? null }),
   shared: (signal?: AbortSignal) => call<{ shared: Shared[] }>('/shared', { signal: signal ?? null }),
   forgetShared: (view: string) => call<{ forgotten: string }>('/shared/forget', json({ view })),
+  groups: (signal?: AbortSignal) => call<{ groups: Group[] }>('/groups', { signal: signal ?? null }),
+  createGroup: (name: string) => call<Group & { sent: boolean }>('/groups', json({ name })),
+  inGroup: (group: string, limit: number, signal?: AbortSignal) =>
+    call<GroupContents>(`/groups/contents?group=${encodeURIComponent(group)}&limit=${limit}`, { signal: signal ?? null }),
+  inviteToGroup: (group: string, to: string, as: GroupRole) =>
+    call<{ group: string; to: string; as: GroupRole; invite: string; sent: boolean }>('/groups/invite', json({ group, to, as })),
+  removeFromGroup: (group: string, member: string) => call<Group & { sent: boolean }>('/groups/remove', json({ group, member })),
+  /** Brings a file to this device. It goes to others once a tuple names it. */
+  bringFile: (file: Blob) =>
+    call<{ blob: string; bytes: number }>('/blob', { method: 'POST', headers: { 'content-type': 'application/octet-stream' }, body: file }),
+  leaveGroup: (group: string) => call<{ left: string }>('/groups/leave', json({ group })),
   proposals: (signal?: AbortSignal) => call<{ proposals: Proposal[] }>('/proposals', { signal: signal ?? null }),
   undo: (id: string) => call<Proposal & { kept: { entity: EntityId; attribute: string }[] }>('/proposals/undo', json({ id })),
   comment: (id: string, text: string) => call<{ id: string } & Talk>('/proposals/comment', json({ id, text })),

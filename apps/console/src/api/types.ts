@@ -272,10 +272,47 @@ export interface TimelinePost {
   comments: TimelinePost[]
 }
 
+export type GroupRole = 'admin' | 'member' | 'reader'
+
+export interface GroupMember {
+  did: string
+  role: GroupRole
+  /** Nobody who could let them in has seen them yet. */
+  invited: boolean
+  /** When they came, or were invited. */
+  since_ms: number | null
+}
+
+/** A pod of several people. */
+export interface Group {
+  group: string
+  name: string
+  /** `null` for who is out. */
+  role: GroupRole | null
+  /** The most senior first. */
+  members: GroupMember[]
+}
+
+/** Something in a group. */
+export interface GroupEntity {
+  id: EntityId
+  state: Record<string, Value | Value[]>
+  /** Who wrote there last; `null` if they have not shown who they are. */
+  by: string | null
+  at_ms: number | null
+}
+
+export interface GroupContents {
+  entities: GroupEntity[]
+  more: boolean
+}
+
 /** Something that somebody shares with this person. */
 export interface Shared {
   of: string
   view: string
+  /** The name of the group, if it is one. */
+  group?: string | null
   where: string
   /** `null` once it was taken back, or is over. */
   can: Power | null

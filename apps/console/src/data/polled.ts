@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from 'react'
 import { api } from '../api/http'
-import type { Apps, Devices, Followed, Given, Peers, Proposal, Shared, TimelinePost } from '../api/types'
+import type { Apps, Devices, Followed, Given, Group, Peers, Proposal, Shared, TimelinePost } from '../api/types'
 
 export interface Polled<T> {
   value: T | null
@@ -109,4 +109,10 @@ export function useFollowing(): Polled<{ following: Followed[] }> {
 
 export function usePosts(): Polled<{ posts: TimelinePost[] }> {
   return useSyncExternalStore(posts.subscribe, posts.snapshot)
+}
+
+export const groups = new Poll<{ groups: Group[] }>((signal) => api.groups(signal), 3_000)
+
+export function useGroups(): Polled<{ groups: Group[] }> {
+  return useSyncExternalStore(groups.subscribe, groups.snapshot)
 }

@@ -8,12 +8,12 @@ const KEYS: [keys: string, does: string][] = [
   ['e', 'Edit the post'],
   ['o', 'Open its pictures'],
   ['Enter', 'All tuples of the post'],
-  ['g then t, f, d, q, i, v, s, a', 'Timeline, following, data, query, import, devices, sharing, apps'],
+  ['g then t, f, d, q, i, v, s, g, a', 'Timeline, following, data, query, import, devices, sharing, groups, apps'],
   ['.', 'To the top'],
   ['?', 'This list'],
 ]
 
-const GO: Record<string, string> = { t: '/', f: '/following', d: '/data', q: '/query', i: '/import', v: '/devices', s: '/sharing', a: '/apps' }
+const GO: Record<string, string> = { t: '/', f: '/following', d: '/data', q: '/query', i: '/import', v: '/devices', s: '/sharing', g: '/groups', a: '/apps' }
 
 /** Single keys, but never while something is being typed or a dialog is open. */
 export function useShortcuts(help: () => void): void {

@@ -10,6 +10,7 @@ const PAGES: { to: string; label: string; icon: IconName; pages: Route['page'][]
   { to: '/import', label: 'Import', icon: 'import', pages: ['import'] },
   { to: '/devices', label: 'Devices', icon: 'devices', pages: ['devices'] },
   { to: '/sharing', label: 'Sharing', icon: 'sharing', pages: ['sharing'] },
+  { to: '/groups', label: 'Groups', icon: 'groups', pages: ['groups', 'group'] },
   { to: '/apps', label: 'Apps', icon: 'apps', pages: ['apps'] },
 ]
 

@@ -1,7 +1,7 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import { ApiError, api } from '../../api/http'
 import type { ApiErrorBody, Cell, QueryResult } from '../../api/types'
-import { useShared } from '../../data/polled'
+import { useGroups, useShared } from '../../data/polled'
 import { useRows } from '../../data/rows'
 import { useStatus } from '../../data/status'
 import { Icon } from '../../parts/icon'
@@ -192,7 +192,9 @@ export function QueryPage({ search }: { search: URLSearchParams }) {
 function WhosePod({ whose, onChange }: { whose: string; onChange: (pod: string) => void }) {
   const { value } = useShared()
   const own = useStatus()?.did
-  const people = [...new Set(value?.shared.map((each) => each.of))]
+  const groups = useGroups().value?.groups ?? []
+  const named = new Map(groups.map((each) => [each.group, each.name]))
+  const people = [...new Set([...(value?.shared.map((each) => each.of) ?? []), ...named.keys()])]
   if (whose !== '' && whose !== 'all' && !people.includes(whose)) people.push(whose)
   if (people.length === 0 && whose === '') return null
   return (
@@ -202,7 +204,7 @@ function WhosePod({ whose, onChange }: { whose: string; onChange: (pod: string) 
         <option value="">yours</option>
         {people.map((did) => did !== own && (
           <option key={did} value={did} title={did}>
-            shared by {shortDid(did)}
+            {named.has(did) ? `the group ${named.get(did)}` : `shared by ${shortDid(did)}`}
           </option>
         ))}
         <option value="all">yours and all that is shared with you</option>

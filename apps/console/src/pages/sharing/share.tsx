@@ -8,10 +8,9 @@ import { grants, usePeers } from '../../data/polled'
 import { endOfDay, mainAttribute, POWERS, powerWords } from '../../data/sharing'
 import { useStatus } from '../../data/status'
 import { shortDate } from '../../data/time'
-import { CopyButton } from '../../parts/copy'
 import { Icon } from '../../parts/icon'
+import { InvitationText } from '../../parts/invitation'
 import { ErrorNote } from '../../parts/note'
-import { QrCode } from '../../parts/qr'
 import { shortId } from '../../parts/value'
 import { entityPath, Link } from '../../router'
 import { Who } from '../../parts/who'
@@ -19,9 +18,6 @@ import { Who } from '../../parts/who'
 type Until = 'none' | 'week' | 'month' | 'day'
 
 const DAY = 24 * 60 * 60 * 1_000
-/** Beyond this a picture is too fine for a camera. */
-const MAX_PICTURE = 1_200
-
 type Made = Given & { invite?: string; sent: boolean }
 
 /** Says what, how much and to whom; then shows the invitation, which is nowhere else. */
@@ -341,23 +337,7 @@ function Invitation({ made, onAgain, onClose }: { made: Made & { invite: string 
       <p>
         <b>For them alone, by a way others do not read.</b> Whoever has it can read what you share, until you take it back. It is shown only now.
       </p>
-      {!made.sent && (
-        <div className="note" role="alert">
-          <Icon name="warning" />
-          <div>
-            <p>It is not yet where they can get it.</p>
-            <p className="quiet">
-              The <Link to="/devices">peers</Link> that keep your pod do not answer. It goes there by itself once one does; from then on the invitation works.
-            </p>
-          </div>
-        </div>
-      )}
-      {/* In capitals the picture is smaller, and the invitation is the same. */}
-      {made.invite.length <= MAX_PICTURE && <QrCode text={made.invite.toUpperCase()} label="The invitation as a QR code" />}
-      <div className="copyable">
-        <code translate="no">{made.invite}</code>
-        <CopyButton text={made.invite} label="Copy the invitation" />
-      </div>
+      <InvitationText invite={made.invite} sent={made.sent} />
       <div className="actions">
         <button type="button" className="button primary" onClick={onClose}>
           I have handed it over

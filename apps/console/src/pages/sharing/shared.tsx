@@ -1,4 +1,4 @@
-import { type FormEvent, useState } from 'react'
+import { useState } from 'react'
 import { api } from '../../api/http'
 import type { Cell, Shared } from '../../api/types'
 import { count } from '../../data/exchange'
@@ -6,6 +6,7 @@ import { predicateWords } from '../../data/predicate'
 import { shared, useShared } from '../../data/polled'
 import { lookAround, lookQuery, powerWords } from '../../data/sharing'
 import { exact, shortDate } from '../../data/time'
+import { Accept } from '../../parts/accept'
 import { Dialog } from '../../parts/dialog'
 import { Icon } from '../../parts/icon'
 import { ErrorNote, Loading } from '../../parts/note'
@@ -188,51 +189,5 @@ function Forget({ shared: each, onClose }: { shared: Shared; onClose: () => void
         </button>
       </div>
     </Dialog>
-  )
-}
-
-function Accept() {
-  const [invite, setInvite] = useState('')
-  const [busy, setBusy] = useState(false)
-  const [error, setError] = useState<unknown>(null)
-  const [accepted, setAccepted] = useState<Shared | null>(null)
-  const submit = (event: FormEvent) => {
-    event.preventDefault()
-    setBusy(true)
-    setError(null)
-    setAccepted(null)
-    // as copied from a mail, perhaps over several lines, perhaps with the command before it
-    api
-      .accept(invite.replace(/^\s*rhizome\s+accept\s+/, '').replace(/\s+/g, ''))
-      .then((taken) => {
-        setInvite('')
-        setAccepted(taken)
-        shared.refresh()
-      }, setError)
-      .finally(() => setBusy(false))
-  }
-  return (
-    <form className="add-peer" onSubmit={submit}>
-      <label htmlFor="invitation">An invitation you got</label>
-      <div className="path-row">
-        <input
-          id="invitation"
-          placeholder="rzshare1…"
-          value={invite}
-          required
-          spellCheck={false}
-          autoComplete="off"
-          autoCapitalize="none"
-          onChange={(event) => setInvite(event.target.value)}
-        />
-        <button type="submit" className="button" disabled={busy || invite.trim() === ''}>
-          {busy ? 'Fetching…' : 'Accept'}
-        </button>
-      </div>
-      <p role="status" className="quiet">
-        {accepted && `Accepted: ${count(accepted.entities, 'entity', 'entities')} came. You may ${powerWords(accepted.can)}.`}
-      </p>
-      {error !== null && <ErrorNote error={error} />}
-    </form>
   )
 }

@@ -107,6 +107,7 @@ pub fn run(options: &Options) -> Result<()> {
     let predicate = r#"photo-album: "album 7""#.parse().map_err(failed)?;
     let started = Instant::now();
     let tending = Tending {
+        says: true,
         pod: &pod,
         pod_author: &author,
         view: &view,

@@ -116,7 +116,10 @@ pub fn grants(home: &Home, output: &Output) -> Result<(), Failure> {
         }
         lines(&a["grants"], |g| {
             let state = match (g["revoked_ms"].is_null(), g["accepted"] == true) {
+                (false, _) if !g["moved"].is_null() => "moved: a device was taken out",
                 (false, _) => "taken back",
+                _ if !g["moved"].is_null() => "moving: a device was taken out",
+                (true, false) if !g["instead"].is_null() => "moved here, not seen there yet",
                 _ if g["public"] == true => "public",
                 (true, true) => "accepted",
                 (true, false) => "not accepted yet",

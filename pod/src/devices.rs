@@ -114,7 +114,12 @@ impl Pod {
     /// # Errors
     /// [`PodError::Identity`] if there is no such device, or this one may not remove it.
     pub fn remove_device(&self, key: &PublicKey) -> Result<(), PodError> {
-        Ok(self.member().remove_device(key)?)
+        self.member().remove_device(key)?;
+        // the device is out already; if this fails it is done with the next tending
+        if let Err(error) = self.move_views(usize::MAX) {
+            tracing::warn!(%error, "what is shared has not moved yet to where that device cannot read it");
+        }
+        Ok(())
     }
 
     /// The device that wrote a commit, if the commit is here and it is known whose key signed it.

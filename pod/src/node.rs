@@ -413,8 +413,9 @@ impl PodNode {
             let found = self.find_views().await?;
             self.tell_outside().await?;
             let (taken, busy) = tokio::task::block_in_place(|| pod.take_all_keys())?;
+            let moved = self.follow_moves().await?;
             let tended = tokio::task::block_in_place(|| pod.tend_views(None))?;
-            if found + taken == 0 && !busy && tended.is_empty() {
+            if found + taken + moved == 0 && !busy && tended.is_empty() {
                 break;
             }
             // views are here that were not, or what guests said was decided about: both the pod and its views say something new

@@ -24,7 +24,7 @@ use crate::{
     inbox::Desk,
     live::Hub,
     lock::WriterLock,
-    sharing::Kept,
+    sharing::{Kept, Moving},
 };
 
 /// A pod that this process reads and writes. Cheap to share behind an [`Arc`]; every method may be called from any thread.
@@ -46,6 +46,8 @@ pub struct Pod {
     tending: Mutex<()>,
     /// How far each of the person's own views was tended.
     tended: Mutex<Kept>,
+    /// What is known of views of others that moved.
+    moving: Mutex<Moving>,
     /// Held while something is followed that is not noted yet.
     following: tokio::sync::Mutex<()>,
     /// What is followed, as one.
@@ -132,6 +134,7 @@ impl Pod {
             opening_views: Mutex::default(),
             tending: Mutex::default(),
             tended: Mutex::default(),
+            moving: Mutex::default(),
             passphrase: Zeroizing::new(passphrase.to_owned()),
             lock: Arc::new(lock),
         })
@@ -354,6 +357,10 @@ impl Pod {
 
     pub(crate) fn tended(&self) -> &Mutex<Kept> {
         &self.tended
+    }
+
+    pub(crate) fn moving(&self) -> &Mutex<Moving> {
+        &self.moving
     }
 
     /// Held while an import writes.

@@ -5,8 +5,8 @@ use std::{net::SocketAddr, path::Path, sync::Arc};
 use rhizome_identity::Did;
 use rhizome_network::PeerAddress;
 use rhizome_pod::{
-    CloudOptions, CloudPeer, GroupRole, Mode, Opening, Pod, PodError, PodHome, PodNode, Receipt,
-    Whose, json::parse_changes, parse_peer,
+    CloudOptions, CloudPeer, DeviceRole, GroupRole, Mode, Opening, PairingCode, Pod, PodError,
+    PodHome, PodNode, Receipt, Whose, json::parse_changes, parse_peer,
 };
 use rhizome_tuple::Value;
 use serde_json::json;
@@ -351,4 +351,108 @@ async fn until(what: &str, holds: impl Fn() -> bool) {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     panic!("{what}");
+}
+
+/// Another device of the same person.
+async fn device(of: &Arc<Pod>, dir: &Path, name: &str) -> Arc<Pod> {
+    let node = start(of).await;
+    let (code, mut waiting) = node.invite(DeviceRole::Admin).unwrap();
+    let code: PairingCode = code.to_string().parse().unwrap();
+    let home = PodHome::at(dir.join(name));
+    let opening = Opening::by("test");
+    let joined = home.join(&opening, &code, name, anywhere()).await;
+    waiting.joined().await.unwrap();
+    let pod = Arc::new(joined.unwrap());
+    let other = start(&pod).await;
+    let address = node.address().unwrap();
+    other.sync_with(&address, None).await.unwrap();
+    other.sync_all().await.unwrap();
+    other.shutdown().await.unwrap();
+    node.shutdown().await.unwrap();
+    pod
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_device_that_a_member_took_out_is_out_of_the_group() {
+    let dir = tempfile::tempdir().unwrap();
+    let peer = cloud(dir.path(), "peer").await;
+    let alice = person(dir.path(), "alice", Some(&peer)).await;
+    let bob = person(dir.path(), "bob", Some(&peer)).await;
+    let group = alice.create_group("the club").unwrap().did;
+    join(&bob, &alice, &group, GroupRole::Member).await;
+    let tablet = device(&bob, dir.path(), "tablet").await;
+    let phone = device(&bob, dir.path(), "phone").await;
+    for pod in [&phone, &tablet] {
+        visit(pod).await;
+    }
+    write(&phone, &group, "before").unwrap();
+    visit(&phone).await;
+    let keys = |pod: &Pod| pod.views().unwrap().get(&group).unwrap().key();
+    let before = keys(&phone);
+    let out = bob.devices().unwrap();
+    let out = out.iter().find(|d| d.name.as_deref() == Some("phone"));
+    // a device that came to the group by the key that it is to leave does it as well
+    visit(&tablet).await;
+    tablet.remove_device(&out.unwrap().key).unwrap();
+    for _ in 0..2 {
+        for pod in [&tablet, &alice] {
+            visit(pod).await;
+        }
+    }
+    visit(&tablet).await;
+    assert!(keys(&tablet) != before);
+    visit(&alice).await;
+    write(&alice, &group, "after").unwrap();
+    write(&phone, &group, "by a thief").unwrap();
+    for pod in [&alice, &phone, &tablet, &bob, &alice] {
+        visit(pod).await;
+    }
+    for pod in [&alice, &tablet, &bob] {
+        assert_eq!(texts(pod, &group), ["after", "before"]);
+    }
+    assert!(!texts(&phone, &group).contains(&"after".to_owned()));
+    assert_eq!(
+        roles(&alice, &group)[1],
+        (bob.did().to_owned(), GroupRole::Member)
+    );
+    write(&bob, &group, "by bob").unwrap();
+    for pod in [&bob, &alice] {
+        visit(pod).await;
+    }
+    assert_eq!(texts(&alice, &group), ["after", "before", "by bob"]);
+    peer.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whom_one_invited_who_has_gone_is_let_in_by_the_most_senior_admin() {
+    let dir = tempfile::tempdir().unwrap();
+    let peer = cloud(dir.path(), "peer").await;
+    let alice = person(dir.path(), "alice", Some(&peer)).await;
+    let bob = person(dir.path(), "bob", Some(&peer)).await;
+    let carol = person(dir.path(), "carol", None).await;
+    let group = alice.create_group("the club").unwrap().did;
+    join(&bob, &alice, &group, GroupRole::Admin).await;
+    let to = carol.did().parse().unwrap();
+    let invite = bob.invite_to_group(&group, &to, GroupRole::Member).unwrap();
+    visit(&bob).await;
+    let node = start(&carol).await;
+    node.accept(&invite).await.unwrap();
+    node.shutdown().await.unwrap();
+    visit(&carol).await;
+    // as long as he is there it is for him to see to it
+    visit(&alice).await;
+    visit(&carol).await;
+    assert!(write(&carol, &group, "too early").is_err());
+    let node = start(&bob).await;
+    node.leave_group(&group).await.unwrap();
+    node.shutdown().await.unwrap();
+    for pod in [&alice, &carol, &alice, &carol] {
+        visit(pod).await;
+    }
+    write(&carol, &group, "by carol").unwrap();
+    for pod in [&carol, &alice] {
+        visit(pod).await;
+    }
+    assert_eq!(texts(&alice, &group), ["by carol"]);
+    peer.shutdown().await.unwrap();
 }

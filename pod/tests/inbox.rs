@@ -49,7 +49,7 @@ async fn start(pod: &Arc<Pod>) -> PodNode {
 }
 
 /// The signing key of a home's device.
-fn key(pod: &Pod) -> SigningKey {
+pub fn key(pod: &Pod) -> SigningKey {
     let keys = pod.home().directory().join("keys");
     KeyStore::open(&keys, "").unwrap().device()
 }

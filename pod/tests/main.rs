@@ -11,6 +11,7 @@ mod http;
 mod import;
 mod inbox;
 mod live;
+mod moving;
 mod node;
 mod public;
 mod sharing;

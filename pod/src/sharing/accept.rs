@@ -77,7 +77,7 @@ impl Pod {
     /// Those of the stores.
     pub fn accepted(&self) -> Result<Vec<Accepted>, PodError> {
         let mut out = Vec::new();
-        for record in self.view_records()? {
+        for record in self.current_views()? {
             if record.of.is_some()
                 && !record.public
                 && !record.is_group()
@@ -151,7 +151,7 @@ impl Pod {
     }
 
     /// Whether a view is what it claims: its notes hold a delegation for this person, signed by a device of the pod's owner, that names the view.
-    fn check_granted(&self, view: &Arc<View>) -> Result<Guests, PodError> {
+    pub(super) fn check_granted(&self, view: &Arc<View>) -> Result<Guests, PodError> {
         let guests = view.guests()?;
         let did = view.did().to_string();
         let good = guests.grants.iter().any(|grant| {
@@ -356,7 +356,14 @@ impl PodNode {
                 Some(_) => record.places.iter().cloned().chain(own).collect(),
             };
             let places: Vec<PeerAddress> = places.iter().filter_map(|p| p.parse().ok()).collect();
-            if let Some(view) = block_in_place(|| pod.views())?.get(&record.did) {
+            let here = block_in_place(|| pod.views())?.get(&record.did);
+            if record.of.is_some() && record.moved.is_some() {
+                if here.is_some() {
+                    pod.moving().lock().expect(record.did);
+                }
+                continue;
+            }
+            if let Some(view) = here {
                 found += usize::from(self.follow_key(&record, view, &places).await?);
                 continue;
             }

@@ -22,7 +22,7 @@ impl Pod {
     fn views_of(&self, of: &Did, power: Power) -> Result<Vec<(Arc<View>, Predicate)>, PodError> {
         let mut out = Vec::new();
         let (mut any, mut followed) = (None, false);
-        for record in self.view_records()? {
+        for record in self.current_views()? {
             if record.of.as_deref() != Some(&of.to_string()) || record.public {
                 followed |= record.of.as_deref() == Some(&of.to_string());
                 continue;

@@ -12,7 +12,7 @@ use rhizome_replica::{Edit, Snapshot, key};
 use rhizome_share::Predicate;
 use rhizome_storage::Durability;
 use rhizome_tuple::{Attribute, EntityId, Value};
-use rhizome_view::{Grant, Guests, Note, Power, ViewError, is_reserved, write_notes};
+use rhizome_view::{Grant, Guests, Instead, Note, Power, ViewError, is_reserved, write_notes};
 use serde_json::{Value as Json, json};
 
 use super::{
@@ -69,6 +69,10 @@ pub struct Given {
     pub public: bool,
     key: Option<PublicKey>,
     pub(super) entity: EntityId,
+    /// The grant of another view in whose place it is.
+    pub(super) instead: Option<String>,
+    /// The grant that is in its place in another view.
+    pub(super) moved: Option<String>,
 }
 
 impl Given {
@@ -85,6 +89,8 @@ impl Given {
             "revoked_ms": self.revoked_ms,
             "accepted": self.accepted,
             "public": self.public,
+            "moved": self.moved,
+            "instead": self.instead,
         })
     }
 }
@@ -108,6 +114,8 @@ impl Given {
             given_ms: r::time(now, &entity, r::GIVEN),
             until_ms: r::time(now, &entity, r::UNTIL),
             revoked_ms: r::time(now, &entity, r::REVOKED),
+            instead: text(r::INSTEAD),
+            moved: None,
             key: text(r::GUEST).and_then(|key| PublicKey::from_did_key(&key).ok()),
             entity,
         })
@@ -170,6 +178,7 @@ impl Pod {
             ));
         }
         check_terms(&terms.predicate, terms.until)?;
+        self.move_views(usize::MAX)?;
         let view = self.own_view(&terms.predicate, false)?;
         for old in self.grants_in(&view)? {
             if old.to == terms.to.to_string() && old.revoked_ms.is_none() {
@@ -183,7 +192,13 @@ impl Pod {
             view.add_reader(&seed)?;
         }
         let to = terms.to.to_string().parse().map_err(ViewError::from)?;
-        let grant = self.delegate(&view, to, terms.power, &terms.predicate, terms.until)?;
+        let grant = self.delegate(
+            &view,
+            (to, terms.power),
+            &terms.predicate,
+            terms.until,
+            None,
+        )?;
         view.leave(&[Note::Grant(grant.delegation.bytes().to_vec())])?;
         let (to, key) = (terms.to.to_string(), seed.public());
         let given = self.note_grant(&view, &grant, &to, &key)?;
@@ -225,6 +240,9 @@ impl Pod {
         set(r::OVER, Value::Ref(over))?;
         set(r::GUEST, key.to_did_key().into())?;
         set(r::GIVEN, Value::Time(now_ms()))?;
+        if let Some(instead) = grant.instead() {
+            set(r::INSTEAD, instead.grant.to_string().into())?;
+        }
         if let Some(until) = grant.delegation.expires() {
             let ms = i64::try_from(until.saturating_mul(1000)).unwrap_or(i64::MAX);
             set(r::UNTIL, Value::Time(ms))?;
@@ -241,10 +259,10 @@ impl Pod {
     pub(super) fn delegate(
         &self,
         view: &View,
-        to: Principal,
-        power: Power,
+        (to, power): (Principal, Power),
         predicate: &Predicate,
         until: Option<u64>,
+        instead: Option<&Instead>,
     ) -> Result<Grant, PodError> {
         let key = self.signing_key();
         let own: Principal = self.did().parse().map_err(ViewError::from)?;
@@ -252,7 +270,9 @@ impl Pod {
         let mut nonce = [0; 12];
         random_bytes()?(&mut nonce);
         let of = (&*view.did().to_string(), predicate);
-        Ok(Grant::sign(&device, to, power, of, until, &nonce)?)
+        Ok(Grant::sign_instead(
+            instead, &device, to, power, of, until, &nonce,
+        )?)
     }
 
     /// The view of what matches this predicate, for anybody or for guests, which are never the same one; a new one if there is none.
@@ -263,7 +283,8 @@ impl Pod {
     ) -> Result<Arc<View>, PodError> {
         let text = predicate.to_string();
         for record in self.view_records_where(&text)? {
-            if record.of.is_none() && record.public == public {
+            let is_own = record.of.is_none() && record.public == public;
+            if is_own && record.moved.is_none() && !self.is_known_outside(&record) {
                 let here = self.views()?.get(&record.did);
                 return here.ok_or_else(|| {
                     PodError::Request(
@@ -290,6 +311,13 @@ impl Pod {
     /// Those of reading the pod.
     pub fn grants(&self) -> Result<Vec<Given>, PodError> {
         let mut out = self.noted_grants()?;
+        let places: BTreeMap<String, String> = out
+            .iter()
+            .filter_map(|given| Some((given.instead.clone()?, given.id.clone())))
+            .collect();
+        for given in &mut out {
+            given.moved = places.get(&given.id).cloned();
+        }
         let mut claimed: BTreeMap<Did, Vec<String>> = BTreeMap::new();
         for given in &mut out {
             let who = match claimed.entry(given.view) {
@@ -328,7 +356,7 @@ impl Pod {
     }
 
     /// Those of one view.
-    fn grants_in(&self, view: &View) -> Result<Vec<Given>, PodError> {
+    pub(super) fn grants_in(&self, view: &View) -> Result<Vec<Given>, PodError> {
         let now = self.replica().snapshot();
         let (entity, _) = r::named(self.did(), "view", &view.did().to_string());
         let (Some(record), Some(e), Some(a)) = (
@@ -353,14 +381,32 @@ impl Pod {
     /// [`PodError::Request`] if there is no such grant.
     pub fn revoke(&self, id: &str) -> Result<Given, PodError> {
         let open = |given: &Given| given.revoked_ms.is_none();
-        let given = r::by_name(self.noted_grants()?, "grant", id, |given| &given.id, open)?;
-        if given.revoked_ms.is_none() {
-            let view = self.views()?.get(&given.view).ok_or_else(|| {
+        let all = self.noted_grants()?;
+        let given = r::by_name(all.clone(), "grant", id, |given| &given.id, open)?;
+        // where it went on, too
+        let mut names = BTreeSet::from([given.id.clone()]);
+        loop {
+            let is_it = |one: &&Given| {
+                let follows = one.instead.as_ref().is_some_and(|old| names.contains(old));
+                let mut after = all.iter().filter(|other| names.contains(&other.id));
+                let precedes = after.any(|other| other.instead.as_ref() == Some(&one.id));
+                !names.contains(&one.id) && (follows || precedes)
+            };
+            let Some(found) = all.iter().find(is_it) else {
+                break;
+            };
+            names.insert(found.id.clone());
+        }
+        for one in all.iter().filter(|one| names.contains(&one.id)) {
+            if one.revoked_ms.is_some() {
+                continue;
+            }
+            let view = self.views()?.get(&one.view).ok_or_else(|| {
                 PodError::Request(
                     "this device has not got the view of this grant yet: exchange first".into(),
                 )
             })?;
-            self.take_back(&view, &given)?;
+            self.take_back(&view, one)?;
         }
         let again = self.grants()?.into_iter().find(|one| one.id == given.id);
         Ok(again.unwrap_or(given))
@@ -397,9 +443,18 @@ impl Pod {
     fn take_back(&self, view: &Arc<View>, given: &Given) -> Result<(), PodError> {
         // what came before is decided about first
         self.tend_view(view, None)?;
+        self.end(view, given)?;
+        self.tend_view(view, None)?;
+        Ok(())
+    }
+
+    /// Says that a grant counts no longer, and takes its keys out.
+    pub(super) fn end(&self, view: &Arc<View>, given: &Given) -> Result<(), PodError> {
         self.note_end(view, given)?;
-        let keys = given.id.parse().map(|cid| keys_of(view, &cid, given.key));
-        for key in keys.unwrap_or_default() {
+        let Ok(grant) = given.id.parse() else {
+            return Ok(());
+        };
+        for key in keys_of(view, &grant, given.key)? {
             let member = view.member()?;
             // two devices may have let the same key in
             for _ in 0..MAX_TWICE {
@@ -409,7 +464,6 @@ impl Pod {
                 view.remove_guest(&key)?;
             }
         }
-        self.tend_view(view, None)?;
         Ok(())
     }
 

@@ -448,6 +448,17 @@ fn take_out(view: &View, key: &PublicKey) -> Result<(), PodError> {
     Ok(())
 }
 
+/// Whose a key is: of one who was given it, or as he has shown by it himself.
+pub(super) fn whose(
+    guests: &Guests,
+    key: &PublicKey,
+    writers: &std::collections::BTreeMap<PublicKey, PublicKey>,
+) -> Option<String> {
+    let told = guests.keys.iter().rfind(|told| told.key == *key);
+    told.map(|told| told.to.clone())
+        .or_else(|| founder_of(guests, key, writers))
+}
+
 /// Whose the key is that nobody was invited by: the founder's, as he says himself.
 fn founder_of(
     guests: &Guests,

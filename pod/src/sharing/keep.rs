@@ -13,14 +13,16 @@ use parking_lot::Mutex;
 use rhizome_identity::Did;
 use rhizome_ipld::PublicKey;
 use rhizome_replica::Change;
-use rhizome_share::{Classifier, Values};
+use rhizome_share::{Classifier, Predicate, Values};
 use rhizome_tuple::{Attribute, EntityId, Value};
-use rhizome_view::{Note, Tended, Tending, Why, values};
+use rhizome_view::{Guests, Note, Tended, Tending, Why, values};
 use tokio::{sync::Notify, task::block_in_place};
 
 use super::{
     give::{KEEPER, seconds},
     keys::is_strange,
+    moving::Fresh,
+    records as r,
 };
 use crate::{
     App, Pod, PodError, PodNode, View,
@@ -36,8 +38,18 @@ impl Pod {
         entities: Option<&BTreeSet<EntityId>>,
     ) -> Result<Tended, PodError> {
         let _alone = self.tending().lock();
-        let guests = view.guests()?;
-        let Some(predicate) = guests.predicate.clone() else {
+        let mut guests = view.guests()?;
+        // what the pod says of it: the view's key may be known to others
+        let (entity, _) = r::named(self.did(), "view", &view.did().to_string());
+        let record = r::view_record(&self.replica().snapshot(), entity);
+        let said = record.as_ref().and_then(|record| record.predicate.clone());
+        let is_old = record.is_some_and(|r| r.moved.is_some() || self.is_known_outside(&r));
+        if is_old {
+            self.tended().lock().old.insert(view.did());
+        }
+        // without a word there, nothing of it is here yet
+        let there = guests.predicate.clone();
+        let Some(predicate) = there.map(|there| said.unwrap_or(there)) else {
             let mut done = Tended::default();
             if guests.group.is_some() && view.member()?.is_admin() {
                 done.keys = self.hand_over_keys(view, usize::MAX)?;
@@ -50,7 +62,8 @@ impl Pod {
             self.tended().lock().views.insert(view.did(), far);
             return Ok(done);
         };
-        self.show_log(view, &guests)?;
+        self.show_log(view, &guests, &predicate)?;
+        guests.learn(&self.device_log().1);
         let did = view.did().to_string();
         let random = |out: &mut [u8]| {
             // a nonce that is not random hides nothing, and loses nothing either
@@ -74,6 +87,7 @@ impl Pod {
             view_author: &*view.author(KEEPER)?,
             predicate: &predicate,
             writer: &writer,
+            says: !is_old,
             now_ms: now_ms(),
             random: &random,
         };
@@ -97,15 +111,17 @@ impl Pod {
     }
 
     /// Shows guests the device log of the owner, if it has changed.
-    fn show_log(&self, view: &View, guests: &rhizome_view::Guests) -> Result<(), PodError> {
+    pub(super) fn show_log(
+        &self,
+        view: &View,
+        guests: &Guests,
+        predicate: &Predicate,
+    ) -> Result<(), PodError> {
         let (_, log) = self.device_log();
         let known = guests.log(self.did()).map(rhizome_identity::Log::len);
         if known == Some(log.len()) {
             return Ok(());
         }
-        let Some(predicate) = &guests.predicate else {
-            return Ok(());
-        };
         view.leave(&[Note::Terms {
             of: self.did().to_owned(),
             predicate: predicate.to_string(),
@@ -126,6 +142,7 @@ impl Pod {
             return Ok(out);
         };
         self.take_back_expired()?;
+        self.move_views(usize::MAX)?;
         let mark = self.pod_mark();
         for view in views.list() {
             if !view.is_owner() {
@@ -160,6 +177,9 @@ pub(crate) struct Kept {
     views: BTreeMap<Did, Far>,
     /// What each of them shares; to be made anew if there is none.
     classifier: Option<Classifier<Did>>,
+    /// Those that move, because a device knows them that is none of the person's any more.
+    old: BTreeSet<Did>,
+    pub(super) fresh: Fresh,
 }
 
 #[derive(Clone, Copy)]
@@ -245,6 +265,7 @@ impl Pod {
                 }
             }
         }
+        let mut tended = false;
         // what happens from now on is looked at next time
         let mut which = views.take_happened();
         which.extend(todo.keys().copied());
@@ -260,6 +281,11 @@ impl Pod {
             } else if happened || entities.is_some() {
                 self.tend_view(&view, Some(&entities.unwrap_or_default()))?;
             }
+            tended = true;
+        }
+        // somebody may have come to where one has moved
+        if tended && !self.tended().lock().old.is_empty() {
+            self.move_views(usize::MAX)?;
         }
         Ok(())
     }
@@ -310,7 +336,12 @@ impl PodNode {
             tell.notify_one();
         });
         let _listening = Listening { pod: &pod, number };
+        let mut devices = pod.device_log().1.len();
         loop {
+            let now = pod.device_log().1.len();
+            if std::mem::replace(&mut devices, now) != now {
+                *touched.lock() = None;
+            }
             let views = block_in_place(|| pod.any_views()).ok().flatten();
             let changes = views.map(crate::Views::changes);
             let own = views.is_some_and(|views| views.list().iter().any(|view| view.is_owner()));
@@ -319,6 +350,9 @@ impl PodNode {
             if let Err(error) = block_in_place(|| pod.tend_touched(some)) {
                 tracing::warn!(%error, "what is shared is not up to date");
                 *touched.lock() = None;
+            }
+            if let Err(error) = self.follow_moves().await {
+                tracing::warn!(%error, "what others share was not followed to where it has moved");
             }
             let wait = match block_in_place(|| pod.take_all_keys()) {
                 Ok((_, true)) => SOON,

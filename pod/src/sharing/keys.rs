@@ -20,6 +20,7 @@ use rhizome_view::{Grant, Guests, Handed, Note, Power, ViewError, write_notes};
 use super::{
     GroupRole,
     give::{KEEPER, seconds},
+    groups::{first_key, whose},
     proposals::edit,
     records::{self as r, ViewRecord},
 };
@@ -46,44 +47,74 @@ enum Step {
     Remove(PublicKey),
 }
 
-/// What a wrapped seed is bound to.
-fn context(view: &Did, to: &str, grant: &Cid, key: &PublicKey, device: &PublicKey) -> Vec<u8> {
-    let mut out = format!("{view}\0{to}\0{grant}\0").into_bytes();
-    out.extend_from_slice(&key.to_bytes());
-    out.extend_from_slice(&device.to_bytes());
-    out
+/// Keys that a guest is given in one view, one after the other, at most.
+const MAX_KEYS: u32 = 1000;
+
+/// For what a seed is wrapped: nothing else opens it.
+pub(super) struct Purpose {
+    /// What a wrapped seed is.
+    pub info: &'static [u8],
+    /// Names that it is bound to, each with a zero byte.
+    pub names: String,
+}
+
+impl Purpose {
+    fn handed(view: &Did, to: &str, grant: &Cid) -> Self {
+        Self {
+            info: WRAP_INFO,
+            names: format!("{view}\0{to}\0{grant}\0"),
+        }
+    }
+
+    fn context(&self, key: &PublicKey, device: &PublicKey) -> Vec<u8> {
+        let mut out = self.names.clone().into_bytes();
+        out.extend_from_slice(&key.to_bytes());
+        out.extend_from_slice(&device.to_bytes());
+        out
+    }
+
+    /// A seed, for each device that a log lists.
+    pub fn wrap(&self, log: &Log, seed: &Seed) -> Result<Vec<(PublicKey, Vec<u8>)>, PodError> {
+        let key = seed.public();
+        let resolution = log.resolve();
+        let devices = resolution.devices.iter().map(|active| &active.device);
+        let readers = devices.filter(|d| matches!(d.role, Role::Admin | Role::Member));
+        let mut wraps = BTreeMap::new();
+        let mut random = random_bytes()?;
+        for device in readers.take(MAX_WRAPS) {
+            let context = self.context(&key, &device.key);
+            let sealed = wrap::seal(&device.kem, self.info, &context, seed.expose(), &mut random);
+            // one whose key is none cannot read; the others can
+            if let Ok(sealed) = sealed {
+                wraps.insert(device.key, sealed);
+            }
+        }
+        Ok(wraps.into_iter().collect())
+    }
 }
 
 /// The note that gives a guest a seed.
 fn handed(view: &Did, (to, log): (&str, &Log), grant: &Cid, seed: &Seed) -> Result<Note, PodError> {
-    let key = seed.public();
-    let resolution = log.resolve();
-    let devices = resolution.devices.iter().map(|active| &active.device);
-    let readers = devices.filter(|d| matches!(d.role, Role::Admin | Role::Member));
-    let mut wraps = BTreeMap::new();
-    let mut random = random_bytes()?;
-    for device in readers.take(MAX_WRAPS) {
-        let context = context(view, to, grant, &key, &device.key);
-        let sealed = wrap::seal(&device.kem, WRAP_INFO, &context, seed.expose(), &mut random);
-        // one whose key is none cannot read; the others can
-        if let Ok(sealed) = sealed {
-            wraps.insert(device.key, sealed);
-        }
-    }
     Ok(Note::Key(Handed {
         to: to.to_owned(),
         grant: *grant,
-        key,
-        wraps: wraps.into_iter().collect(),
+        key: seed.public(),
+        wraps: Purpose::handed(view, to, grant).wrap(log, seed)?,
     }))
 }
 
-/// The seed of the key that a guest gets in place of that of his invitation.
-fn second(view: &View, grant: &Cid) -> Seed {
-    let mut key = blake3::derive_key(SEED, view.seed().expose());
-    let mut seed = *blake3::keyed_hash(&key, &grant.to_bytes()).as_bytes();
-    zeroize::Zeroize::zeroize(&mut key);
-    Seed::take(&mut seed)
+/// The seeds of the keys that a guest gets in place of that of his invitation, one after the other: each when a device of his was taken out that knows the one before.
+fn seeds<'a>(view: &'a View, grant: &'a Cid) -> impl Iterator<Item = Seed> + 'a {
+    (0..MAX_KEYS).map(|number| {
+        let mut key = blake3::derive_key(SEED, view.seed().expose());
+        let mut name = grant.to_bytes();
+        if number > 0 {
+            name.extend_from_slice(&number.to_be_bytes());
+        }
+        let mut seed = *blake3::keyed_hash(&key, &name).as_bytes();
+        zeroize::Zeroize::zeroize(&mut key);
+        Seed::take(&mut seed)
+    })
 }
 
 /// By what others act in a view.
@@ -104,6 +135,11 @@ impl Present {
 
     fn has(&self, key: &PublicKey) -> bool {
         self.listed.contains_key(key)
+    }
+
+    /// Whether it was there once, and is not.
+    fn had(&self, key: &PublicKey) -> bool {
+        !self.has(key) && self.resolution.was_listed(key)
     }
 }
 
@@ -126,8 +162,40 @@ fn shows(
 }
 
 impl Pod {
+    /// Whether it is this person who gives the holder of a grant his keys: whoever invited him to a group, and if that one has gone, the most senior admin there.
+    fn sees_to(&self, grant: &Grant, guests: &Guests, admins: &[String]) -> bool {
+        if guests.group.is_none() {
+            return true;
+        }
+        // nobody can take out a key of his that is senior to the one he acts by
+        if grant.to() == self.did() {
+            return false;
+        }
+        let inviter = grant.delegation.issuer().did();
+        if admins.iter().any(|admin| admin == inviter) {
+            return inviter == self.did();
+        }
+        admins.first().is_some_and(|admin| admin == self.did())
+    }
+
+    /// Whether a device is known in a view as this person's that is none any more.
+    fn has_lost_device(&self, guests: &Guests) -> bool {
+        let (_, log) = self.device_log();
+        let known = guests.log(self.did());
+        known.is_some_and(|known| {
+            known.len() != log.len() && {
+                let (now, before) = (log.resolve(), known.resolve());
+                let mut devices = before.devices.iter();
+                devices.any(|active| now.device(&active.device.key).is_none())
+            }
+        })
+    }
+
     /// The key of the invitation to a grant, as far as this device knows.
-    fn invited(&self, grant: &Grant) -> Option<PublicKey> {
+    fn invited(&self, grant: &Grant, guests: &Guests) -> Option<PublicKey> {
+        if guests.group.is_some() {
+            return first_key(grant);
+        }
         let (entity, _) = r::named(self.did(), "grant", &grant.id().to_string());
         let key = r::text(&self.replica().snapshot(), &entity, r::GUEST)?;
         PublicKey::from_did_key(&key).ok()
@@ -138,41 +206,77 @@ impl Pod {
         let present = Present::of(view)?;
         let mut due: BTreeSet<PublicKey> = BTreeSet::new();
         let mut process = None;
-        for grant in guests.grants.iter().filter(|grant| !grant.revoked) {
-            let Some(first) = self.invited(grant) else {
+        let mut admins = Vec::new();
+        if guests.group.is_some() {
+            let writers = process.insert(writers(view)?);
+            let devices = present.resolution.devices.iter().map(|a| &a.device);
+            let devices = devices.filter(|device| device.role == Role::Admin);
+            admins.extend(devices.filter_map(|device| whose(guests, &device.key, writers)));
+        }
+        let (open, over): (Vec<_>, Vec<_>) = guests
+            .grants
+            .iter()
+            .filter(|grant| self.sees_to(grant, guests, &admins))
+            .partition(|grant| !grant.revoked);
+        for grant in open {
+            let Some(first) = self.invited(grant, guests) else {
                 continue;
             };
-            due.insert(first);
             let told = guests.keys.iter().rfind(|h| h.grant == *grant.id());
             let told = told.filter(|told| present.has(&told.key));
-            due.extend(told.map(|told| told.key));
+            let log = guests.log(grant.to());
+            let outdated = told.filter(|told| guests.is_known(told));
+            // by which he may be there
+            let mut keys: Vec<PublicKey> = guests
+                .keys
+                .iter()
+                .filter(|h| h.grant == *grant.id() && present.has(&h.key))
+                .map(|h| h.key)
+                .collect();
+            keys.extend(present.has(&first).then_some(first));
+            due.extend(&keys);
             // those who follow a public view share a key for good
-            if present
-                .listed
-                .get(&first)
-                .is_none_or(|role| *role == Role::Follower)
+            if present.listed.get(&first) == Some(&Role::Follower)
+                || told.is_none() && !present.has(&first)
             {
                 continue;
             }
-            let writers = match &process {
-                Some(writers) => writers,
-                None => process.insert(writers(view)?),
-            };
-            if let Some(told) = told {
-                // all that he said by the first key is to be here before it goes
+            if let Some(told) = told.filter(|_| outdated.is_none()) {
+                let Some(other) = keys.into_iter().find(|key| *key != told.key) else {
+                    continue;
+                };
+                let writers = match &process {
+                    Some(writers) => writers,
+                    None => process.insert(writers(view)?),
+                };
+                // all that he said by another one is to be here before it goes
                 let acts = shows(guests, grant.to(), &told.key, writers);
                 if acts && view.replica()?.snapshot().gaps()? == 0 {
-                    return Ok(Some(Step::Remove(first)));
+                    return Ok(Some(Step::Remove(other)));
                 }
                 continue;
             }
-            let Some(log) = guests.log(grant.to()) else {
+            let Some(log) = log else {
                 continue;
             };
-            if !shows(guests, grant.to(), &first, writers) {
-                continue;
+            if outdated.is_none() {
+                let writers = match &process {
+                    Some(writers) => writers,
+                    None => process.insert(writers(view)?),
+                };
+                if !shows(guests, grant.to(), &first, writers) {
+                    continue;
+                }
             }
-            let seed = second(view, grant.id());
+            // one that went out does not come back
+            let is_next = |seed: &Seed| {
+                let key = seed.public();
+                !present.had(&key) && outdated.is_none_or(|told| told.key != key)
+            };
+            let all = seeds(view, grant.id()).take(if outdated.is_some() { usize::MAX } else { 1 });
+            let Some(seed) = all.into_iter().find(is_next) else {
+                continue;
+            };
             if present.has(&seed.public()) {
                 let of = (grant.to(), log);
                 let Note::Key(handed) = handed(&view.did(), of, grant.id(), &seed)? else {
@@ -180,16 +284,13 @@ impl Pod {
                 };
                 return Ok(Some(Step::Tell(handed)));
             }
-            // one that went out does not come back
-            if !present.resolution.was_listed(&seed.public()) {
-                let role = match (&guests.group, grant.power()) {
-                    (Some(_), _) => GroupRole::granted(grant).map(GroupRole::role),
-                    (None, Some(Power::Write)) => Some(Role::Guest),
-                    (None, _) => Some(Role::Reader),
-                };
-                let Some(role) = role else { continue };
-                return Ok(Some(Step::Admit(seed, role)));
-            }
+            let role = match (&guests.group, grant.power()) {
+                (Some(_), _) => GroupRole::granted(grant).map(GroupRole::role),
+                (None, Some(Power::Write)) => Some(Role::Guest),
+                (None, _) => Some(Role::Reader),
+            };
+            let Some(role) = role else { continue };
+            return Ok(Some(Step::Admit(seed, role)));
         }
         let is_guest = |role: &Role| matches!(role, Role::Guest | Role::Reader);
         let others = present
@@ -201,9 +302,9 @@ impl Pod {
             return Ok(None);
         }
         // what was taken back is out: also if that was interrupted
-        for grant in guests.grants.iter().filter(|grant| grant.revoked) {
-            let keys = [self.invited(grant), Some(second(view, grant.id()).public())];
-            let left = keys.into_iter().flatten().find(|key| others.contains(key));
+        for grant in over {
+            let keys = given_keys(view, &present, grant.id(), self.invited(grant, guests));
+            let left = keys.into_iter().find(|key| others.contains(key));
             if let Some(key) = left {
                 return Ok(Some(Step::Remove(key)));
             }
@@ -235,10 +336,25 @@ impl Pod {
     }
 }
 
+/// Those of the keys of the holder of a grant that were ever let in.
+fn given_keys(
+    view: &View,
+    present: &Present,
+    grant: &Cid,
+    first: Option<PublicKey>,
+) -> Vec<PublicKey> {
+    let given = seeds(view, grant).map(|seed| seed.public());
+    let given = given.take_while(|key| present.resolution.was_listed(key));
+    first.into_iter().chain(given).collect()
+}
+
 /// The keys by which the holder of a grant may be there.
-pub(super) fn keys_of(view: &View, grant: &Cid, first: Option<PublicKey>) -> Vec<PublicKey> {
-    let both = first.into_iter().chain([second(view, grant).public()]);
-    both.collect()
+pub(super) fn keys_of(
+    view: &View,
+    grant: &Cid,
+    first: Option<PublicKey>,
+) -> Result<Vec<PublicKey>, PodError> {
+    Ok(given_keys(view, &Present::of(view)?, grant, first))
 }
 
 /// Whether a key writes in a view for one who is there no more and whose claim, if there is one, nobody would believe: it was a stranger with somebody's invitation.
@@ -259,18 +375,27 @@ impl Pod {
         if told.key == view.key() {
             return Ok(Some(Given::Used));
         }
+        let purpose = Purpose::handed(&view.did(), self.did(), &told.grant);
+        let seed = self.unwrap_seed(&purpose, &told.key, &told.wraps);
+        Ok(seed.map(Given::New))
+    }
+
+    /// The seed of a key that is wrapped for devices, if it is for this one.
+    pub(super) fn unwrap_seed(
+        &self,
+        purpose: &Purpose,
+        key: &PublicKey,
+        wraps: &[(PublicKey, Vec<u8>)],
+    ) -> Option<Seed> {
         let device = self.signing_key().public();
         let kem = self.member().keys().kem();
-        for (_, sealed) in told.wraps.iter().filter(|(key, _)| *key == device) {
-            let context = context(&view.did(), self.did(), &told.grant, &told.key, &device);
-            if let Ok(mut seed) = wrap::open(&kem, WRAP_INFO, &context, sealed) {
-                let seed = Seed::take(&mut seed);
-                if seed.public() == told.key {
-                    return Ok(Some(Given::New(seed)));
-                }
-            }
-        }
-        Ok(None)
+        let context = purpose.context(key, &device);
+        let mut own = wraps.iter().filter(|(to, _)| *to == device);
+        own.find_map(|(_, sealed)| {
+            let mut seed = wrap::open(&kem, purpose.info, &context, sealed).ok()?;
+            let seed = Seed::take(&mut seed);
+            (seed.public() == *key).then_some(seed)
+        })
     }
 
     /// Does in a view of somebody else's what is to be done next about the key that this person acts by.
@@ -301,8 +426,20 @@ impl Pod {
             note(view.seed())?;
             return Ok(Took::Step);
         }
-        if !shows(&guests, self.did(), &view.key(), &writers(view)?) {
-            self.claim(view, &guests)?;
+        let is_shown = shows(&guests, self.did(), &view.key(), &writers(view)?);
+        if !is_shown || self.has_lost_device(&guests) {
+            return Ok(if self.claim(view, &guests)? {
+                Took::Step
+            } else {
+                Took::Nothing
+            });
+        }
+        let mut given = guests.keys.iter();
+        if let Some(told) = given.rfind(|told| told.key == view.key())
+            && self.has_old_secret(record)
+            && !guests.is_known(told)
+        {
+            view.leave(&[Note::Known(told.key)])?;
             return Ok(Took::Step);
         }
         let again = self.say_again(view, &guests)?;
@@ -311,18 +448,30 @@ impl Pod {
 
     /// Says again what this home said by a key that was taken out before the owner had it. Whether there was anything.
     fn say_again(&self, view: &Arc<View>, guests: &Guests) -> Result<bool, PodError> {
-        let power = guests.rights(self.did(), seconds()).power;
-        if view.before().is_empty() || power < Some(Power::Write) {
+        if view.before().is_empty() {
             return Ok(false);
         }
-        let replica = view.replica()?;
-        let now = replica.snapshot();
+        self.say_in(view, guests, (view, view.before()))
+    }
+
+    /// Says again in a view one commit of those by these keys that came too late in another one, or in the same one. Whether there was any.
+    pub(super) fn say_in(
+        &self,
+        view: &Arc<View>,
+        guests: &Guests,
+        (from, authors): (&View, &[PublicKey]),
+    ) -> Result<bool, PodError> {
+        let power = guests.rights(self.did(), seconds()).power;
+        if power < Some(Power::Write) {
+            return Ok(false);
+        }
+        let now = from.replica()?.snapshot();
         let mut lost: Option<(CommitId, Vec<Edit>)> = None;
         for number in now.beyond().iter() {
             let Some((link, _)) = now.link(*number)? else {
                 continue;
             };
-            let is_own = view.before().contains(&link.author);
+            let is_own = authors.contains(&link.author);
             if !is_own || guests.is_said_again(&link.id, self.did()) {
                 continue;
             }
@@ -342,6 +491,7 @@ impl Pod {
         let did = view.did().to_string();
         let mut nonce = [0; 16];
         random_bytes()?(&mut nonce);
+        let replica = view.replica()?;
         replica.compose(&author, now_ms(), nonce, Durability::Durable, |now| {
             let mut leaves = Edit::leaves(now, edits)?;
             leaves.push(write_notes(&did, &[Note::Again(commit)])?);
@@ -364,7 +514,7 @@ impl Pod {
             let (Some(record), Some(here)) = (record, self.views()?.get(view)) else {
                 break;
             };
-            if !here.may_move() || record.public {
+            if record.of.is_none() || record.public {
                 break;
             }
             match self.take_step(&record, &here)? {
@@ -376,26 +526,41 @@ impl Pod {
         Ok((done, false))
     }
 
+    /// The views in which somebody else gives this person his key, or did.
+    fn views_of_others(&self, views: &crate::Views) -> Vec<Arc<View>> {
+        let now = self.replica().snapshot();
+        let mut all = views.list();
+        all.retain(|view| {
+            let (entity, _) = r::named(self.did(), "view", &view.did().to_string());
+            let of = || r::view_record(&now, entity).and_then(|record| record.of);
+            view.may_move() || of().is_some()
+        });
+        all
+    }
+
     /// As [`Self::take_keys`], everything in all views of others in which something happened.
     pub(crate) fn take_all_keys(&self) -> Result<(usize, bool), PodError> {
         let (mut steps, mut busy) = (0, false);
         let Some(views) = self.any_views()? else {
             return Ok((0, false));
         };
-        let mark = mark(self.did(), &[]);
-        for view in views.of_others() {
+        // when a device was taken out there is something to be said everywhere
+        let certificates = self.trust().set().len() as u64;
+        let mark = mark(self.did(), &[certificates]);
+        for view in self.views_of_others(views) {
             let generation = view.generation();
             if view.is_same(&view.key(), &mark) {
                 continue;
             }
             let was_open = view.is_open();
+            let moves = self.look_where(&view)?;
             let (done, again) = self.take_keys(&view.did(), usize::MAX)?;
             if !was_open {
                 view.rest()?;
             }
             steps += done;
             busy |= again;
-            if done == 0 && !again && view.generation() == generation {
+            if done == 0 && !again && !moves && view.generation() == generation {
                 view.note_same(view.key(), mark, generation);
             }
         }
@@ -426,7 +591,7 @@ impl Pod {
             return Ok(false);
         };
         let now = self.replica().snapshot();
-        for view in views.of_others() {
+        for view in self.views_of_others(views) {
             let (entity, _) = r::named(self.did(), "view", &view.did().to_string());
             if let Some(record) = r::view_record(&now, entity)
                 && !self.other_seeds(&record, &view)?.is_empty()

@@ -69,9 +69,9 @@ impl Pod {
     /// The views that this person was taken out of, with what he wrote there that its owner has not got.
     fn outside(&self) -> Result<Vec<Outside>, PodError> {
         let mut out = Vec::new();
-        let own = self.replica().snapshot();
         for record in self.view_records()?.into_iter().filter(|r| !r.is_group()) {
-            if record.public {
+            // where it goes on, what was too late is said again
+            if record.public || record.moved.is_some() {
                 continue;
             }
             let Some(view) = self.any_views()?.and_then(|views| views.get(&record.did)) else {
@@ -85,15 +85,26 @@ impl Pod {
             if !record.keys().contains(&view.key()) {
                 continue;
             }
-            let told = r::texts(&own, &record.entity, TOLD);
             let guests = view.guests()?;
+            let commits = self.in_vain_untold(&record, &view, &guests)?;
             if let Some(mut one) = Outside::new(record, &guests, self.did())? {
-                one.commits = self.in_vain(&view, &guests)?;
-                one.commits
-                    .retain(|(id, _)| !told.contains(&id.to_string()));
+                one.commits = commits;
                 out.push(one);
             }
         }
+        Ok(out)
+    }
+
+    /// Those of [`Self::in_vain`] that the owner was not told of.
+    pub(super) fn in_vain_untold(
+        &self,
+        record: &ViewRecord,
+        view: &Arc<View>,
+        guests: &Guests,
+    ) -> Result<Vec<(CommitId, Asked)>, PodError> {
+        let told = r::texts(&self.replica().snapshot(), &record.entity, TOLD);
+        let mut out = self.in_vain(view, guests)?;
+        out.retain(|(id, _)| !told.contains(&id.to_string()));
         Ok(out)
     }
 

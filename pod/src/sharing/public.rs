@@ -115,10 +115,11 @@ impl Pod {
                 hello::MAX_PUBLIC
             )));
         }
+        self.move_views(usize::MAX)?;
         let view = self.own_view(predicate, true)?;
         let followers = Seed::of_public(&view.did());
         let to = Principal::of(&followers.public());
-        let grant = self.delegate(&view, to, power, predicate, until)?;
+        let grant = self.delegate(&view, (to, power), predicate, until, None)?;
         let before = self.noted_grants()?;
         view.leave(&[Note::Grant(grant.delegation.bytes().to_vec())])?;
         let given = self.note_grant(&view, &grant, ANYONE, &followers.public())?;
@@ -338,7 +339,12 @@ impl PodNode {
     }
 
     /// Follows one view, if it is what it is said to be.
-    async fn follow_view(&self, did: &Did, of: &Did, place: &PeerAddress) -> Result<(), PodError> {
+    pub(super) async fn follow_view(
+        &self,
+        did: &Did,
+        of: &Did,
+        place: &PeerAddress,
+    ) -> Result<(), PodError> {
         let pod = Arc::clone(self.pod());
         let seed = Seed::of_public(did);
         let records = block_in_place(|| pod.view_records())?;

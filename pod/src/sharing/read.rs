@@ -52,7 +52,7 @@ impl Pod {
             Whose::All => all.push(own),
             Whose::Followed => return Ok(self.followed()?.snapshot()),
         }
-        for record in self.view_records()? {
+        for record in self.current_views()? {
             let Some(of) = &record.of else { continue };
             let wanted = match whose {
                 Whose::Of(did) => *of == did.to_string(),

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use rhizome_identity::Did;
+use rhizome_identity::{Did, Secret};
 use rhizome_ipld::PublicKey;
 use rhizome_replica::{Edit, Snapshot, key};
 use rhizome_share::Predicate;
-use rhizome_tuple::{Attribute, EntityId, Value};
+use rhizome_tuple::{Attribute, EntityId, EpochId, Value};
 
 use crate::{Pod, PodError, Seed};
 
@@ -19,6 +19,7 @@ const SEED: &str = "view/seed";
 const PLACE: &str = "view/address";
 const PUBLIC: &str = "view/public";
 const SINCE: &str = "view/since";
+const MOVED: &str = "view/moved";
 pub(super) const GRANT: &str = "grant/id";
 pub(super) const TO: &str = "grant/to";
 pub(super) const CAN: &str = "grant/can";
@@ -26,6 +27,7 @@ pub(super) const OVER: &str = "grant/view";
 pub(super) const GUEST: &str = "grant/key";
 pub(super) const GIVEN: &str = "grant/given";
 pub(super) const UNTIL: &str = "grant/until";
+pub(super) const INSTEAD: &str = "grant/instead";
 pub(super) const REVOKED: &str = "grant/revoked";
 /// What masks a seed.
 const MASK: &str = "rhizome view seed in a pod v1";
@@ -43,6 +45,8 @@ pub(crate) struct ViewRecord {
     pub places: BTreeSet<String>,
     /// Whether anybody may follow it.
     pub public: bool,
+    /// The view in its place, if it has moved.
+    pub moved: Option<Did>,
     /// Since when it is noted, in milliseconds since 1970.
     pub since_ms: i64,
     /// By which keys it is acted in: more than one if two devices noted it at once.
@@ -54,6 +58,12 @@ impl ViewRecord {
     /// Whether it is a group: then it is nobody's but its own.
     pub fn is_group(&self) -> bool {
         self.of.as_deref() == Some(&self.did.to_string())
+    }
+
+    /// Whose secrets its seeds are masked with.
+    pub fn epochs(&self) -> impl Iterator<Item = EpochId> {
+        let names = self.masked.iter().filter_map(|m| m.first_chunk::<8>());
+        names.map(|name| EpochId(*name))
     }
 
     /// By which keys it is acted in: more than one if two devices noted it at once.
@@ -150,6 +160,7 @@ pub(super) fn view_record(now: &Snapshot, entity: EntityId) -> Option<ViewRecord
         of: text(now, &entity, OF),
         predicate: text(now, &entity, WHERE).and_then(|p| p.parse().ok()),
         places: texts(now, &entity, PLACE),
+        moved: text(now, &entity, MOVED).and_then(|did| did.parse().ok()),
         since_ms: time(now, &entity, SINCE).unwrap_or_default(),
         public: all(now, &entity, PUBLIC).contains(&Value::Boolean(true)),
         keys: keys.flatten().collect(),
@@ -235,9 +246,34 @@ impl Pod {
         Ok(entity)
     }
 
+    /// Notes that a view has moved.
+    pub(super) fn note_moved(&self, record: &ViewRecord, to: &Did) -> Result<(), PodError> {
+        let moved = Value::Text(to.to_string());
+        self.write_own(vec![Edit::Assert(record.entity, attribute(MOVED)?, moved)])
+    }
+
+    /// As [`Self::view_records`], without those in whose place there are others here.
+    pub(super) fn current_views(&self) -> Result<Vec<ViewRecord>, PodError> {
+        let mut all = self.view_records()?;
+        if all.iter().any(|record| record.moved.is_some()) {
+            let views = self.views()?;
+            all.retain(|record| record.moved.is_none_or(|to| views.get(&to).is_none()));
+        }
+        Ok(all)
+    }
+
     /// Forgets a view of somebody else's.
     pub(super) fn forget_view(&self, entity: EntityId) -> Result<(), PodError> {
         self.write_own(vec![Edit::Erase(entity)])
+    }
+
+    /// The secret of the pod's epoch, unless somebody knows it who is none of its devices any more.
+    pub(super) fn fresh_secret(&self) -> Option<Secret> {
+        let current = self.member().trust().set().current()?;
+        let keys = self.member().keys();
+        let mut epochs = keys.epochs().filter(|_| current.fresh);
+        let (_, secret) = epochs.find(|(name, _)| *name == current.epoch.0)?;
+        Some(Secret::take(&mut { *secret.expose() }))
     }
 
     /// (name of the epoch ‖ the seed, masked): no two seeds of one view have one key, so no mask is used twice.

@@ -64,6 +64,14 @@ impl Seed {
         KemSecret::from_seed(self.secrets().1)
     }
 
+    /// The nonce of the view that is made by it.
+    pub(crate) fn nonce(&self) -> [u8; 16] {
+        let derived = blake3::derive_key("rhizome view nonce v1", &*self.0);
+        let mut nonce = [0; 16];
+        nonce.copy_from_slice(&derived[..16]);
+        nonce
+    }
+
     /// The seeds of both keys, for a key store.
     pub(crate) fn secrets(&self) -> (Secret, Secret) {
         let mut kem = blake3::derive_key("rhizome view kem v1", &*self.0);

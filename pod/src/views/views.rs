@@ -91,14 +91,15 @@ impl Views {
         self.create_by(&Seed::generate()?)
     }
 
-    /// As [`Self::create`], whose admin acts by a seed that is known already: noted before, say, where it cannot get lost.
+    /// As [`Self::create`], whose admin acts by a seed that is known already: noted before, say, where it cannot get lost. The DID follows from the seed, so two homes that do it
+    /// with the same seed make the same view.
     ///
     /// # Errors
     /// As [`Self::create`].
     pub fn create_by(&self, seed: &Seed) -> Result<Arc<View>, PodError> {
         self.make(seed, |number, random| {
             let mut keys = self.store.make_keys(number, seed)?;
-            rhizome_member::found_within(&mut keys, &random)?;
+            rhizome_member::found_within(&mut keys, seed.nonce(), &random)?;
             let member = Member::create(self.store.tuples(number)?, keys, random)?;
             Ok((member, true))
         })
@@ -241,15 +242,6 @@ impl Views {
     /// All of them, in order of their DIDs.
     pub fn list(&self) -> Vec<Arc<View>> {
         self.all.lock().values().cloned().collect()
-    }
-
-    /// Those that are somebody else's, or were before this person got another key.
-    pub(crate) fn of_others(&self) -> Vec<Arc<View>> {
-        let all = self.all.lock();
-        all.values()
-            .filter(|view| view.may_move())
-            .cloned()
-            .collect()
     }
 
     /// Removes one from this home, and deletes its data here; files stay. Whether there was one. Whoever still has its device keeps that

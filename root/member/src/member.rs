@@ -52,26 +52,30 @@ pub struct Member {
 /// # Errors
 /// Those of the key store.
 pub fn found(keys: &mut KeyStore, random: &Entropy) -> Result<(), MemberError> {
-    begin(
-        keys,
-        Some(RecoveryWords::generate(&mut |out: &mut [u8]| {
-            random(out);
-        })),
-        random,
-    )
+    let mut nonce = [0; 16];
+    random(&mut nonce);
+    let words = RecoveryWords::generate(&mut |out: &mut [u8]| {
+        random(out);
+    });
+    begin(keys, Some(words), nonce, random)
 }
 
-/// As [`found`], without recovery: for a pod whose keys are kept in another one.
+/// As [`found`], without recovery: for a pod whose keys are kept in another one. Its DID follows from the keys and the nonce.
 ///
 /// # Errors
 /// Those of the key store.
-pub fn found_within(keys: &mut KeyStore, random: &Entropy) -> Result<(), MemberError> {
-    begin(keys, None, random)
+pub fn found_within(
+    keys: &mut KeyStore,
+    nonce: [u8; 16],
+    random: &Entropy,
+) -> Result<(), MemberError> {
+    begin(keys, None, nonce, random)
 }
 
 fn begin(
     keys: &mut KeyStore,
     words: Option<RecoveryWords>,
+    nonce: [u8; 16],
     random: &Entropy,
 ) -> Result<(), MemberError> {
     let mut random = |out: &mut [u8]| random(out);
@@ -81,7 +85,7 @@ fn begin(
         keys.kem().public(),
         words.iter().map(RecoveryWords::policy).collect(),
         Vec::new(),
-        &mut random,
+        &mut |out: &mut [u8]| out.copy_from_slice(&nonce),
     );
     keys.set_genesis(Genesis::create(create, &[&device])?)?;
     if let Some(words) = words {

@@ -356,6 +356,13 @@ impl Certificates {
         })
     }
 
+    /// Whether nobody can read what is sealed under an epoch who is no member any more, as far as its certificates by admins of now say. `false` without one.
+    pub fn is_fresh(&self, epoch: &EpochId) -> bool {
+        let certified = self.epochs.values().filter(|e| e.epoch == *epoch);
+        let mut certified = certified.filter(|e| self.is_authorised(e)).peekable();
+        certified.peek().is_some() && certified.all(|e| self.saw_no_one_else(&e.log))
+    }
+
     /// Signed by a device that is an admin now, in the same membership.
     fn is_authorised(&self, epoch: &Epoch) -> bool {
         let by = incarnation(epoch);

@@ -15,7 +15,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{Handed, Note, ViewError, Why, Writer, note::Left, notes};
+use crate::{Handed, Moved, Note, ViewError, Why, Writer, note::Left, notes};
 
 /// What a grant allows. Each allows what is before it, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,6 +83,22 @@ impl Grant {
         owner: &dyn Signer,
         to: Principal,
         power: Power,
+        of: (&str, &Predicate),
+        until: Option<u64>,
+        nonce: &[u8],
+    ) -> Result<Self, ViewError> {
+        Self::sign_instead(None, owner, to, power, of, until, nonce)
+    }
+
+    /// As [`Self::sign`], in place of a grant in another view.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn sign_instead(
+        instead: Option<&Instead>,
+        owner: &dyn Signer,
+        to: Principal,
+        power: Power,
         (view, predicate): (&str, &Predicate),
         until: Option<u64>,
         nonce: &[u8],
@@ -100,6 +116,11 @@ impl Grant {
             .subject(pod)
             .policy(policy)
             .meta("view", view);
+        if let Some(instead) = instead {
+            grant = grant
+                .meta(INSTEAD, instead.grant.to_string())
+                .meta(KEY, instead.key.to_did_key());
+        }
         if let Some(until) = until {
             grant = grant.expires(until);
         }
@@ -107,6 +128,11 @@ impl Grant {
             delegation: Arc::new(grant.sign(owner, nonce)?),
             revoked: false,
         })
+    }
+
+    /// In place of which grant of another view it is, and the key of its holder, if it says so.
+    pub fn instead(&self) -> Option<Instead> {
+        Instead::of(&self.delegation)
     }
 
     /// Its name.
@@ -124,6 +150,28 @@ impl Grant {
         let all = [Power::Read, Power::Propose, Power::Write];
         let is = |power: &Power| power.command() == self.delegation.command().as_str();
         all.into_iter().find(is)
+    }
+}
+
+/// That a grant is in place of one in another view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Instead {
+    /// That one.
+    pub grant: Cid,
+    /// The key by which its holder comes.
+    pub key: PublicKey,
+}
+
+const INSTEAD: &str = "instead";
+const KEY: &str = "key";
+
+impl Instead {
+    fn of(delegation: &Delegation) -> Option<Self> {
+        let text = |name: &str| String::try_from(delegation.meta().get(name)?.clone()).ok();
+        Some(Self {
+            grant: text(INSTEAD)?.parse().ok()?,
+            key: PublicKey::from_did_key(&text(KEY)?).ok()?,
+        })
     }
 }
 
@@ -152,6 +200,9 @@ pub struct Guests {
     pub keys: Vec<Handed>,
     /// What it is called, if it is a group.
     pub group: Option<String>,
+    moved: Vec<Moved>,
+    /// Which keys are known to others, and who says so.
+    known: BTreeSet<(PublicKey, PublicKey)>,
     logs: BTreeMap<String, Log>,
     /// Who said that a key writes for him, and by which delegation: by that key.
     claims: BTreeMap<PublicKey, (String, Arc<Delegation>)>,
@@ -232,6 +283,11 @@ impl Guests {
                 self.refused.insert(*commit, *why);
             }
             (Note::Key(handed), true) => self.keys.push(handed.clone()),
+            (Note::Known(key), _) => {
+                self.known.insert((*key, left.author));
+            }
+            // by whomever: it has to be signed
+            (Note::Moved(moved), _) => self.moved.push(moved.clone()),
             (Note::Again(commit), false) => {
                 self.again.insert((*commit, left.author));
             }
@@ -261,19 +317,36 @@ impl Guests {
     /// Takes a device log in, and says whose it is. Of several of one DID the operations are united.
     fn know(&mut self, car: &[u8]) -> Option<String> {
         let log = Log::from_car(car).ok()?;
-        let did = log.did().to_string();
-        match self.logs.get_mut(&did) {
-            None => {
-                self.logs.insert(did.clone(), log);
-            }
-            Some(known) => {
-                for operation in log.operations() {
-                    // one that does not fit changes nothing
-                    drop(known.insert(operation.clone()));
-                }
-            }
+        self.learn(&log);
+        Some(log.did().to_string())
+    }
+
+    /// Takes in what else is known of somebody's devices.
+    pub fn learn(&mut self, log: &Log) {
+        let known = self.logs.entry(log.did().to_string());
+        let known = known.or_insert_with(|| log.clone());
+        for operation in log.operations() {
+            // one that does not fit changes nothing
+            drop(known.insert(operation.clone()));
         }
-        Some(did)
+    }
+
+    /// The grants that go on in other views: each with what is in its place and with what its holder is told. A device of the owner's has signed it, and is still one of them.
+    pub fn moved(&self) -> impl Iterator<Item = (&Grant, Grant, &Moved)> {
+        self.moved.iter().filter_map(|moved| {
+            let delegation = Arc::new(Delegation::decode(&moved.delegation).ok()?);
+            let new = Grant {
+                delegation,
+                revoked: false,
+            };
+            let instead = new.instead()?;
+            let old = self.grants.iter().find(|g| *g.id() == instead.grant)?;
+            let is_owners = new.delegation.issuer().did() == self.of
+                && new.delegation.subject().map(Principal::did) == Some(&*self.of)
+                && new.delegation.policy() == old.delegation.policy()
+                && new.delegation.verify_signature(self).is_ok();
+            is_owners.then_some((old, new, moved))
+        })
     }
 
     /// The device log of somebody who has shown it.
@@ -307,6 +380,12 @@ impl Guests {
         let did = self.proven(&left.author)?;
         let given = left.by_owner || self.grants.iter().any(|grant| grant.to() == did);
         given.then_some(did)
+    }
+
+    /// Whether somebody who has shown who he is says that a key which was given to him is known to others.
+    pub fn is_known(&self, handed: &Handed) -> bool {
+        let mut said = self.known.iter().filter(|(key, _)| *key == handed.key);
+        said.any(|(_, by)| self.shown(&handed.to).any(|key| key == by))
     }
 
     /// Whether somebody says that he says this commit again.

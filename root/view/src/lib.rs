@@ -11,9 +11,9 @@ mod weigh;
 
 pub use comments::{Comment, MAX_LISTED, Thread, threads};
 pub use error::ViewError;
-pub use guests::{Grant, Guests, Power, Rights};
+pub use guests::{Grant, Guests, Instead, Power, Rights};
 pub use matching::{holds, is_private, is_reserved, matches, matching, values};
-pub use note::{Handed, Left, MAX_COMMENT, MAX_NOTE, Note, Why, notes, place, write_notes};
+pub use note::{Handed, Left, MAX_COMMENT, MAX_NOTE, Moved, Note, Why, notes, place, write_notes};
 pub use project::project;
 pub use tend::{Tended, Tending};
 pub use weigh::{Pending, Verdict, Writer, pending, weigh};

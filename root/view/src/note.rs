@@ -90,6 +90,21 @@ pub enum Note {
     Group(String),
     /// By anybody: what he says about the proposal that is in this commit, or about this commit if it was refused.
     Comment(CommitId, String),
+    /// By a guest: somebody knows this key of his who is none of his devices any more. He is to be given another one.
+    Known(PublicKey),
+    /// By a device of the owner's: a grant goes on in another view.
+    Moved(Moved),
+}
+
+/// A grant that goes on in another view. Nothing but the signature of a device of the owner's shows that: whoever knows the key of a view can leave notes there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// The delegation that is in its place: it names the other view.
+    pub delegation: Vec<u8>,
+    /// Where that is kept.
+    pub places: Vec<String>,
+    /// What the guest's key there comes from, sealed, by device.
+    pub wraps: Vec<(PublicKey, Vec<u8>)>,
 }
 
 /// Another key for a guest.
@@ -111,6 +126,8 @@ struct Terms(u8, String, String, ByteBuf);
 struct One<T>(u8, T);
 #[derive(Serialize, Deserialize)]
 struct Two<T, U>(u8, T, U);
+#[derive(Serialize, Deserialize)]
+struct Three<T, U, V>(u8, T, U, V);
 #[derive(Serialize, Deserialize)]
 struct Four<T, U, V, W>(u8, T, U, V, W);
 
@@ -144,6 +161,12 @@ impl Note {
                 return Err(ViewError::Comment(text.len()));
             }
             Self::Comment(commit, text) => codec::encode(&Two(10, commit, text))?,
+            Self::Known(key) => codec::encode(&One(11, key))?,
+            Self::Moved(moved) => {
+                let wraps = moved.wraps.iter().map(|(key, w)| (key, buf(w)));
+                let wraps: Vec<_> = wraps.collect();
+                codec::encode(&Three(9, buf(&moved.delegation), &moved.places, wraps))?
+            }
         };
         if bytes.len() > MAX_NOTE {
             return Err(ViewError::TooLong(bytes.len()));
@@ -205,6 +228,21 @@ impl Note {
                 }
                 Self::Comment(commit, text)
             }
+            9 => {
+                let Three::<ByteBuf, Vec<String>, Vec<(PublicKey, ByteBuf)>>(
+                    _,
+                    delegation,
+                    places,
+                    wraps,
+                ) = codec::decode(bytes, MAX_NOTE).ok()?;
+                let wraps = wraps.into_iter().map(|(key, w)| (key, vec(w)));
+                Self::Moved(Moved {
+                    delegation: delegation.into_vec(),
+                    places,
+                    wraps: wraps.collect(),
+                })
+            }
+            11 => Self::Known(codec::decode::<One<PublicKey>>(bytes, MAX_NOTE).ok()?.1),
             _ => return None,
         })
     }

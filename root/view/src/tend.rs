@@ -32,6 +32,8 @@ pub struct Tending<'a> {
     pub writer: &'a dyn Fn(&PublicKey) -> Option<Result<Writer, Why>>,
     /// Milliseconds since 1970.
     pub now_ms: i64,
+    /// Whether the view is to say what the pod says. If not, guests are listened to, and nothing new is said: for a view whose key others may have.
+    pub says: bool,
     /// Fills a buffer with random bytes.
     pub random: &'a dyn Fn(&mut [u8]),
 }
@@ -72,31 +74,31 @@ impl Tending<'_> {
         let (waiting, next) = pending(&now, from)?;
         done.next = next;
         let mut todo = match entities {
+            _ if !self.says => BTreeSet::new(),
             Some(some) => some.clone(),
             None => self.all()?,
         };
-        let mut refused: BTreeMap<EntityId, Vec<LeafId>> = BTreeMap::new();
+        let mut gone: BTreeMap<EntityId, Vec<LeafId>> = BTreeMap::new();
         for one in waiting {
             let Some(writer) = (self.writer)(&one.author) else {
                 done.next = from;
                 continue;
             };
-            match self.decide(&one, &writer)? {
-                None => {
-                    todo.extend(one.leaves.iter().map(|leaf| leaf.1));
-                    done.admitted.push(one.commit);
-                }
-                Some(why) => {
-                    for (place, entity, _) in &one.leaves {
-                        let leaves = refused.entry(*entity).or_default();
-                        leaves.push(LeafId(one.commit, *place));
-                        todo.insert(*entity);
-                    }
-                    done.refused.push((one.commit, why));
+            let refused = self.decide(&one, &writer)?;
+            for (place, entity, _) in &one.leaves {
+                todo.insert(*entity);
+                // where the pod is quoted, what was admitted is withdrawn with that
+                if refused.is_some() || !self.says {
+                    let leaves = gone.entry(*entity).or_default();
+                    leaves.push(LeafId(one.commit, *place));
                 }
             }
+            match refused {
+                None => done.admitted.push(one.commit),
+                Some(why) => done.refused.push((one.commit, why)),
+            }
         }
-        self.say(&todo, refused, &mut done)?;
+        self.say(&todo, gone, &mut done)?;
         Ok(done)
     }
 
@@ -139,7 +141,7 @@ impl Tending<'_> {
     fn say(
         &self,
         entities: &BTreeSet<EntityId>,
-        mut refused: BTreeMap<EntityId, Vec<LeafId>>,
+        mut gone: BTreeMap<EntityId, Vec<LeafId>>,
         done: &mut Tended,
     ) -> Result<(), ViewError> {
         let all: Vec<EntityId> = entities.iter().copied().collect();
@@ -166,11 +168,13 @@ impl Tending<'_> {
                     let mut leaves: Vec<Leaf> = Vec::new();
                     for entity in chunk {
                         let mut ops = Vec::new();
-                        if let Some(gone) = refused.remove(entity) {
-                            ops.push(Op::Withdraw { leaves: gone });
+                        if let Some(leaves) = gone.remove(entity) {
+                            ops.push(Op::Withdraw { leaves });
                         }
-                        let leaf = project(&pod, view, self.predicate, entity)?;
-                        ops.extend(leaf.into_iter().flat_map(|leaf| leaf.ops));
+                        if self.says {
+                            let leaf = project(&pod, view, self.predicate, entity)?;
+                            ops.extend(leaf.into_iter().flat_map(|leaf| leaf.ops));
+                        }
                         if !ops.is_empty() {
                             let entity = *entity;
                             leaves.push(Leaf { entity, ops });

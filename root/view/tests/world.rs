@@ -163,6 +163,7 @@ pub fn tend(
         Some(may(who).then_some(Writer { did }).ok_or(Why::NotAllowed))
     };
     let tending = Tending {
+        says: true,
         pod,
         pod_author: &who.author(),
         view,

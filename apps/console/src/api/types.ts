@@ -243,6 +243,10 @@ export interface Given {
   until_ms: number | null
   revoked_ms: number | null
   accepted: boolean
+  /** The grant in its place, since a device was taken out that knows where this one is kept. */
+  moved?: string | null
+  /** In whose place it is. */
+  instead?: string | null
   /** For anybody. */
   public?: boolean
 }

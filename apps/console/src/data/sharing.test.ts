@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import type { Given } from '../api/types'
-import { endOfDay, grantState, lookAround, lookQuery, mainAttribute, powerWords, touched, whyTheirs } from './sharing'
+import { endOfDay, grantState, lookAround, lookQuery, mainAttribute, powerWords, shownGrants, touched, whyTheirs } from './sharing'
 
 const given = (state: Partial<Given>): Given => ({
   grant: 'bafy',
@@ -23,6 +23,13 @@ it('knows how a grant stands', () => {
   expect(grantState(given({ public: true, to: 'anyone' }), 10)).toBe('public')
   expect(grantState(given({ public: true, revoked_ms: 5 }), 10)).toBe('back')
   expect((['write', 'propose', 'read', null] as const).map(powerWords)).toEqual(['read and write', 'read and propose', 'read', 'no longer do anything'])
+})
+
+it('shows what goes on elsewhere once', () => {
+  const [old, now] = [given({ grant: 'a', accepted: true, moved: 'b' }), given({ grant: 'b', instead: 'a' })]
+  expect(shownGrants([old, now])).toEqual([now])
+  expect(grantState(now, 10)).toBe('moving')
+  expect(grantState({ ...now, accepted: true }, 10)).toBe('accepted')
 })
 
 it('tells the owner why, not the guest', () => {

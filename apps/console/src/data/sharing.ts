@@ -17,13 +17,25 @@ export function powerWords(power: Power | null): string {
   return power === 'read' ? 'read' : 'no longer do anything'
 }
 
-export type GrantState = 'accepted' | 'waiting' | 'public' | 'over' | 'back'
+export type GrantState = 'accepted' | 'moving' | 'waiting' | 'public' | 'over' | 'back'
 
 export function grantState(given: Given, now: number): GrantState {
   if (given.revoked_ms !== null) return 'back'
   if (given.until_ms !== null && given.until_ms <= now) return 'over'
   if (given.public) return 'public'
-  return given.accepted ? 'accepted' : 'waiting'
+  if (given.accepted) return 'accepted'
+  return given.instead ? 'moving' : 'waiting'
+}
+
+const OPEN: GrantState[] = ['accepted', 'moving', 'waiting', 'public']
+
+export function isOpenGrant(state: GrantState): boolean {
+  return OPEN.includes(state)
+}
+
+/** Those that people gave: what goes on in another one is that one. */
+export function shownGrants(all: Given[]): Given[] {
+  return all.filter((given) => !given.moved)
 }
 
 /** The pod says why to whom it happened; here the one reads it who shares. */

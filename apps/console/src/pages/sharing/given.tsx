@@ -3,7 +3,7 @@ import { api } from '../../api/http'
 import type { Given } from '../../api/types'
 import { predicateWords } from '../../data/predicate'
 import { grants, useGrants } from '../../data/polled'
-import { grantState, powerWords } from '../../data/sharing'
+import { type GrantState, grantState, isOpenGrant, powerWords, shownGrants } from '../../data/sharing'
 import { exact, shortDate, useNow } from '../../data/time'
 import { Dialog } from '../../parts/dialog'
 import { Icon } from '../../parts/icon'
@@ -15,9 +15,10 @@ export function GivenList() {
   const { value, error } = useGrants()
   const now = useNow()
   if (!value) return error === null ? <Loading what="Reading" /> : <ErrorNote error={error} />
-  const isOpen = (given: Given) => ['accepted', 'waiting', 'public'].includes(grantState(given, now))
-  const open = value.grants.filter(isOpen)
-  const ended = value.grants.filter((given) => !isOpen(given))
+  const isOpen = (given: Given) => isOpenGrant(grantState(given, now))
+  const all = shownGrants(value.grants)
+  const open = all.filter(isOpen)
+  const ended = all.filter((given) => !isOpen(given))
   return (
     <>
       {open.length === 0 && <p className="quiet">Nobody sees anything of yours.</p>}
@@ -42,10 +43,17 @@ export function GivenList() {
   )
 }
 
+const STATES: Partial<Record<GrantState, string>> = {
+  accepted: 'Accepted',
+  moving: 'Moved since a device was removed; their device has not been here yet',
+  public: 'Public',
+  waiting: 'Not accepted yet',
+}
+
 function GivenRow({ given, now }: { given: Given; now: number }) {
   const [taking, setTaking] = useState(false)
   const state = grantState(given, now)
-  const isOpen = state === 'accepted' || state === 'waiting' || state === 'public'
+  const isOpen = isOpenGrant(state)
   return (
     <li className="card" data-grant={given.grant}>
       <Icon name="sharing" size={22} />
@@ -56,9 +64,9 @@ function GivenRow({ given, now }: { given: Given; now: number }) {
             to {given.public ? <b>anyone</b> : <Who did={given.to} />}
           </span>
           {isOpen && (
-            <span className={`state ${state === 'waiting' ? 'busy' : 'good'}`}>
+            <span className={`state ${state === 'waiting' || state === 'moving' ? 'busy' : 'good'}`}>
               <span className="dot" aria-hidden="true" />
-              {state === 'public' ? 'Public' : state === 'accepted' ? 'Accepted' : 'Not accepted yet'}
+              {STATES[state]}
             </span>
           )}
         </p>

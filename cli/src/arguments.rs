@@ -66,6 +66,9 @@ pub enum Command {
         /// Ask what somebody shares with you instead; `all`: yours and everybody's; `followed`: all whom you follow, as one
         #[arg(long, value_name = "DID")]
         pod: Option<String>,
+        /// Ask a draft: the pod that it is of, with what the draft says
+        #[arg(long, value_name = "NAME", conflicts_with = "pod")]
+        draft: Option<String>,
     },
     /// Queries and transactions line by line
     Repl,
@@ -141,6 +144,13 @@ pub enum Command {
         /// How many
         #[arg(long, value_name = "POSTS", default_value_t = 50)]
         limit: usize,
+    },
+    /// List your drafts: changes that you have not made yet
+    Drafts,
+    /// Make a draft, say something in it, and adopt it, propose it or drop it
+    Draft {
+        #[command(subcommand)]
+        command: DraftCommand,
     },
     /// List the groups that you are in
     Groups,
@@ -408,6 +418,70 @@ pub enum SharedCommand {
         /// The view, as `rhizome shared --json` lists it
         #[arg(value_name = "VIEW")]
         view: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum DraftCommand {
+    /// Begin one. Nobody but your devices sees it; where it says nothing, it is as the pod is
+    New {
+        /// What to call it
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Of what somebody shares with you, instead of your own pod
+        #[arg(long, value_name = "DID")]
+        of: Option<String>,
+    },
+    /// Say something in it: changes as for `rhizome tx`. Ask it with `rhizome query --draft NAME`
+    Tx {
+        /// Its name
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// The file; `-` reads standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// What it would change, and what the pod has changed since
+    Diff {
+        /// Its name
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Make its changes in the pod
+    Adopt {
+        /// Its name
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Those of this entity alone: the rest stays in the draft
+        #[arg(long, value_name = "ENTITY")]
+        entity: Option<String>,
+    },
+    /// Make what was adopted of it undone: what was changed since stays
+    Undo {
+        /// Its name
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Propose what it says to somebody who shares something with you
+    Propose {
+        /// Its name
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// To whom
+        #[arg(long, value_name = "DID")]
+        to: String,
+        /// What you say about it
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        comment: String,
+    },
+    /// Drop it: it is kept as dropped
+    Drop {
+        /// Its name
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Erase it, with all that it says
+        #[arg(long)]
+        for_good: bool,
     },
 }
 

@@ -291,11 +291,19 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
     Ok(text)
 }
 
+/// What is asked.
+#[derive(Clone, Copy)]
+pub enum Asked<'a> {
+    Own,
+    Pod(&'a str),
+    Draft(&'a str),
+}
+
 pub fn query(
     home: &Home,
     query: &str,
     inputs: &[String],
-    pod: Option<&str>,
+    of: Asked<'_>,
     output: &Output,
 ) -> Result<(), Failure> {
     let text = if query == "-" {
@@ -315,9 +323,10 @@ pub fn query(
             )
         })?;
     let opened = home.open("query")?;
-    let answer = match pod {
-        Some(pod) => crate::sharing::ask(&opened, pod, &text, &inputs)?,
-        None => ask(&opened, &text, &inputs)?,
+    let answer = match of {
+        Asked::Pod(pod) => crate::sharing::ask(&opened, pod, &text, &inputs)?,
+        Asked::Draft(name) => crate::drafts::ask(&opened, name, &text, &inputs)?,
+        Asked::Own => ask(&opened, &text, &inputs)?,
     };
     output.answer(&answer, table)
 }

@@ -9,6 +9,7 @@ mod bench;
 mod cloud_peer;
 mod commands;
 mod compare;
+mod drafts;
 mod following;
 mod groups;
 mod network;
@@ -84,8 +85,18 @@ fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
             importer.as_deref(),
             output,
         ),
-        Command::Query { query, input, pod } => {
-            commands::query(&home, query, input, pod.as_deref(), output)
+        Command::Query {
+            query,
+            input,
+            pod,
+            draft,
+        } => {
+            let of = match (pod, draft) {
+                (_, Some(draft)) => commands::Asked::Draft(draft),
+                (Some(pod), None) => commands::Asked::Pod(pod),
+                (None, None) => commands::Asked::Own,
+            };
+            commands::query(&home, query, input, of, output)
         }
         Command::Repl => repl::run(&home, output),
         Command::Tx { file, pod } => commands::tx(&home, file, pod.as_deref(), output),
@@ -113,6 +124,8 @@ fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
         Command::Unfollow { did } => following::unfollow(&home, did, output),
         Command::Following => following::following(&home, output),
         Command::Timeline { limit } => following::timeline(&home, *limit, output),
+        Command::Drafts => drafts::list(&home, output),
+        Command::Draft { command } => drafts::run(&home, command, output),
         Command::Groups => groups::list(&home, output),
         Command::Group { command } => match command {
             GroupCommand::Create { name, listen } => groups::create(&home, name, *listen, output),

@@ -6,6 +6,7 @@ mod cloud;
 mod compare;
 mod contract;
 mod direct;
+mod drafts;
 mod friends;
 mod mistakes;
 mod running;

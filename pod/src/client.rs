@@ -70,6 +70,11 @@ impl Client {
         self.ask(&json!({ "q": q, "inputs": inputs, "pod": pod }))
     }
 
+    /// As [`Self::query`], of a draft.
+    pub fn query_draft(&self, name: &str, q: &Json, inputs: &[Json]) -> Result<Json, PodError> {
+        self.ask(&json!({ "q": q, "inputs": inputs, "draft": name }))
+    }
+
     fn ask(&self, body: &Json) -> Result<Json, PodError> {
         let mut answer = self.post("/query", body)?;
         if let Some(members) = answer.as_object_mut() {
@@ -188,6 +193,21 @@ impl Client {
     pub fn propose(&self, to: &str, changes: &Json, comment: &str) -> Result<Json, PodError> {
         let body = json!({ "to": to, "changes": changes, "comment": comment });
         self.post("/propose", &body)
+    }
+
+    /// The drafts.
+    pub fn drafts(&self) -> Result<Json, PodError> {
+        self.get("/drafts")
+    }
+
+    /// Begins a draft: of this pod, or of what somebody shares.
+    pub fn new_draft(&self, name: &str, of: Option<&str>) -> Result<Json, PodError> {
+        self.post("/drafts", &json!({ "name": name, "of": of }))
+    }
+
+    /// What is done with a draft: `tx`, `diff`, `adopt`, `undo`, `propose` or `drop`. The body names it.
+    pub fn on_draft(&self, what: &str, body: &Json) -> Result<Json, PodError> {
+        self.post(&format!("/drafts/{what}"), body)
     }
 
     /// All about one entity.

@@ -402,6 +402,25 @@ pub fn propose(
     })
 }
 
+/// Proposes what a draft says to somebody.
+///
+/// # Errors
+/// As [`PodNode::propose_draft`].
+pub fn propose_draft(
+    pod: &Arc<Pod>,
+    listen: Vec<SocketAddr>,
+    name: &str,
+    to: &Did,
+    comment: &str,
+) -> Result<crate::Draft, PodError> {
+    runtime()?.block_on(async {
+        let node = PodNode::start(Arc::clone(pod), listen).await?;
+        let proposed = node.propose_draft(name, to, comment).await;
+        node.shutdown().await?;
+        proposed
+    })
+}
+
 /// One exchange with those who keep the pod, if there are any. Whether all of them have it.
 fn send(pod: &Arc<Pod>, listen: Vec<SocketAddr>) -> Result<bool, PodError> {
     if pod.peers()?.is_empty() {

@@ -866,6 +866,10 @@ fn a_token_is_for_its_origin_and_its_paths() {
         ("GET", "/shared"),
         ("GET", "/proposals"),
         ("POST", "/proposals/comment"),
+        ("GET", "/drafts"),
+        ("POST", "/drafts"),
+        ("POST", "/drafts/diff"),
+        ("POST", "/drafts/adopt"),
         ("POST", "/recovery/words"),
         ("GET", "/conflicts"),
         ("POST", "/doctor"),
@@ -896,6 +900,24 @@ fn a_token_is_for_its_origin_and_its_paths() {
         &json!({ "q": "[:find ?e :where [?e _ _]]", "pod": "all" }),
     );
     assert_eq!(elsewhere.code(), "not-granted");
+    // a draft, also one about what it sees
+    let name = json!({ "name": "mine" });
+    assert_eq!(owner(&node, "POST", "/drafts", &name).status, 200);
+    let about = json!({ "entity": id(&all, "photo0"), "attribute": "caption", "value": SECRET });
+    let said = json!({ "name": "mine", "changes": [{ "assert": about }] });
+    assert_eq!(owner(&node, "POST", "/drafts/tx", &said).status, 200);
+    let q = "[:find ?e ?a ?v :where [?e ?a ?v]]";
+    let seen = page.ask("POST", "/query", &json!({ "q": q }));
+    let seen = String::from_utf8_lossy(&seen.body).into_owned();
+    assert!(seen.contains("rows") && !seen.contains(SECRET) && !seen.contains("draft/"));
+    let asked = page.ask("POST", "/query", &json!({ "q": q, "draft": "mine" }));
+    assert_eq!(asked.code(), "not-granted");
+    let asked = owner(&node, "POST", "/query", &json!({ "q": q, "draft": "mine" }));
+    assert!(String::from_utf8_lossy(&asked.body).contains(SECRET));
+    let both = json!({ "q": q, "draft": "mine", "pod": "all" });
+    assert_eq!(owner(&node, "POST", "/query", &both).status, 400);
+    let gone = json!({ "name": "mine", "for_good": true });
+    assert_eq!(owner(&node, "POST", "/drafts/drop", &gone).status, 200);
     // files: those of what it sees, by either token
     let file = |name: &str| {
         let answer = owner(

@@ -4,6 +4,7 @@ mod apps;
 mod cloud;
 mod comments;
 mod devices;
+mod drafts;
 mod feeds;
 mod groups;
 mod home;

@@ -62,6 +62,9 @@ pub(super) struct QueryBody {
     /// Whose tuples: a DID, or `all`.
     #[serde(default)]
     pub pod: Option<String>,
+    /// The name of a draft: its base with what it says.
+    #[serde(default)]
+    pub draft: Option<String>,
 }
 
 /// Sets the flag when the caller goes away, so that nobody computes for no one.
@@ -75,15 +78,25 @@ impl Drop for StopOnDrop {
 
 /// One query, once.
 pub(super) async fn query(State(app): State<App>, Payload(body): Payload) -> Answer {
-    let QueryBody { q, inputs, pod } = read(&body)?;
+    let QueryBody {
+        q,
+        inputs,
+        pod,
+        draft,
+    } = read(&body)?;
     let whose: Option<crate::Whose> = pod.map(|pod| pod.parse()).transpose()?;
+    if draft.is_some() && whose.is_some() {
+        let why = "a draft knows whose pod it is of: leave `pod` out";
+        return Err(Refusal::request(why));
+    }
     let stop = Arc::new(Stop::new(false));
     let guard = StopOnDrop(Arc::clone(&stop));
     let answer = blocking(move || {
         let started = Instant::now();
-        let answer = match whose {
-            Some(whose) => app.pod.query_shared(whose, &q, &inputs, &stop)?,
-            None => app.pod.query(&q, &inputs, &stop)?,
+        let answer = match (whose, draft) {
+            (_, Some(draft)) => app.pod.query_draft(&draft, &q, &inputs, &stop)?,
+            (Some(whose), None) => app.pod.query_shared(whose, &q, &inputs, &stop)?,
+            (None, None) => app.pod.query(&q, &inputs, &stop)?,
         };
         Ok(answered(&q, answer, started))
     })

@@ -232,7 +232,16 @@ async fn status(Extension(caller): Extension<Caller>) -> Answer {
 }
 
 async fn query(Extension(caller): Extension<Caller>, Payload(body): Payload) -> Answer {
-    let QueryBody { q, inputs, pod } = read(&body)?;
+    let QueryBody {
+        q,
+        inputs,
+        pod,
+        draft,
+    } = read(&body)?;
+    if draft.is_some() {
+        let what = "drafts are not for apps: leave `draft` out";
+        return Err(PodError::NotGranted(what.into()).into());
+    }
     if pod.is_some_and(|pod| pod != caller.pod()) {
         let what = "an app asks the pod that let it in: leave `pod` out";
         return Err(PodError::NotGranted(what.into()).into());

@@ -5,6 +5,7 @@ mod apps;
 mod assets;
 mod blob;
 mod devices;
+mod drafts;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod groups;
@@ -118,6 +119,13 @@ fn router(app: App) -> Router {
         .route("/proposals/undo", post(sharing::undo))
         .route("/proposals/comment", post(sharing::comment))
         .route("/propose", post(sharing::propose))
+        .route("/drafts", get(drafts::drafts).post(drafts::create))
+        .route("/drafts/tx", post(drafts::transact))
+        .route("/drafts/diff", post(drafts::diff))
+        .route("/drafts/adopt", post(drafts::adopt))
+        .route("/drafts/undo", post(drafts::undo))
+        .route("/drafts/propose", post(drafts::propose))
+        .route("/drafts/drop", post(drafts::drop))
         .route("/apps", get(apps::list))
         .route("/apps/ask", post(apps::ask))
         .route("/apps/preview", post(apps::preview))

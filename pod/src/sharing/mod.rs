@@ -29,3 +29,4 @@ pub(crate) use moving::Moving;
 pub use proposals::{Proposal, Undone};
 pub use public::{ANYONE, Followed};
 pub use read::Whose;
+pub(crate) use read::united;

@@ -5,18 +5,17 @@ use std::collections::BTreeSet;
 use rhizome_identity::Did;
 use rhizome_ipld::PublicKey;
 use rhizome_replica::{Edit, Snapshot};
-use rhizome_schema::{Merge, Schemas};
 use rhizome_storage::Durability;
-use rhizome_tuple::{Attribute, CommitId, EntityId, ListOp, Op, Value};
+use rhizome_tuple::{CommitId, EntityId, ListOp, Op, Value};
 use rhizome_view::{Note, Why, notes};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::{comments::Thread, outside::Asked, records as r};
 use crate::{
     App, AppGrant, Pod, PodError,
     home::{now_ms, random_bytes},
-    json::{Subject, from_json, parse_changes, to_json},
+    json::{Subject, parse_changes, to_json},
+    shape::{self, Place, Shape, place, shapes},
     transact::plan,
 };
 
@@ -305,30 +304,12 @@ impl Pod {
         let now = self.replica().snapshot();
         let (entity, _) = r::named(self.did(), "proposal", &proposal.id);
         let records = r::texts(&now, &entity, UNDO);
-        let read = |text: &String| serde_json::from_str::<Vec<Changed>>(text);
-        let records: Result<Vec<Vec<Changed>>, _> = records.iter().map(read).collect();
-        let lost = |e: serde_json::Error| {
-            PodError::Request(format!("what was there before cannot be read: {e}"))
-        };
-        let records: Vec<Changed> = records.map_err(lost)?.into_iter().flatten().collect();
         if proposal.adopted.is_empty() && proposal.decided.as_deref() != Some(ADOPTED) {
             return Err(PodError::Request(
                 "nothing of that proposal was adopted".into(),
             ));
         }
-        let mut edits = Vec::new();
-        let mut kept = Vec::new();
-        for record in &records {
-            let about = record.entity.parse();
-            let about =
-                about.map_err(|_| PodError::Request("what was there before is damaged".into()))?;
-            let place = (about, r::attribute(&record.attribute)?);
-            if Shape::of(&now, &place) == record.after {
-                edits.extend(record.restore(&place)?);
-            } else {
-                kept.push((about, record.attribute.clone()));
-            }
-        }
+        let (mut edits, kept) = shape::undo(&now, &records)?;
         let gone = |name: &str| Ok::<_, PodError>(Edit::Retract(entity, r::attribute(name)?, None));
         edits.extend([gone(DECIDED)?, gone(PARTS)?, gone(UNDO)?]);
         let mut nonce = [0; 16];
@@ -368,18 +349,7 @@ impl Pod {
         places: &BTreeSet<Place>,
         before: &[Shape],
     ) -> Result<(), PodError> {
-        let after = shapes(&self.replica().snapshot(), places);
-        let all = places.iter().zip(before.iter().zip(after));
-        let changed = all.filter(|(_, (before, after))| *before != after);
-        let records: Vec<Changed> = changed
-            .map(|((entity, attribute), (before, after))| Changed {
-                entity: entity.to_string(),
-                attribute: attribute.as_str().to_owned(),
-                before: before.clone(),
-                after,
-            })
-            .collect();
-        let text = serde_json::to_string(&records).map_err(|e| PodError::Request(e.to_string()))?;
+        let text = shape::changed(&self.replica().snapshot(), places, before)?;
         let (entity, _) = r::named(self.did(), "proposal", &proposal.id);
         let text = Value::Text(text);
         self.write_own(vec![Edit::Insert(entity, r::attribute(UNDO)?, text)])
@@ -435,88 +405,6 @@ impl Undone {
         let mut out = self.proposal.to_json();
         out["kept"] = kept.into();
         out
-    }
-}
-
-/// An entity and an attribute.
-type Place = (EntityId, Attribute);
-
-fn place(edit: &Edit) -> Option<Place> {
-    Some((*edit.entity(), edit.attribute()?.clone()))
-}
-
-/// The values of an attribute, in their order if it is a list.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Shape {
-    list: bool,
-    values: Vec<Json>,
-}
-
-impl Shape {
-    fn of(now: &Snapshot, (entity, attribute): &Place) -> Self {
-        let place = now.eid(entity).zip(now.aid(attribute.as_str()));
-        let order = place.and_then(|(e, a)| now.list(e, a));
-        let list = order.is_some();
-        let values: Vec<Json> = match order {
-            Some(words) => words
-                .into_iter()
-                .filter_map(|w| now.value(w))
-                .map(|v| to_json(&v))
-                .collect(),
-            None => r::all(now, entity, attribute.as_str())
-                .iter()
-                .map(to_json)
-                .collect(),
-        };
-        Self { list, values }
-    }
-
-    fn values(&self) -> Result<Vec<Value>, PodError> {
-        Ok(self
-            .values
-            .iter()
-            .map(from_json)
-            .collect::<Result<_, _>>()?)
-    }
-}
-
-fn shapes(now: &Snapshot, places: &BTreeSet<Place>) -> Vec<Shape> {
-    places.iter().map(|place| Shape::of(now, place)).collect()
-}
-
-/// What there was before an adoption, and after it.
-#[derive(Debug, Serialize, Deserialize)]
-struct Changed {
-    entity: String,
-    attribute: String,
-    before: Shape,
-    after: Shape,
-}
-
-impl Changed {
-    /// Makes it what it was.
-    fn restore(&self, (entity, attribute): &Place) -> Result<Vec<Edit>, PodError> {
-        let (entity, a) = (*entity, || attribute.clone());
-        let (before, after) = (self.before.values()?, self.after.values()?);
-        let merge = Schemas::built_in().merge(attribute.as_str());
-        Ok(match (before.as_slice(), after.as_slice()) {
-            ([], _) => vec![Edit::Retract(entity, a(), None)],
-            _ if self.before.list => vec![Edit::SetList(entity, a(), before)],
-            // others may have counted meanwhile
-            ([Value::Integer(x)], [Value::Integer(y)]) if merge == Merge::Counter => {
-                vec![Edit::Add(entity, a(), x.saturating_sub(*y))]
-            }
-            ([one], _) if merge == Merge::Register => {
-                vec![Edit::Assert(entity, a(), one.clone())]
-            }
-            _ => {
-                let lost = before.iter().filter(|v| !after.contains(v));
-                let new = after.iter().filter(|v| !before.contains(v));
-                let lost = lost.map(|v| Edit::Insert(entity, a(), v.clone()));
-                let new = new.map(|v| Edit::Retract(entity, a(), Some(v.clone())));
-                new.chain(lost).collect()
-            }
-        })
     }
 }
 

@@ -44,13 +44,22 @@ impl Pod {
     /// # Errors
     /// [`PodError::Request`] if he shares nothing with this person.
     pub fn shared(&self, whose: Whose) -> Result<Snapshot, PodError> {
+        let mut all = self.shared_parts(whose)?;
+        match all.len() {
+            1 => Ok(all.remove(0)),
+            _ => united(&all),
+        }
+    }
+
+    /// As [`Self::shared`], each view for itself; one at least.
+    pub(crate) fn shared_parts(&self, whose: Whose) -> Result<Vec<Snapshot>, PodError> {
         let own = self.replica().snapshot();
         let mut all = Vec::new();
         match whose {
-            Whose::Of(did) if did.to_string() == self.did() => return Ok(own),
+            Whose::Of(did) if did.to_string() == self.did() => return Ok(vec![own]),
             Whose::Of(_) => (),
             Whose::All => all.push(own),
-            Whose::Followed => return Ok(self.followed()?.snapshot()),
+            Whose::Followed => return Ok(vec![self.followed()?.snapshot()]),
         }
         for record in self.current_views()? {
             let Some(of) = &record.of else { continue };
@@ -62,15 +71,11 @@ impl Pod {
                 all.push(view.replica()?.snapshot());
             }
         }
-        match (all.pop(), all.is_empty(), whose) {
-            (None, _, Whose::Of(did)) => Err(PodError::Request(format!(
+        match whose {
+            Whose::Of(did) if all.is_empty() => Err(PodError::Request(format!(
                 "{did} shares nothing with you that is here: `rhizome accept INVITE` with what you were given, or exchange first"
             ))),
-            (Some(one), true, _) => Ok(one),
-            (last, _, _) => {
-                all.extend(last);
-                united(&all)
-            }
+            _ => Ok(all),
         }
     }
 
@@ -90,7 +95,7 @@ impl Pod {
 }
 
 /// The tuples of several pods as one, in memory.
-fn united(all: &[Snapshot]) -> Result<Snapshot, PodError> {
+pub(crate) fn united(all: &[Snapshot]) -> Result<Snapshot, PodError> {
     let mut facts: Vec<(EntityId, String, Value)> = Vec::new();
     for now in all {
         for k in now.eav().range(0, u128::MAX) {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::ViewError;
 
 /// What the pod says of itself: devices, peers, grants.
-const RESERVED: [&str; 8] = [
+const RESERVED: [&str; 9] = [
     "rhizome/",
     "device/",
     "process/",
@@ -17,6 +17,7 @@ const RESERVED: [&str; 8] = [
     "grant/",
     "message/",
     "app-grant/",
+    "draft/",
 ];
 
 /// Whether an attribute belongs to the pod's own bookkeeping. An entity that has one is never shared, and no guest may set one.

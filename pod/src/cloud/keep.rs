@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     FOLLOWERS, STRANGERS, Shared,
+    held::{Held, hold},
     inbox::Inboxes,
     invitations::{Invitations, Invite},
     pace::Pace,
@@ -127,7 +128,9 @@ fn directory_of(did: &Did) -> String {
 impl Shared {
     /// Opens what is kept in a directory. What a pod left behind whose removal was interrupted is deleted.
     pub fn open(directory: &Path, quota: u64) -> Result<Self, PodError> {
-        let kv = Arc::new(RedbKv::open(directory.join("sealed.redb"))?);
+        let (hold, released) = hold();
+        let kv = RedbKv::open(directory.join("sealed.redb"))?;
+        let kv = Arc::new(Held::new(kv, &hold));
         let sealed = Sealed::open(kv, SealedOptions::default())?;
         while !sealed.sweep()? {}
         let shared = Self {
@@ -144,6 +147,8 @@ impl Shared {
             strangers: Semaphore::new(STRANGERS),
             followers: Arc::new(Semaphore::new(FOLLOWERS)),
             relay: OnceLock::new(),
+            released: super::Mutex::new(Some(released)),
+            _hold: hold,
         };
         let kept = shared.sealed.pods()?;
         let kept: HashSet<String> = kept.iter().map(|usage| directory_of(&usage.did)).collect();

@@ -2,6 +2,7 @@
 
 mod control;
 pub(crate) mod found;
+mod held;
 mod inbox;
 mod invitations;
 mod keep;
@@ -29,13 +30,19 @@ use rhizome_blob::SealedStore;
 use rhizome_identity::Did;
 use rhizome_ipld::{PublicKey, SigningKey};
 use rhizome_network::{
-    Admission, Node, NodeConfig, Protocol, Relay, RelayAccess, Services, websocket::WebSocketConfig,
+    Admission, NetworkError, Node, NodeConfig, Protocol, Relay, RelayAccess, Services,
+    websocket::WebSocketConfig,
 };
 use rhizome_sealed::Sealed;
 use tokio::{sync::Semaphore, task::block_in_place};
 
 use self::{
-    inbox::Inboxes, invitations::Invitations, pace::Pace, turns::Turns, watchers::Watchers,
+    held::{Hold, Released},
+    inbox::Inboxes,
+    invitations::Invitations,
+    pace::Pace,
+    turns::Turns,
+    watchers::Watchers,
 };
 use crate::{
     Grant, Opening, PodError, PodHome,
@@ -127,7 +134,14 @@ struct Shared {
     /// Places for those who follow public views.
     followers: Arc<Semaphore>,
     relay: OnceLock<Weak<Relay>>,
+    /// Tells when the stores are closed.
+    released: Mutex<Option<Released>>,
+    // last: what is declared first is dropped first
+    _hold: Hold,
 }
+
+/// How long those may take to let go of the stores who worked with them when the peer was shut down.
+const LETTING_GO: Duration = Duration::from_secs(10);
 
 fn now() -> u64 {
     now_ms().max(0) as u64
@@ -256,16 +270,28 @@ impl CloudPeer {
         self.shared.kept()
     }
 
-    /// Says goodbye to everybody.
+    /// Says goodbye to everybody. The stores are closed when it returns.
     ///
     /// # Errors
     /// [`PodError::Network`] if a session does not end in time.
     pub async fn shutdown(self) -> Result<(), PodError> {
         self.desk.close().await;
-        self.node.shutdown().await?;
-        if let Some(relay) = self.relay.and_then(Arc::into_inner) {
-            relay.shutdown().await?;
-        }
-        Ok(())
+        let ended = self.node.shutdown().await;
+        let relayed = match self.relay.and_then(Arc::into_inner) {
+            Some(relay) => relay.shutdown().await,
+            None => Ok(()),
+        };
+        let released = self.shared.released.lock().take();
+        drop(self.shared);
+        // a connection that has ended holds them for a moment longer
+        let closed = match released {
+            Some(released) => tokio::time::timeout(LETTING_GO, released.wait()).await,
+            None => Ok(()),
+        };
+        ended.and(relayed)?;
+        Ok(closed.map_err(|_| NetworkError::Timeout {
+            what: "letting go of the stores",
+            limit: LETTING_GO,
+        })?)
     }
 }

@@ -259,6 +259,10 @@ async fn what_is_no_comment_is_not_listed() {
         alice.comment("nonsense", "no"),
         Err(PodError::Request(_))
     ));
+    // by the key of the owner, which a device that she took out knows as well
+    let hers_too = view(&alice, &alice);
+    let thief = comment(&hers_too, about, "in the name of Alice");
+    leave(&hers_too, "thief", now_ms(), thief);
     // the longest one that there is
     let longest = "é".repeat(MAX_COMMENT / 2);
     bob.comment(&one, &longest).unwrap();

@@ -89,22 +89,27 @@ impl Pod {
     pub fn comment(&self, id: &str, text: &str) -> Result<Json, PodError> {
         let _same = self.any_views()?.map(crate::Views::acting);
         let (view, commit) = self.commented(id)?;
-        let guests = view.guests()?;
-        if !view.is_owner() {
-            let rights = guests.rights(self.did(), seconds()).power;
-            if rights.is_none() || !view.is_member() {
-                return Err(PodError::Refused(format!(
-                    "{} has taken back what was shared with you, or its time is over: what you say there they do not get. Ask for a new grant",
-                    guests.of
-                )));
-            }
+        let mut guests = view.guests()?;
+        let may = if guests.group.is_some() {
+            view.is_member()
+        } else if view.is_owner() {
+            guests.learn(&self.device_log().1);
+            true
+        } else {
+            let rights = guests.rights(self.did(), seconds());
+            rights.power.is_some() && view.is_member()
+        };
+        if !may {
+            return Err(PodError::Refused(format!(
+                "{} has taken back what was shared with you, or its time is over: what you say there they do not get. Ask for a new grant",
+                guests.of
+            )));
         }
         let note = Note::Comment(commit, text.to_owned());
         // what cannot be said is found before anything is
         note.to_bytes()?;
-        if !view.is_owner() || guests.group.is_some() {
-            self.claim(&view, &guests)?;
-        }
+        // the owner too: others may have the key by which he acts
+        self.claim(&view, &guests)?;
         view.leave(&[note])?;
         let (now, did) = (view.replica()?.snapshot(), view.did().to_string());
         let mut threads = threads(&did, &now, &view.guests()?)?;

@@ -109,7 +109,10 @@ impl Pod {
                 continue;
             };
             let now = view.replica()?.snapshot();
-            let guests = view.guests()?;
+            let mut guests = view.guests()?;
+            if guests.group.is_none() {
+                guests.learn(&self.device_log().1);
+            }
             let mut threads = rhizome_view::threads(&record.did.to_string(), &now, &guests)?;
             let who = |key: &PublicKey| match guests.proven(key) {
                 Some(did) => did.to_owned(),

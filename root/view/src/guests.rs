@@ -372,13 +372,12 @@ impl Guests {
         proof.verify_signature(self).is_ok().then_some(did)
     }
 
-    /// Whose word a note is, if that is known for certain: the owner's, or that of somebody to whom something was given and who has shown that the key is his.
+    /// Whose word a note is, if that is known for certain: of somebody who has shown that the key is his, the owner or one to whom something was given. That it is by the key of the
+    /// owner is not enough: a device that he took out knows that.
     pub fn speaker(&self, left: &Left) -> Option<&str> {
-        if left.by_owner && self.group.is_none() {
-            return Some(&self.of);
-        }
         let did = self.proven(&left.author)?;
-        let given = left.by_owner || self.grants.iter().any(|grant| grant.to() == did);
+        let by_owner = left.by_owner && (self.group.is_some() || did == self.of);
+        let given = by_owner || self.grants.iter().any(|grant| grant.to() == did);
         given.then_some(did)
     }
 

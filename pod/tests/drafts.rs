@@ -171,7 +171,7 @@ fn a_draft_follows_its_base_and_is_adopted_in_part_made_undone_and_dropped() {
 
     // in part: the rest stays, and goes on
     let part = pod.adopt_draft("my idea", Some(&made[0])).unwrap();
-    assert_eq!((part.state, part.changes), ("open", 5));
+    assert_eq!((part.state, part.changes, part.adopted), ("open", 5, 1));
     assert_eq!(own(&pod), ["first", "five", "second"]);
     assert!(difference(&pod, "my idea", &made[0]).is_empty());
     assert!(why(pod.adopt_draft("my idea", Some(&made[0]))).contains("says nothing of"));

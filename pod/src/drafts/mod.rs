@@ -57,6 +57,8 @@ pub struct Draft {
     pub changes: usize,
     /// The entities that they are about.
     pub entities: usize,
+    /// Entities of it that were adopted.
+    pub adopted: usize,
 }
 
 impl Draft {
@@ -70,6 +72,7 @@ impl Draft {
             "proposed_ms": self.proposed_ms,
             "changes": self.changes,
             "entities": self.entities,
+            "adopted": self.adopted,
         })
     }
 }
@@ -110,6 +113,7 @@ impl Record {
         let edits = open_edits(self.pod(), parts)?;
         let said = edits.iter().filter(|edit| place(edit).is_some());
         let entities: BTreeSet<&EntityId> = edits.iter().map(Edit::entity).collect();
+        let adopted: BTreeSet<&EntityId> = parts.iter().flat_map(|part| &part.done).collect();
         Ok(Draft {
             name: self.name.clone(),
             of: self.of,
@@ -118,6 +122,7 @@ impl Record {
             proposed_ms: self.proposed_ms,
             changes: said.count(),
             entities: entities.len(),
+            adopted: adopted.len(),
         })
     }
 }

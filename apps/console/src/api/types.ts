@@ -343,6 +343,38 @@ export interface MyProposal extends Talk {
   changes: Change[]
 }
 
+/** A branch of the pod that nobody else sees. */
+export interface Draft {
+  name: string
+  /** Of whose pod; `null`: of one's own. */
+  of: string | null
+  made_ms: number
+  state: 'open' | 'adopted' | 'dropped'
+  proposed_ms: number | null
+  /** What is not adopted. */
+  changes: number
+  entities: number
+  /** Entities of which it was. */
+  adopted: number
+}
+
+export interface DraftDiff {
+  entities: {
+    entity: EntityId
+    new: boolean
+    attributes: {
+      attribute: string
+      base: Value[]
+      draft: Value[]
+      /** What the base said when the draft said it. */
+      then: Value[]
+      /** It is not what the base says now. */
+      changed: boolean
+      list: boolean
+    }[]
+  }[]
+}
+
 /** One step of a proposal: `{"assert": {"entity": …, "attribute": …, "value": …}}`. */
 export type Change = Record<string, { entity: EntityId; attribute?: string; value?: Value | Value[] }>
 

@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from 'react'
 import { api } from '../api/http'
-import type { Apps, Devices, Followed, Given, Group, Peers, Proposal, Shared, TimelinePost } from '../api/types'
+import type { Apps, Devices, Draft, Followed, Given, Group, Peers, Proposal, Shared, TimelinePost } from '../api/types'
 
 export interface Polled<T> {
   value: T | null
@@ -80,6 +80,12 @@ export function useDevices(): Polled<Devices> {
 export const grants = new Poll<{ grants: Given[] }>((signal) => api.grants(signal), 3_000)
 export const shared = new Poll<{ shared: Shared[] }>((signal) => api.shared(signal), 3_000)
 export const proposals = new Poll<{ proposals: Proposal[] }>((signal) => api.proposals(signal), 3_000)
+
+export const drafts = new Poll<{ drafts: Draft[] }>((signal) => api.drafts(signal), 5_000)
+
+export function useDrafts(): Polled<{ drafts: Draft[] }> {
+  return useSyncExternalStore(drafts.subscribe, drafts.snapshot)
+}
 
 export function useGrants(): Polled<{ grants: Given[] }> {
   return useSyncExternalStore(grants.subscribe, grants.snapshot)

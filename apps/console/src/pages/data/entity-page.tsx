@@ -37,6 +37,9 @@ export function EntityPage({ id }: { id: string }) {
           <code>{id}</code> <CopyButton text={id} label="Copy the id" />
         </p>
         <Newest change={detail.history[0]} />
+        <p className="newest">
+          <Link to={`/sharing?about=${id}`}>Change it in a draft</Link>
+        </p>
       </div>
       {detail.tuples.length === 0 && <p className="quiet">This entity has no tuples now.</p>}
       <Conflicts detail={detail} />

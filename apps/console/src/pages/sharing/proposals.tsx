@@ -236,7 +236,7 @@ function Outcome({ step, before, showBefore }: { step: Exclude<Step, { kind: 'er
   }
 }
 
-function Before({ values }: { values: Value[] }) {
+export function Before({ values }: { values: Value[] }) {
   return (
     <>
       {values.length === 0 ? <span className="quiet">nothing</span> : <Gone values={values} />}
@@ -257,7 +257,7 @@ function Gone({ values }: { values: Value[] }) {
   )
 }
 
-function After({ values }: { values: Value[] }) {
+export function After({ values }: { values: Value[] }) {
   return (
     <ins>
       <Values values={values} />

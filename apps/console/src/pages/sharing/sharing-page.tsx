@@ -1,7 +1,8 @@
 import { useEffect, useState } from 'react'
-import { grants, proposals, shared, useProposals } from '../../data/polled'
+import { drafts, grants, proposals, shared, useProposals } from '../../data/polled'
 import { useStatus } from '../../data/status'
 import { Icon } from '../../parts/icon'
+import { DraftList } from './drafts'
 import { GivenList } from './given'
 import { Proposals } from './proposals'
 import { Share } from './share'
@@ -15,7 +16,7 @@ export function SharingPage() {
   const asked = useProposals()
   const commits = status?.commits
   useEffect(() => {
-    for (const poll of [grants, shared, proposals]) poll.refresh()
+    for (const poll of [grants, shared, proposals, drafts]) poll.refresh()
   }, [commits])
   return (
     <div className="page devices sharing">
@@ -44,6 +45,7 @@ export function SharingPage() {
         <GivenList />
       </section>
       <SharedList />
+      <DraftList />
     </div>
   )
 }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use axum::routing::MethodRouter;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use parking_lot::Mutex;
 use rhizome_identity::Did;
 use rhizome_ipld::PublicKey;
@@ -430,10 +431,38 @@ impl PodNode {
         Ok(out)
     }
 
+    /// Which of those who may be away do not answer, besides those who are known to be. All are asked at once: for who is away one waits for nothing.
+    async fn absent(&self, away: &BTreeSet<PublicKey>) -> Result<BTreeSet<PublicKey>, PodError> {
+        let mut some = self.shared.pod.acquaintances()?;
+        some.retain(|one| one.may_be_away && !away.contains(&one.key));
+        if some.len() < 2 {
+            return Ok(BTreeSet::new());
+        }
+        let mut asked: FuturesUnordered<_> = some
+            .into_iter()
+            .map(|one| async move {
+                let address = one.address.parse().ok()?;
+                let dial = self.node.dial(&address, Protocol::Sync);
+                let there = tokio::time::timeout(DIAL_TIME, dial).await;
+                let Ok(Ok(link)) = there else {
+                    return Some(one.key);
+                };
+                let _ = link.close().await;
+                None
+            })
+            .collect();
+        let mut out = BTreeSet::new();
+        while let Some(absent) = asked.next().await {
+            out.extend(absent);
+        }
+        Ok(out)
+    }
+
     /// One exchange with everybody but those who are known to be away.
     async fn sync_round(&self, away: &BTreeSet<PublicKey>) -> Result<Vec<PeerReport>, PodError> {
         let mut out = Vec::new();
         let mut known = BTreeSet::new();
+        let absent = self.absent(away).await?;
         for one in self.shared.pod.acquaintances()? {
             known.insert(one.key);
             if away.contains(&one.key) {
@@ -444,8 +473,14 @@ impl PodNode {
             };
             let dial = self.node.dial(&address, Protocol::Sync);
             let link = if one.may_be_away {
-                let there = tokio::time::timeout(DIAL_TIME, dial).await;
-                let Ok(Ok(link)) = there else {
+                let there = async {
+                    if absent.contains(&one.key) {
+                        return None;
+                    }
+                    let there = tokio::time::timeout(DIAL_TIME, dial).await;
+                    there.ok()?.ok()
+                };
+                let Some(link) = there.await else {
                     let mut away = report(one.key, one.address, Ok(Exchanged::default()));
                     away.away = true;
                     out.push(away);

@@ -178,7 +178,8 @@ impl Pod {
             ));
         }
         check_terms(&terms.predicate, terms.until)?;
-        self.move_views(usize::MAX)?;
+        let same = self.view_records_where(&terms.predicate.to_string())?;
+        self.move_these(&same, usize::MAX)?;
         let view = self.own_view(&terms.predicate, false)?;
         for old in self.grants_in(&view)? {
             if old.to == terms.to.to_string() && old.revoked_ms.is_none() {

@@ -48,7 +48,7 @@ enum Step {
 }
 
 /// Keys that a guest is given in one view, one after the other, at most.
-const MAX_KEYS: u32 = 1000;
+const MAX_KEYS: u32 = 100;
 
 /// For what a seed is wrapped: nothing else opens it.
 pub(super) struct Purpose {

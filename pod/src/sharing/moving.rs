@@ -116,19 +116,28 @@ impl Pod {
     /// # Errors
     /// Those of the stores. What was done before is done, and the rest may be done by any device and at any time.
     pub fn move_views(&self, most: usize) -> Result<usize, PodError> {
+        self.move_these(&self.view_records()?, most)
+    }
+
+    /// As [`Self::move_views`], those of these.
+    pub(super) fn move_these(
+        &self,
+        records: &[ViewRecord],
+        most: usize,
+    ) -> Result<usize, PodError> {
         let Some(views) = self.any_views()? else {
             return Ok(0);
         };
         let mut steps = 0;
-        for record in self.view_records()? {
-            let is_old = record.moved.is_some() || self.is_known_outside(&record);
+        for record in records {
+            let is_old = record.moved.is_some() || self.is_known_outside(record);
             if record.of.is_none()
                 && is_old
                 && let Some(view) = views.get(&record.did)
             {
                 // what guests said there before is decided about first
                 self.tend_view(&view, None)?;
-                while steps < most && self.move_view(&record, &view)? {
+                while steps < most && self.move_view(record, &view)? {
                     steps += 1;
                 }
             }
@@ -165,6 +174,13 @@ impl Pod {
         open.retain(|given| given.revoked_ms.is_none());
         let now = self.replica().snapshot();
         let moved = r::view_record(&now, record.entity).and_then(|record| record.moved);
+        // what is noted without a view was noted by nobody who moved it
+        let moved = moved.filter(|to| {
+            let (entity, _) = r::named(self.did(), "view", &to.to_string());
+            r::view_record(&now, entity).is_some_and(|to| {
+                to.of.is_none() && to.public == record.public && to.predicate == record.predicate
+            })
+        });
         let new = match moved {
             _ if open.is_empty() => None,
             Some(to) => self.views()?.get(&to),

@@ -115,7 +115,8 @@ impl Pod {
                 hello::MAX_PUBLIC
             )));
         }
-        self.move_views(usize::MAX)?;
+        let same = self.view_records_where(&predicate.to_string())?;
+        self.move_these(&same, usize::MAX)?;
         let view = self.own_view(predicate, true)?;
         let followers = Seed::of_public(&view.did());
         let to = Principal::of(&followers.public());

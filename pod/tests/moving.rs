@@ -5,6 +5,7 @@ use std::{path::Path, sync::Arc};
 use rhizome_capability::{Device, Principal};
 use rhizome_identity::Did;
 use rhizome_ipld::PublicKey;
+use rhizome_network::PeerAddress;
 use rhizome_pod::{
     App, DeviceRole, GrantTerms, Opening, PairingCode, Pod, PodHome, PodNode, Power, Seed, View,
     Whose, json::parse_changes,
@@ -158,11 +159,22 @@ async fn a_device_that_was_taken_out_can_neither_read_nor_say_what_is_shared() {
     // the thief says things in the old views, and where they are said to go on
     write_in(&stolen, 1, "text", "by a thief".into());
     write_in(&stolen_public, 2, "text", "by a thief".into());
-    let evil = phone.views().unwrap().create().unwrap();
+    let his = cloud(&dir.path().join("his")).await;
+    let mallory = home(dir.path(), "mallory");
+    let m = start(&mallory).await;
+    keep(&m, &his.0).await;
+    let evil = mallory.views().unwrap().create().unwrap();
     let guest = Seed::generate().unwrap();
     evil.add_guest(&guest).unwrap();
-    lie(&phone, &stolen, &evil, &bob, &given.id, &guest);
-    visit(&phone).await;
+    lie((&phone, &his.1), &stolen, &evil, &bob, &given.id, &guest);
+    m.sync_all().await.unwrap();
+    m.shutdown().await.unwrap();
+    let p = start(&phone).await;
+    for view in [&stolen, &stolen_public] {
+        let said = p.sync_view(view, &address).await.unwrap();
+        assert!(said.equal, "{said:?}");
+    }
+    p.shutdown().await.unwrap();
 
     round(&[&bob, &alice, &bob, &alice, &bob]).await;
     let accepted = bob.accepted().unwrap();
@@ -174,6 +186,10 @@ async fn a_device_that_was_taken_out_can_neither_read_nor_say_what_is_shared() {
     assert_eq!(read(&bob, &hers), ["after", "before", "by bob on a train"]);
     assert!(bob.views().unwrap().get(&old).is_none());
     assert!(bob.views().unwrap().get(&evil.did()).is_none());
+    // the thief reads on where he is: nothing
+    let p = start(&phone).await;
+    p.sync_view(&stolen, &address).await.unwrap();
+    p.shutdown().await.unwrap();
     // what was said was admitted; nothing of what comes later is to be read by the phone
     assert_eq!(read_own(&alice), ["after", "before", "by bob on a train"]);
     say(&alice, "much later");
@@ -226,7 +242,9 @@ async fn a_device_that_was_taken_out_can_neither_read_nor_say_what_is_shared() {
     b.accept(&invite).await.unwrap();
     b.shutdown().await.unwrap();
     assert!(read(&bob, &hers).contains(&"without bob".to_owned()));
-    peer.shutdown().await.unwrap();
+    for peer in [peer, his.0] {
+        peer.shutdown().await.unwrap();
+    }
 }
 
 fn read_own(pod: &Pod) -> Vec<String> {
@@ -234,7 +252,14 @@ fn read_own(pod: &Pod) -> Vec<String> {
 }
 
 /// A thief's word that a grant goes on in a view of his.
-fn lie(thief: &Pod, old: &View, evil: &View, to: &Pod, grant: &str, guest: &Seed) {
+fn lie(
+    (thief, place): (&Pod, &PeerAddress),
+    old: &View,
+    evil: &View,
+    to: &Pod,
+    grant: &str,
+    guest: &Seed,
+) {
     let own: Principal = thief.did().parse().unwrap();
     let signing = crate::inbox::key(thief);
     let device = Device::new(&own, &signing).unwrap();
@@ -284,12 +309,11 @@ fn lie(thief: &Pod, old: &View, evil: &View, to: &Pod, grant: &str, guest: &Seed
         );
         wraps.push((active.device.key, sealed.unwrap()));
     }
-    let places = thief.peers().unwrap().into_iter().map(|p| p.address);
     leave(
         old,
         &[Note::Moved(Moved {
             delegation,
-            places: places.collect(),
+            places: vec![place.to_string()],
             wraps,
         })],
     );

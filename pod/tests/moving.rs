@@ -159,6 +159,13 @@ async fn a_device_that_was_taken_out_can_neither_read_nor_say_what_is_shared() {
     // the thief says things in the old views, and where they are said to go on
     write_in(&stolen, 1, "text", "by a thief".into());
     write_in(&stolen_public, 2, "text", "by a thief".into());
+    // and that what is shared is something else
+    let altered = Note::Terms {
+        of: phone.did().to_owned(),
+        predicate: "something: else".into(),
+        log: phone.device_log().1.to_car().unwrap(),
+    };
+    leave(&stolen, &[altered]);
     let his = cloud(&dir.path().join("his")).await;
     let mallory = home(dir.path(), "mallory");
     let m = start(&mallory).await;

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rhizome_capability::Principal;
+use rhizome_capability::{Policy, Principal};
 use rhizome_identity::{Did, Role};
 use rhizome_ipld::Cid;
 use rhizome_network::PeerAddress;
@@ -316,7 +316,7 @@ impl Pod {
 struct Goes {
     to: Did,
     of: Did,
-    predicate: String,
+    policy: Policy,
     /// What this person acts by there; nothing if it is public.
     seed: Option<Seed>,
     places: Vec<PeerAddress>,
@@ -362,11 +362,7 @@ impl Pod {
             found = Some(Goes {
                 to,
                 of,
-                predicate: guests
-                    .predicate
-                    .as_ref()
-                    .map(ToString::to_string)
-                    .unwrap_or_default(),
+                policy: new.delegation.policy().clone(),
                 seed,
                 places: places.filter_map(|place| place.parse().ok()).collect(),
             });
@@ -508,9 +504,10 @@ impl PodNode {
         self.sync_view(&view, place).await?;
         block_in_place(|| {
             let checked = pod.check_granted(&view).and_then(|guests| {
-                let predicate = guests.predicate.as_ref().map(ToString::to_string);
-                let is_it =
-                    guests.of == goes.of.to_string() && predicate.as_ref() == Some(&goes.predicate);
+                // not by what the old view says it is of: its key is known to others
+                let policy = guests.predicate.as_ref().map(Predicate::to_policy);
+                let same = policy.is_some_and(|p| p.is_ok_and(|policy| policy == goes.policy));
+                let is_it = same && guests.of == goes.of.to_string();
                 is_it.then_some(guests).ok_or_else(|| {
                     PodError::Refused("what is said to be in its place is something else".into())
                 })

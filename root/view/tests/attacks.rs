@@ -1,13 +1,13 @@
 //! What somebody who was given a little might try in order to get more. Each of these fails if its guard is taken away.
 
 use crate::world::*;
-use rhizome_capability::{Command, Delegation, Device, Principal};
+use rhizome_capability::{Command, Delegation, Device, Policy, Principal};
 use rhizome_identity::{Create, Genesis, KemSecret, Log, Secret};
 use rhizome_ipld::SigningKey;
 use rhizome_replica::{Edit, Replica};
 use rhizome_share::Predicate;
 use rhizome_tuple::{EntityId, Leaf, LeafId, Op, OpId, Value};
-use rhizome_view::{Grant, Guests, Note, Power, Why, write_notes};
+use rhizome_view::{Grant, Guests, Moved, Note, Power, Why, write_notes};
 use std::collections::{BTreeMap, BTreeSet};
 
 const NOW: i64 = 1_700_000_000_000;
@@ -516,4 +516,172 @@ fn what_one_device_does_not_know_it_does_not_take_back() {
     let some: BTreeSet<_> = [e].into();
     let again = tend(&laptop, &one, Who::Laptop, NOW, &|_| true, Some(&some));
     assert_eq!(again.changed, 0);
+}
+
+/// A delegation that says it is in place of Bob's grant.
+struct Word<'a> {
+    by: &'a Device<'a>,
+    subject: Principal,
+    to: Principal,
+    instead: String,
+    predicate: Predicate,
+}
+
+impl Word<'_> {
+    fn note(&self, n: u8) -> Note {
+        let command: Command = Power::Write.command().parse().unwrap();
+        let policy: Policy = self.predicate.to_policy().unwrap();
+        let delegation = Delegation::to(self.to.clone(), command)
+            .subject(self.subject.clone())
+            .policy(policy)
+            .meta("view", "did:key:z6MkNew")
+            .meta("instead", self.instead.clone())
+            .meta("key", Who::Bob.key().to_did_key());
+        let delegation = delegation.sign(self.by, &[n; 8]).unwrap();
+        Note::Moved(Moved {
+            delegation: delegation.bytes().to_vec(),
+            places: Vec::new(),
+            wraps: Vec::new(),
+        })
+    }
+}
+
+#[test]
+fn where_a_grant_goes_on_is_said_by_a_device_of_the_owners_and_by_nobody_else() {
+    let (mut alice, bob, eve) = (Person::new(61), Person::new(62), Person::new(63));
+    let (view, grant) = granted(&alice, &bob, Power::Write, None);
+    // a phone that is taken out later
+    let stolen = SigningKey::from_seed([64; 32]);
+    let kem = KemSecret::from_seed(Secret::random(&mut |out: &mut [u8]| out.fill(64)));
+    let device = rhizome_identity::Device {
+        key: stolen.public(),
+        kem: kem.public(),
+        role: rhizome_identity::Role::Admin,
+    };
+    let mut add = alice.log.add_device(&alice.key.public(), device).unwrap();
+    add.sign(&alice.key).unwrap();
+    add.sign(&stolen).unwrap();
+    alice.log.insert(add.complete().unwrap()).unwrap();
+    let before = alice.log.clone();
+    let target = before
+        .resolve()
+        .device(&stolen.public())
+        .unwrap()
+        .incarnation;
+    let mut remove = alice
+        .log
+        .remove_device(&alice.key.public(), target, Vec::new())
+        .unwrap();
+    remove.sign(&alice.key).unwrap();
+    alice.log.insert(remove.complete().unwrap()).unwrap();
+
+    let own = alice.did();
+    let (hers, phone, other) = (
+        alice.device(),
+        Device::new(&own, &stolen).unwrap(),
+        eve.device(),
+    );
+    let word = |by| Word {
+        by,
+        subject: own.clone(),
+        to: bob.did(),
+        instead: grant.id().to_string(),
+        predicate: predicate(),
+    };
+    let nothing = Grant::sign(
+        &hers,
+        bob.did(),
+        Power::Write,
+        (VIEW, &predicate()),
+        None,
+        b"not there",
+    );
+    let bad = [
+        // by somebody else
+        word(&other),
+        // about somebody else's pod
+        Word {
+            subject: eve.did(),
+            ..word(&hers)
+        },
+        // more than there was
+        Word {
+            predicate: "is-photo: true".parse().unwrap(),
+            ..word(&hers)
+        },
+        // in place of what was never given here
+        Word {
+            instead: nothing.unwrap().id().to_string(),
+            ..word(&hers)
+        },
+        Word {
+            instead: "nonsense".into(),
+            ..word(&hers)
+        },
+    ];
+    let mut notes: Vec<Note> = bad.iter().zip(0..).map(|(word, n)| word.note(n)).collect();
+    notes.push(Note::Moved(Moved {
+        delegation: vec![0x82],
+        places: Vec::new(),
+        wraps: Vec::new(),
+    }));
+    notes.push(word(&phone).note(9));
+    let later = NOW + 1000;
+    // whoever can leave notes there
+    for (n, note) in notes.iter().enumerate() {
+        let leaf = write_notes(VIEW, std::slice::from_ref(note)).unwrap();
+        say(
+            &view,
+            Who::Eve,
+            later + i64::try_from(n).unwrap(),
+            vec![leaf],
+        );
+    }
+    let mut now = Guests::read(VIEW, &view.snapshot()).unwrap();
+    now.learn(&before);
+    let count = now.moved().count();
+    assert_eq!(
+        count, 1,
+        "the phone's word counts until it is known to be out"
+    );
+    now.learn(&alice.log);
+    assert_eq!(now.moved().count(), 0);
+    // the laptop's counts, by whatever key it was left
+    let leaf = write_notes(VIEW, &[word(&hers).note(10)]).unwrap();
+    say(&view, Who::Eve, later + 100, vec![leaf]);
+    let mut now = Guests::read(VIEW, &view.snapshot()).unwrap();
+    now.learn(&alice.log);
+    let found: Vec<_> = now.moved().collect();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].0.id(), grant.id());
+    let instead = found[0].1.instead().unwrap();
+    assert_eq!((instead.grant, instead.key), (*grant.id(), Who::Bob.key()));
+}
+
+#[test]
+fn a_key_is_said_to_be_known_by_its_guest_alone() {
+    let (alice, bob, eve) = (Person::new(71), Person::new(72), Person::new(73));
+    let (view, grant) = granted(&alice, &bob, Power::Write, None);
+    let claim = eve.claim(&Who::Eve.author().key, &alice.did());
+    let key = SigningKey::from_seed([74; 32]).public();
+    let handed = rhizome_view::Handed {
+        to: bob.did().did().to_owned(),
+        grant: *grant.id(),
+        key,
+        wraps: Vec::new(),
+    };
+    let known = |who: Who, at: i64, notes: &[Note]| {
+        say(
+            &view,
+            who,
+            NOW + at,
+            vec![write_notes(VIEW, notes).unwrap()],
+        );
+        Guests::read(VIEW, &view.snapshot())
+            .unwrap()
+            .is_known(&handed)
+    };
+    assert!(!known(Who::Eve, 1, &[claim, Note::Known(key)]));
+    assert!(!known(Who::Bob, 2, &[Note::Known(eve.key.public())]));
+    assert!(known(Who::Bob, 3, &[Note::Known(key)]));
 }

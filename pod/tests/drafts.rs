@@ -439,6 +439,39 @@ async fn both_devices_of_a_person_have_it_and_add_to_it() {
     }
 }
 
+#[test]
+fn a_draft_of_a_group_is_adopted_there_by_who_is_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let pod = pod(dir.path());
+    let group = pod.create_group("Chess").unwrap().did;
+    let changes = json!([set("_:a", "title", "opening")]);
+    let changes = parse_changes(&changes).unwrap();
+    let made = pod.transact_shared(&group, &changes).unwrap().entities;
+    let a = made[0].1.to_string();
+    pod.new_draft("moves", Some(&group)).unwrap();
+    let said = json!([
+        set(&a, "title", "the opening"),
+        set("_:b", "title", "an end"),
+        set(&a, "next", json!({ "ref": "_:b" })),
+    ]);
+    pod.draft_transact("moves", &said).unwrap();
+    assert_eq!(drafted(&pod, "moves"), ["an end", "the opening"]);
+    let stop = Stop::new(false);
+    let there = |q: &str| {
+        let answer = pod.query_shared(Whose::Of(group), &json!(q), &[], &stop);
+        answer.unwrap()
+    };
+    assert_eq!(titles(&there(TITLES)), ["opening"]);
+    assert!(why(pod.adopt_draft("moves", Some(&made[0].1))).contains("as a whole"));
+    let adopted = pod.adopt_draft("moves", None).unwrap();
+    assert_eq!((adopted.state, adopted.changes), ("adopted", 0));
+    assert_eq!(titles(&there(TITLES)), ["an end", "the opening"]);
+    let next = there("[:find ?t :where [_ :next ?e] [?e :title ?t]]");
+    assert_eq!(next["rows"], json!([["an end"]]));
+    assert!(own(&pod).is_empty());
+    assert!(why(pod.undo_draft("moves")).contains("change it there"));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_draft_of_what_somebody_shares_is_proposed_to_them_and_shown_to_nobody_before() {
     let dir = tempfile::tempdir().unwrap();

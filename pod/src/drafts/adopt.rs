@@ -16,6 +16,7 @@ use super::{
 use crate::{
     App, Pod, PodError, PodNode,
     home::{now_ms, random_bytes},
+    json::parse_changes,
     shape::{self, Shape},
     sharing::records as r,
 };
@@ -59,13 +60,16 @@ fn done(parts: &[Part], about: &BTreeSet<EntityId>, did: &str) -> Result<Vec<Edi
 }
 
 impl Pod {
-    /// Makes the changes of a draft of this person's own pod, in one commit; of those of one entity alone, if one is given: then the rest stays in the draft.
+    /// Makes the changes of a draft of this person's own pod, or of a group's, in one commit; of those of one entity alone, if one is given: then the rest stays in the draft.
     ///
     /// # Errors
     /// [`PodError::Request`] if there is no such draft that is open, if it is of what somebody else shares, or says nothing (of that entity); as [`Pod::transact`].
     pub fn adopt_draft(&self, name: &str, only: Option<&EntityId>) -> Result<Draft, PodError> {
         let (record, parts) = self.open_draft(name)?;
         if let Some(of) = &record.of {
+            if self.is_group(of) {
+                return self.adopt_in_group(of, &record, &parts, only);
+            }
             return Err(PodError::Request(format!(
                 "this is a draft of what {of} shares: only they can adopt it. `rhizome draft propose {name} --to {of}`"
             )));
@@ -103,6 +107,29 @@ impl Pod {
         self.draft(name)
     }
 
+    /// What a member of a group says there counts at once.
+    fn adopt_in_group(
+        &self,
+        of: &Did,
+        record: &Record,
+        parts: &[Part],
+        only: Option<&EntityId>,
+    ) -> Result<Draft, PodError> {
+        if only.is_some() {
+            return Err(PodError::Request(
+                "a draft of a group is adopted as a whole: leave the entity out".into(),
+            ));
+        }
+        let (_, changes) = self.draft_changes(&record.name, of)?;
+        let edits = open_edits(self.did(), parts)?;
+        let about: BTreeSet<EntityId> = edits.iter().map(|edit| *edit.entity()).collect();
+        let mut notes = done(parts, &about, self.did())?;
+        notes.push(record.set(d::STATE, State::Adopted.text().into())?);
+        self.transact_shared(of, &parse_changes(&changes)?)?;
+        self.write_own(notes)?;
+        self.draft(&record.name)
+    }
+
     fn write_draft(&self, edits: Vec<Edit>) -> Result<(), PodError> {
         let mut nonce = [0; 16];
         random_bytes()?(&mut nonce);
@@ -122,6 +149,11 @@ impl Pod {
         let (record, parts) = self.draft_record(name)?;
         if record.state == State::Dropped {
             return Err(PodError::Request(format!("the draft {name} was dropped")));
+        }
+        if record.of.is_some() {
+            return Err(PodError::Request(format!(
+                "the draft {name} is of what others have too: change it there"
+            )));
         }
         if record.state == State::Open && parts.iter().all(|part| part.done.is_empty()) {
             return Err(PodError::Request(format!(
@@ -204,6 +236,11 @@ impl PodNode {
     ) -> Result<Draft, PodError> {
         let pod = self.pod();
         let (record, changes) = block_in_place(|| pod.draft_changes(name, to))?;
+        if block_in_place(|| pod.is_group(to)) {
+            return Err(PodError::Request(format!(
+                "{to} is a group, where what a member says counts at once: `rhizome draft adopt {name}`"
+            )));
+        }
         self.propose(to, &changes, comment).await?;
         block_in_place(|| {
             pod.write_own(vec![record.set(d::PROPOSED, Value::Time(now_ms()))?])?;

@@ -206,7 +206,7 @@ impl Pod {
     }
 
     /// Whether tuples of this DID are those of a group.
-    pub(super) fn is_group(&self, did: &Did) -> bool {
+    pub(crate) fn is_group(&self, did: &Did) -> bool {
         self.group_view(did).is_ok()
     }
 

@@ -14,6 +14,7 @@ mod inbox;
 mod live;
 mod moving;
 mod node;
+mod notes;
 mod public;
 mod sharing;
 mod transact;

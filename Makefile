@@ -7,6 +7,7 @@
 #   bench-sync         two devices of one pod: first sync, equal pods    (make bench-sync BENCH="--tuples 100000")
 #   bench-replication  beside hypercore, automerge, PouchDB and Yjs      (make bench-replication BENCH="--each 1")
 #   bench-grants       what a change costs with up to 100,000 open grants
+#   bench-timeline     the newest posts of 200 pods that are followed   (make bench-timeline BENCH="--pods 100")
 #   fuzz   every fuzz target in turn                                     (make fuzz SECONDS_EACH=600 FILTER=codec)
 #   soak   the random tests at full length, an hour or so
 
@@ -14,7 +15,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help up test lint bench bench-sync bench-replication bench-grants fuzz soak clean setup-test setup-up fmt clippy unit doc interop console console-test e2e deny nextest
+.PHONY: help up test lint bench bench-sync bench-replication bench-grants bench-timeline fuzz soak clean setup-test setup-up fmt clippy unit doc interop console console-test e2e deny nextest
 
 # rustup's proxies look for toolchains under HOME. In a fresh HOME those toolchains still lie beside the proxies.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -103,12 +104,15 @@ bench:
 	BENCH_FEATURES="--features peers" scripts/bench-sync
 	BENCH_FEATURES="--features peers" scripts/bench-replication
 	BENCH_FEATURES="--features peers" scripts/bench-grants
+	BENCH_FEATURES="--features peers" scripts/bench-timeline
 bench-sync:
 	scripts/bench-sync $(BENCH)
 bench-replication:
 	scripts/bench-replication $(BENCH)
 bench-grants:
 	scripts/bench-grants $(BENCH)
+bench-timeline:
+	scripts/bench-timeline $(BENCH)
 soak:
 	scripts/soak
 

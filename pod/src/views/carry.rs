@@ -475,7 +475,7 @@ impl PodNode {
         Ok(Let { link, side })
     }
 
-    /// Exchanges a view with one peer until both have the same.
+    /// Exchanges a view with one peer until both have the same. It is noted that they have: nobody goes there again as long as nothing is new.
     ///
     /// # Errors
     /// Those of the connection and of the other side.
@@ -484,7 +484,17 @@ impl PodNode {
         view: &Arc<View>,
         address: &PeerAddress,
     ) -> Result<PeerReport, PodError> {
-        Ok(self.carry_view(view, address, None).await?.report)
+        // asked before: what is new there meanwhile has another mark
+        let mark = match self.watch_views(address, std::slice::from_ref(view)).await {
+            Ok((link, marks)) => {
+                let _ = link.close().await;
+                marks.first().copied().flatten()
+            }
+            Err(error @ PodError::Network(_)) => return Err(error),
+            // then it is only not noted
+            Err(_) => None,
+        };
+        Ok(self.carry_view(view, address, mark).await?.report)
     }
 
     /// As [`Self::sync_view`], with a peer that had this mark before.

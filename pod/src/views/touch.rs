@@ -1,7 +1,7 @@
 //! Keeping in touch for views: one link to each place on which both sides say that something is new, and then a session.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use futures_util::stream::{FuturesUnordered, StreamExt};
+use futures_util::{
+    FutureExt,
+    stream::{FuturesUnordered, StreamExt},
+};
 use rhizome_identity::Did;
 use rhizome_ipld::PublicKey;
 use rhizome_network::{Mode, PeerAddress, Reconnect};
@@ -184,11 +187,22 @@ impl PodNode {
         reached.store(true, Ordering::Release);
         let mut tried: Vec<Tried> = views.iter().map(|_| Tried::default()).collect();
         loop {
-            for (place, view) in views.iter().enumerate() {
-                let (Some(mark), Some(tried)) = (marks.get(place), tried.get_mut(place)) else {
+            // those that were told to have something new while others were looked at come first: a place lets nobody come often in a row
+            let mut told: VecDeque<usize> = VecDeque::new();
+            let mut rest = 0..views.len();
+            while let Some(place) = told.pop_front().or_else(|| rest.next()) {
+                let (Some(view), Some(mark), Some(tried)) =
+                    (views.get(place), marks.get(place), tried.get_mut(place))
+                else {
                     continue;
                 };
-                self.look(all, view, address, *mark, tried).await?;
+                if self.look(all, view, address, *mark, tried).await?
+                    && let Some(found) = hello::watched(&mut link).now_or_never()
+                {
+                    let Some(found) = found? else { return Ok(()) };
+                    told.extend(found.iter().map(|(place, _)| *place as usize));
+                    note(&mut marks, found)?;
+                }
             }
             let next = tried.iter().filter_map(|t| Some(t.again?.0)).min();
             let far = Instant::now() + LAST_AGAIN;
@@ -209,7 +223,7 @@ impl PodNode {
         }
     }
 
-    /// Exchanges one view, if something is new.
+    /// Exchanges one view, if something is new. Whether it was.
     async fn look(
         &self,
         all: &Views,
@@ -217,19 +231,19 @@ impl PodNode {
         address: &PeerAddress,
         mark: Option<Mark>,
         tried: &mut Tried,
-    ) -> Result<(), PodError> {
+    ) -> Result<bool, PodError> {
         let state = (mark, view.generation());
         let again = tried.again.is_some_and(|(at, _)| at <= Instant::now());
         let same = mark.is_some_and(|mark| view.is_same(&address.key(), &mark));
         if (tried.state == Some(state) || same) && !again {
-            return Ok(());
+            return Ok(false);
         }
         if all
             .get(&view.did())
             .is_none_or(|now| !Arc::ptr_eq(&now, view))
         {
             // it was removed, or is acted in by another key: the next plan is without it
-            return Ok(());
+            return Ok(false);
         }
         let carried = self.carry_view(view, address, mark).await;
         let waited = tried.again.take().map(|(_, waited)| waited);
@@ -247,7 +261,7 @@ impl PodNode {
                 if files.missing + files.failed > 0 || !carried.report.equal {
                     later(tried);
                 }
-                Ok(())
+                Ok(true)
             }
             Err(error @ PodError::Network(_)) => Err(error),
             Err(error) => {
@@ -255,7 +269,7 @@ impl PodNode {
                     later(tried);
                 }
                 tracing::debug!(view = %view.did(), %error, "a view was not exchanged");
-                Ok(())
+                Ok(true)
             }
         }
     }

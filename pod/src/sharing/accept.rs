@@ -332,18 +332,23 @@ impl PodNode {
 
     /// Takes part in the views that other devices of this person noted, as far as this one does not yet. What cannot be reached is tried next time. How many are new here.
     pub(crate) async fn find_views(&self) -> Result<usize, PodError> {
+        Ok(self.look_for_views().await?.0)
+    }
+
+    /// As [`Self::find_views`]. Whether nothing is left to be tried, too: then there is nothing to be found before something else is noted.
+    pub(super) async fn look_for_views(&self) -> Result<(usize, bool), PodError> {
         let pod = Arc::clone(self.pod());
-        let records = {
+        let (records, mut settled) = {
             // as long as something is being followed it is not known what is not
             let alone = pod.following_now().try_lock();
             let records = block_in_place(|| pod.view_records())?;
             if alone.is_ok() {
                 block_in_place(|| pod.let_go(&records))?;
             }
-            records
+            (records, alone.is_ok())
         };
         if records.is_empty() {
-            return Ok(0);
+            return Ok((0, settled));
         }
         let mut found = 0;
         let mut peers = block_in_place(|| pod.acquaintances())?;
@@ -360,13 +365,17 @@ impl PodNode {
             if record.of.is_some() && record.moved.is_some() {
                 if here.is_some() {
                     pod.moving().lock().expect(record.did);
+                    settled = false;
                 }
                 continue;
             }
             if let Some(view) = here {
-                found += usize::from(self.follow_key(&record, view, &places).await?);
+                let followed = self.follow_key(&record, view, &places).await?;
+                settled &= followed.is_none();
+                found += usize::from(followed == Some(true));
                 continue;
             }
+            settled = false;
             let Ok(seed) = block_in_place(|| pod.seed_of(&record)) else {
                 continue;
             };
@@ -382,17 +391,20 @@ impl PodNode {
                 }
             }
         }
-        Ok(found)
+        Ok((found, settled))
     }
 
-    /// Acts in a view by the key that other devices of this person act by there, if that is another one. Whether it does now.
+    /// Acts in a view by the key that other devices of this person act by there. Whether it does now; nothing if there is no other one.
     async fn follow_key(
         &self,
         record: &ViewRecord,
         view: Arc<View>,
         places: &[PeerAddress],
-    ) -> Result<bool, PodError> {
+    ) -> Result<Option<bool>, PodError> {
         let pod = self.pod();
+        if view.is_owner() || record.keys().iter().all(|key| *key == view.key()) {
+            return Ok(None);
+        }
         for seed in block_in_place(|| pod.other_seeds(record, &view))? {
             let listed = || Ok::<_, PodError>(view.member()?.is_device(&seed.public()));
             for place in places {
@@ -412,7 +424,9 @@ impl PodNode {
                 continue;
             }
             let now = block_in_place(|| pod.views()?.act_by(&record.did, &seed))?;
-            let Some(now) = now else { return Ok(false) };
+            let Some(now) = now else {
+                return Ok(Some(false));
+            };
             if now.addresses().is_empty() {
                 let theirs: Vec<PeerAddress> = record
                     .places
@@ -421,8 +435,8 @@ impl PodNode {
                     .collect();
                 block_in_place(|| now.set_addresses(&theirs))?;
             }
-            return Ok(true);
+            return Ok(Some(true));
         }
-        Ok(false)
+        Ok(Some(false))
     }
 }

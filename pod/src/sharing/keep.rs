@@ -301,6 +301,34 @@ impl Pod {
     }
 }
 
+/// Whether what the pod says of views and grants may be another than when it was read last.
+struct Noted {
+    /// Something was said of them.
+    said: AtomicBool,
+    /// Views that were here then; nothing if more is to be tried.
+    here: Mutex<Option<usize>>,
+}
+
+impl Noted {
+    fn new() -> Self {
+        Self {
+            said: AtomicBool::new(true),
+            here: Mutex::new(None),
+        }
+    }
+
+    /// Hears what is said in the pod.
+    fn hear(&self, change: &Change) {
+        let mut last = None;
+        let facts = change.added.iter().chain(&change.removed);
+        let mut attributes = facts.map(|f| f.a).filter(|a| last.replace(*a) != Some(*a));
+        let of_views = |name: &str| name.starts_with("view/") || name.starts_with("grant/");
+        if change.reset || attributes.any(|a| change.after.attribute(a).is_some_and(of_views)) {
+            self.said.store(true, Ordering::Release);
+        }
+    }
+}
+
 /// Ends a listener.
 struct Listening<'p> {
     pod: &'p Pod,
@@ -327,7 +355,10 @@ impl PodNode {
             Arc::clone(&happened),
             Arc::clone(&shares),
         );
+        let noted = Arc::new(Noted::new());
+        let hears = Arc::clone(&noted);
         let (number, _) = pod.replica().listen(move |change| {
+            hears.hear(change);
             if looks.load(Ordering::Relaxed) {
                 touch(&told, change);
             } else {
@@ -376,7 +407,7 @@ impl PodNode {
                     if let Err(error) = block_in_place(|| pod.take_back_expired()) {
                         tracing::warn!(%error, "what is over was not taken back");
                     }
-                    let looked = match self.find_views().await {
+                    let looked = match self.find_noted(&noted).await {
                         Ok(_) => self.tell_outside().await,
                         Err(error) => Err(error),
                     };
@@ -387,5 +418,70 @@ impl PodNode {
             }
             tokio::time::sleep(TOGETHER).await;
         }
+    }
+
+    /// As [`Self::find_views`], if there can be anything to find. Whether it was looked.
+    async fn find_noted(&self, noted: &Noted) -> Result<bool, PodError> {
+        let here = || {
+            Ok::<_, PodError>(
+                self.pod()
+                    .any_views()?
+                    .map_or(0, |views| views.list().len()),
+            )
+        };
+        let before = noted.here.lock().take();
+        // what is said from now on is read next time
+        if !noted.said.swap(false, Ordering::AcqRel) && before == Some(block_in_place(here)?) {
+            *noted.here.lock() = before;
+            return Ok(false);
+        }
+        let (_, settled) = self.look_for_views().await?;
+        *noted.here.lock() = settled.then_some(block_in_place(here)?);
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rhizome_replica::Edit;
+
+    use super::*;
+    use crate::{Opening, PodHome, Seed};
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_is_noted_of_views_is_read_again_when_something_is_said_of_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = PodHome::at(dir.path().join("pod"));
+        let pod = Arc::new(home.init(&Opening::by("test")).unwrap());
+        let any = "127.0.0.1:0".parse().unwrap();
+        let node = PodNode::start(Arc::clone(&pod), vec![any]).await.unwrap();
+        let noted = Arc::new(Noted::new());
+        let hears = Arc::clone(&noted);
+        let (number, _) = pod.replica().listen(move |change| hears.hear(change));
+        let looked = async || node.find_noted(&noted).await.unwrap();
+        let say = |attribute: &str| {
+            let (entity, _) = r::named(pod.did(), "x", attribute);
+            let attribute = r::attribute(attribute).unwrap();
+            let said = vec![Edit::Assert(entity, attribute, "it".into())];
+            pod.write_own(said).unwrap();
+        };
+        assert!(looked().await && !looked().await);
+        say("note/text");
+        assert!(!looked().await);
+        say("grant/to");
+        assert!(looked().await && !looked().await);
+        pod.create_group("the club").unwrap();
+        assert!(looked().await && !looked().await);
+        // another device noted one that cannot be reached: it is tried again each time
+        let seed = Seed::generate().unwrap();
+        let elsewhere = Did::from_key(seed.public());
+        let entity = pod
+            .note_view(&elsewhere, &seed, None, None, &[], false)
+            .unwrap();
+        assert!(looked().await && looked().await);
+        pod.forget_view(entity).unwrap();
+        assert!(looked().await && !looked().await);
+        pod.replica().unlisten(number);
+        node.shutdown().await.unwrap();
     }
 }

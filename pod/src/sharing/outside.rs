@@ -69,18 +69,24 @@ impl Pod {
     /// The views that this person was taken out of, with what he wrote there that its owner has not got.
     fn outside(&self) -> Result<Vec<Outside>, PodError> {
         let mut out = Vec::new();
+        let Some(views) = self.any_views()? else {
+            return Ok(out);
+        };
+        // mostly there is none, and what is noted need not be read
+        let left =
+            |view: &Arc<View>| !view.is_owner() && view.addresses().is_empty() && !view.is_member();
+        if !views.list().iter().any(left) {
+            return Ok(out);
+        }
         for record in self.view_records()?.into_iter().filter(|r| !r.is_group()) {
             // where it goes on, what was too late is said again
             if record.public || record.moved.is_some() {
                 continue;
             }
-            let Some(view) = self.any_views()?.and_then(|views| views.get(&record.did)) else {
+            // who was taken out and has heard of it asks nobody for it any more
+            let Some(view) = views.get(&record.did).filter(left) else {
                 continue;
             };
-            // who was taken out and has heard of it asks nobody for it any more
-            if view.is_owner() || !view.addresses().is_empty() || view.is_member() {
-                continue;
-            }
             // another device acts by another key: so will this one, and says it there
             if !record.keys().contains(&view.key()) {
                 continue;

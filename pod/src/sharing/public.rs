@@ -200,11 +200,15 @@ impl Pod {
         };
         let now = self.replica().snapshot();
         for view in views.list() {
-            let is_noted = records.iter().any(|record| record.did == view.did());
+            let did = view.did();
+            // they are in the order of their DIDs
+            if !view.is_followed() || records.binary_search_by_key(&did, |r| r.did).is_ok() {
+                continue;
+            }
             // it was noted once, and is not any more
-            let (entity, _) = r::named(self.did(), "view", &view.did().to_string());
-            if !is_noted && now.eid(&entity).is_some() && view.is_followed() {
-                views.remove(&view.did())?;
+            let (entity, _) = r::named(self.did(), "view", &did.to_string());
+            if now.eid(&entity).is_some() {
+                views.remove(&did)?;
             }
         }
         Ok(())

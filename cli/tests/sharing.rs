@@ -656,9 +656,11 @@ fn a_group_as_scripts_use_it() {
     }
     tx(&alice, dir.path(), Some(group), &caption("by alice")).unwrap();
     let members = run(&alice, &["group", "members", group]).unwrap();
+    let since = &members["members"][1]["since_ms"];
+    assert!(since.as_i64() > members["members"][0]["since_ms"].as_i64());
     assert_eq!(
         members["members"][1],
-        json!({ "did": his, "role": "member", "invited": false })
+        json!({ "did": his, "role": "member", "invited": false, "since_ms": since })
     );
     assert!(
         run(&alice, &["shared"]).unwrap()["shared"]

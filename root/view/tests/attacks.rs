@@ -627,6 +627,9 @@ fn where_a_grant_goes_on_is_said_by_a_device_of_the_owners_and_by_nobody_else() 
     }));
     notes.push(word(&phone).note(9));
     let later = NOW + 1000;
+    let who = eve.claim(&Who::Eve.author().key, &alice.did());
+    let leaf = write_notes(VIEW, &[who]).unwrap();
+    say(&view, Who::Eve, NOW, vec![leaf]);
     // whoever can leave notes there
     for (n, note) in notes.iter().enumerate() {
         let leaf = write_notes(VIEW, std::slice::from_ref(note)).unwrap();

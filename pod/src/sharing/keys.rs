@@ -528,13 +528,12 @@ impl Pod {
 
     /// The views in which somebody else gives this person his key, or did.
     fn views_of_others(&self, views: &crate::Views) -> Vec<Arc<View>> {
-        let now = self.replica().snapshot();
-        let mut all = views.list();
-        all.retain(|view| {
-            let (entity, _) = r::named(self.did(), "view", &view.did().to_string());
-            let of = || r::view_record(&now, entity).and_then(|record| record.of);
-            view.may_move() || of().is_some()
-        });
+        let mut all = views.of_others();
+        // in a group one is an owner from the first
+        for group in r::groups(&self.replica().snapshot()) {
+            let view = views.get(&group);
+            all.extend(view.filter(|view| !view.may_move()));
+        }
         all
     }
 

@@ -144,6 +144,16 @@ pub(crate) fn named(pod: &str, kind: &str, name: &str) -> (EntityId, Vec<u8>) {
     (EntityId::derive(pod, &nonce), nonce.to_vec())
 }
 
+/// The groups that are noted.
+pub(super) fn groups(now: &Snapshot) -> Vec<Did> {
+    let all = with(now, OF).into_iter();
+    let groups = all.filter_map(|entity| {
+        let did = text(now, &entity, VIEW)?;
+        (text(now, &entity, OF)? == did).then_some(did)
+    });
+    groups.filter_map(|did| did.parse().ok()).collect()
+}
+
 /// What a tuple of the pod says of a view.
 pub(super) fn view_record(now: &Snapshot, entity: EntityId) -> Option<ViewRecord> {
     let did = text(now, &entity, VIEW)?.parse().ok()?;

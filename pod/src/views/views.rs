@@ -244,6 +244,15 @@ impl Views {
         self.all.lock().values().cloned().collect()
     }
 
+    /// Those that are somebody else's, or were before this person got another key.
+    pub(crate) fn of_others(&self) -> Vec<Arc<View>> {
+        let all = self.all.lock();
+        all.values()
+            .filter(|view| view.may_move())
+            .cloned()
+            .collect()
+    }
+
     /// Removes one from this home, and deletes its data here; files stay. Whether there was one. Whoever still has its device keeps that
     /// from being deleted before the home is opened again.
     ///

@@ -414,7 +414,7 @@ impl PodNode {
             let found = self.find_views().await?;
             self.tell_outside().await?;
             let (taken, busy) = tokio::task::block_in_place(|| pod.take_all_keys())?;
-            let moved = self.follow_moves().await?;
+            let moved = self.follow_moves().await? + self.ask_again().await?;
             let tended = tokio::task::block_in_place(|| pod.tend_views(None))?;
             if found + taken + moved == 0 && !busy && tended.is_empty() {
                 break;

@@ -411,6 +411,10 @@ impl PodNode {
                         Ok(_) => self.tell_outside().await,
                         Err(error) => Err(error),
                     };
+                    let looked = match looked {
+                        Ok(_) => self.ask_again().await,
+                        Err(error) => Err(error),
+                    };
                     if let Err(error) = looked {
                         tracing::debug!(%error, "other devices and owners were not asked");
                     }

@@ -50,6 +50,8 @@ pub(super) struct Fresh {
 pub(crate) struct Moving {
     /// Those in which it is told.
     views: BTreeSet<Did>,
+    /// Of what is followed, whether it was taken back when it had this generation.
+    ended: BTreeMap<Did, (u64, bool)>,
     /// When somebody was asked what he makes public.
     asked: BTreeMap<String, Instant>,
 }
@@ -462,7 +464,7 @@ impl PodNode {
                 pod.moving().lock().views.remove(&did);
             }
         }
-        Ok(done + self.ask_again().await?)
+        Ok(done)
     }
 
     async fn go_there(&self, record: &ViewRecord, goes: &Goes) -> Result<(), PodError> {
@@ -536,15 +538,37 @@ impl PodNode {
         Ok(())
     }
 
-    /// Looks for what is in the place of what somebody made public and took back.
-    async fn ask_again(&self) -> Result<usize, PodError> {
+    /// Looks for what is in the place of what somebody made public and took back. How many were found.
+    ///
+    /// # Errors
+    /// Those of the stores.
+    pub(crate) async fn ask_again(&self) -> Result<usize, PodError> {
         let pod = Arc::clone(self.pod());
         let ended: Vec<Did> = block_in_place(|| {
-            let views = pod.views()?;
+            let Some(views) = pod.any_views()? else {
+                return Ok(Vec::new());
+            };
             let mut out = BTreeSet::new();
-            for record in pod.view_records()?.into_iter().filter(|r| r.public) {
-                let out_of = views.get(&record.did).filter(|view| !view.is_member());
-                if let (Some(of), Some(_)) = (&record.of, out_of) {
+            for view in views.list() {
+                // nothing is known of it that was not known before
+                let generation = view.generation();
+                let seen = pod.moving().lock().ended.get(&view.did()).copied();
+                if !view.is_followed() || seen == Some((generation, false)) {
+                    continue;
+                }
+                let is_out = match seen {
+                    Some((before, is_out)) if before == generation => is_out,
+                    _ => {
+                        let is_out = !view.is_member();
+                        view.rest()?;
+                        is_out
+                    }
+                };
+                let known = (view.generation(), is_out);
+                pod.moving().lock().ended.insert(view.did(), known);
+                let (entity, _) = r::named(pod.did(), "view", &view.did().to_string());
+                let record = r::view_record(&pod.replica().snapshot(), entity);
+                if let Some(of) = record.and_then(|record| record.of).filter(|_| is_out) {
                     out.extend(of.parse::<Did>().ok());
                 }
             }

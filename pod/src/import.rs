@@ -7,8 +7,8 @@ use std::{
 };
 
 use rhizome_import::{
-    Cancel, Failed, Import, ImportError, Importer, Limits, MAX_MAPPING_LEN, Mapping, Mastodon,
-    Options, Progress, Recognition, ReplicaPod, Report, Source, Table, Tuples, recognise,
+    Cancel, Failed, Import, ImportError, Importer, Limits, MAX_MAPPING_LEN, Mapping, Options,
+    Progress, Recognition, ReplicaPod, Report, Source, Table, recognise,
 };
 
 use crate::{
@@ -108,7 +108,7 @@ fn importers(options: &ImportOptions) -> Result<Vec<Box<dyn Importer>>, PodError
         Some(path) => Table::with_mapping(Mapping::parse(&read_mapping(path)?)?),
         None => Table::new(),
     };
-    Ok(vec![Box::new(Mastodon), Box::new(table), Box::new(Tuples)])
+    Ok(rhizome_import::importers(table))
 }
 
 fn read_mapping(path: &Path) -> Result<Vec<u8>, PodError> {

@@ -1,9 +1,11 @@
 //! What an importer is, and what it hands its records to.
 
+use rhizome_ipld::cid_raw_blake3;
 use rhizome_tuple::{Attribute, EntityId};
 use serde::Serialize;
 
 use crate::error::ImportError;
+use crate::media::{HEAD, look};
 use crate::problem::Problem;
 use crate::record::Record;
 use crate::source::Source;
@@ -70,6 +72,10 @@ pub trait Sink {
     /// Keeps a file of the source by its hash. `None`, with a problem reported, where it is missing or damaged.
     fn file(&mut self, path: &str) -> Result<Option<StoredFile>, ImportError>;
 
+    /// Keeps bytes that lie inside a document (an attachment of a mail, the photograph of a contact) by their hash. `what` names
+    /// them in messages.
+    fn bytes(&mut self, what: &str, bytes: &[u8]) -> Result<Option<StoredFile>, ImportError>;
+
     /// Says that a file was read, so that it is not kept as an unknown one.
     fn used(&mut self, path: &str);
 
@@ -94,6 +100,19 @@ pub struct StoredFile {
     pub mime: Option<&'static str>,
     /// Width and height in pixels, for pictures that say so.
     pub size: Option<(u32, u32)>,
+}
+
+impl StoredFile {
+    /// What bytes in memory are.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        let (mime, size) = look(bytes.get(..HEAD).unwrap_or(bytes));
+        Self {
+            cid: cid_raw_blake3(*blake3::hash(bytes).as_bytes()),
+            bytes: bytes.len() as u64,
+            mime,
+            size,
+        }
+    }
 }
 
 /// Asks every importer and sorts their answers, the surest first.

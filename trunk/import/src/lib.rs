@@ -30,10 +30,12 @@
 mod audience;
 mod base;
 mod error;
+mod facts;
 mod fingerprint;
 #[cfg(feature = "fixture")]
 pub mod fixture;
 mod importer;
+mod importers;
 mod json;
 mod keys;
 mod limits;
@@ -50,6 +52,7 @@ mod record;
 mod replica_pod;
 mod report;
 mod run;
+mod social;
 mod source;
 mod table;
 mod text;
@@ -62,6 +65,7 @@ pub use audience::Audience;
 pub use base::{BaseError, check_base};
 pub use error::ImportError;
 pub use importer::{Importer, Recognition, Sink, StoredFile, recognise};
+pub use importers::importers;
 pub use keys::Keys;
 pub use limits::Limits;
 pub use mastodon::Mastodon;

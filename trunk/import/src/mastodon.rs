@@ -4,7 +4,6 @@ mod actor;
 mod addressing;
 mod attachment;
 mod lists;
-mod names;
 mod note;
 mod poll;
 
@@ -19,11 +18,10 @@ use crate::error::ImportError;
 use crate::importer::{Importer, Recognition, Sink};
 use crate::json::{End, Outcome, each_item, parse_path};
 use crate::part::kind_of;
-use crate::problem::{Problem, ProblemCode};
-use crate::record::{Fact, Identity, Record};
+use crate::problem::{Problem, ProblemCode, shorten};
+use crate::social::{Names, social};
 use crate::source::Source;
 use actor::Actor;
-use names::Names;
 
 /// Reads Mastodon archives: `outbox.json` with `actor.json`, `likes.json`, `bookmarks.json` and media beside it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -364,9 +362,9 @@ impl Reading<'_> {
         let audience = self.audience(file, item, activity, None);
         let mut part = crate::part::Part::new(activity);
         let created = part.time("published");
-        let mut facts = Facts::of("boost", audience, &self.names);
+        let mut facts = social("boost", audience, &self.names);
         facts.one(&self.names.author, self.author);
-        facts.maybe(&self.names.created, created.map(tuple::Time));
+        facts.maybe(&self.names.created, created.map(rhizome_tuple::Value::Time));
         facts.one(&self.names.boost_of_url, url);
         facts.maybe(&self.names.boost_of, self.known(url));
         part.problems(file, &shorten(item))
@@ -374,78 +372,4 @@ impl Reading<'_> {
         self.sink
             .record(facts.record("boost", id.to_owned(), created, Some(audience)))
     }
-}
-
-use rhizome_tuple::Value as tuple;
-
-/// The facts of a record while it is put together.
-struct Facts(Vec<Fact>);
-
-impl Facts {
-    fn of(kind: &'static str, audience: Audience, names: &Names) -> Self {
-        let mut facts = Self(Vec::with_capacity(16));
-        facts.one(&names.r#type, kind);
-        facts.one(&names.audience, audience.as_str());
-        facts
-    }
-
-    fn one(&mut self, attribute: &rhizome_tuple::Attribute, value: impl Into<tuple>) {
-        self.0.push(Fact::One {
-            attribute: attribute.clone(),
-            value: value.into(),
-        });
-    }
-
-    fn maybe(&mut self, attribute: &rhizome_tuple::Attribute, value: Option<impl Into<tuple>>) {
-        if let Some(value) = value {
-            self.one(attribute, value);
-        }
-    }
-
-    /// A value, or that the export knows it to be empty: what a person removed at the source goes here too.
-    fn or_empty(&mut self, attribute: &rhizome_tuple::Attribute, value: Option<impl Into<tuple>>) {
-        match value {
-            Some(value) => self.one(attribute, value),
-            None => self.0.push(Fact::Empty {
-                attribute: attribute.clone(),
-            }),
-        }
-    }
-
-    fn set(&mut self, attribute: &rhizome_tuple::Attribute, values: Vec<tuple>) {
-        self.0.push(Fact::Members {
-            attribute: attribute.clone(),
-            values,
-            whole: true,
-        });
-    }
-
-    fn list(&mut self, attribute: &rhizome_tuple::Attribute, values: Vec<tuple>) {
-        self.0.push(Fact::Elements {
-            attribute: attribute.clone(),
-            values,
-        });
-    }
-
-    fn record(
-        self,
-        kind: &'static str,
-        key: String,
-        created: Option<i64>,
-        audience: Option<Audience>,
-    ) -> Record {
-        Record {
-            kind: kind.into(),
-            identity: Identity::Key(key),
-            facts: self.0,
-            created,
-            audience,
-            provenance: true,
-        }
-    }
-}
-
-/// A foreign text for a message.
-fn shorten(text: &str) -> String {
-    text.chars().take(200).collect()
 }

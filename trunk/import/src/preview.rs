@@ -83,6 +83,10 @@ impl Sink for Preview<'_> {
         }))
     }
 
+    fn bytes(&mut self, _what: &str, bytes: &[u8]) -> Result<Option<StoredFile>, ImportError> {
+        Ok(Some(StoredFile::of(bytes)))
+    }
+
     fn used(&mut self, path: &str) {
         self.used.push(path.to_owned());
     }

@@ -77,3 +77,8 @@ impl Problem {
         }
     }
 }
+
+/// A foreign text for a message.
+pub fn shorten(text: &str) -> String {
+    text.chars().take(200).collect()
+}

@@ -3,13 +3,14 @@
 use rhizome_tuple::Value as Tuple;
 use serde_json::{Map, Value};
 
-use super::names::Names;
-use super::{Facts, attachment};
+use super::attachment;
 use crate::error::ImportError;
+use crate::facts::Facts;
 use crate::importer::Sink;
 use crate::part::Part;
 use crate::problem::{Problem, ProblemCode};
 use crate::record::{Identity, Record};
+use crate::social::Names;
 use crate::source::Source;
 use crate::text::{clean, plain_text};
 
@@ -94,7 +95,7 @@ impl Actor {
     ) -> Result<(), ImportError> {
         let file = format!("{folder}actor.json");
         let mut part = Part::new(&self.fields);
-        let mut facts = Facts(Vec::new());
+        let mut facts = Facts::default();
         facts.one(&names.r#type, "profile");
         let last = self.id.rsplit('/').next().unwrap_or(&self.id);
         facts.one(&names.handle, self.handle.as_deref().unwrap_or(last));

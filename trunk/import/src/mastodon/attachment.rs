@@ -3,11 +3,12 @@
 use rhizome_tuple::{EntityId, Value as Tuple};
 use serde_json::{Map, Value};
 
-use super::{Facts, Reading, shorten};
+use super::Reading;
 use crate::audience::Audience;
 use crate::error::ImportError;
 use crate::part::Part;
-use crate::problem::{Problem, ProblemCode};
+use crate::problem::{Problem, ProblemCode, shorten};
+use crate::social::social;
 use crate::source::{Source, safe_path};
 
 /// The path in the archive that an address means: its part from `media_attachments/` on, or the whole of a relative one.
@@ -106,7 +107,7 @@ impl Reading<'_> {
             .is_some_and(|stored| stored.mime.is_some_and(|mime| mime.starts_with("image/")));
         let size = stored.as_ref().and_then(|stored| stored.size);
         let names = &self.names;
-        let mut facts = Facts::of("media", audience, names);
+        let mut facts = social("media", audience, names);
         facts.maybe(&names.created, created.map(Tuple::Time));
         facts.one(&names.url, url);
         facts.maybe(&names.blob, stored.map(|stored| Tuple::Blob(stored.cid)));

@@ -1,10 +1,11 @@
 //! `likes.json` and `bookmarks.json`: addresses of posts.
 
-use super::{Facts, Reading};
+use super::Reading;
 use crate::audience::Audience;
 use crate::error::ImportError;
 use crate::json::each_item;
 use crate::problem::{Problem, ProblemCode};
+use crate::social::social;
 
 impl Reading<'_> {
     /// Both lists, where the archive has them. Nobody else is told of them by the archive, so they are direct.
@@ -55,7 +56,7 @@ impl Reading<'_> {
             "like" => (&names.like_of, &names.like_of_url),
             _ => (&names.bookmark_of, &names.bookmark_of_url),
         };
-        let mut facts = Facts::of(kind, Audience::Direct, names);
+        let mut facts = social(kind, Audience::Direct, names);
         facts.one(&names.author, self.author);
         facts.one(of_url, url);
         facts.maybe(of, known);

@@ -3,10 +3,13 @@
 use rhizome_tuple::Value as Tuple;
 use serde_json::{Map, Value};
 
-use super::{Facts, Reading, shorten};
+use super::Reading;
 use crate::error::ImportError;
+use crate::facts::Facts;
 use crate::limits::TEXT_BYTES;
 use crate::part::Part;
+use crate::problem::shorten;
+use crate::social::social;
 use crate::text::clean;
 
 impl Reading<'_> {
@@ -34,7 +37,7 @@ impl Reading<'_> {
         let created = part
             .time("published")
             .or_else(|| Part::new(activity).time("published"));
-        let mut facts = Facts::of(kind, audience, &self.names);
+        let mut facts = social(kind, audience, &self.names);
         facts.one(&self.names.author, self.author);
         facts.maybe(&self.names.created, created.map(Tuple::Time));
         facts.maybe(&self.names.updated, part.time("updated").map(Tuple::Time));
@@ -150,7 +153,7 @@ impl Reading<'_> {
         };
         let entity = self.sink.entity(&key);
         if self.emoji.insert(key.clone()) {
-            let mut facts = Facts(Vec::new());
+            let mut facts = Facts::default();
             facts.one(&self.names.r#type, "emoji");
             facts.one(&self.names.name, name);
             facts.maybe(&self.names.url, url);

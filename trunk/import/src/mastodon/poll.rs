@@ -2,10 +2,12 @@
 
 use rhizome_tuple::Value as Tuple;
 
-use super::{Facts, Reading};
+use super::Reading;
 use crate::audience::Audience;
 use crate::error::ImportError;
+use crate::facts::Facts;
 use crate::part::Part;
+use crate::social::social;
 
 impl Reading<'_> {
     /// Hands the answers of a poll over and adds what the post says about it.
@@ -24,7 +26,7 @@ impl Reading<'_> {
         for (n, option) in (if multiple { any } else { one }).into_iter().enumerate() {
             let mut inner = Part::new(option);
             let key = format!("{key}#poll/{n}");
-            let mut said = Facts::of("poll-option", audience, &self.names);
+            let mut said = social("poll-option", audience, &self.names);
             match inner.text("name") {
                 Some(name) => said.one(&self.names.name, name),
                 None => inner.complain("an answer of the poll has no name"),

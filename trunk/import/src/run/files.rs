@@ -50,6 +50,18 @@ impl Run<'_> {
         }
     }
 
+    pub(super) fn store_bytes(
+        &mut self,
+        what: &str,
+        bytes: &[u8],
+    ) -> Result<Option<StoredFile>, ImportError> {
+        self.tick(Stage::Files, what, 0, bytes.len() as u64)?;
+        if !self.options.dry_run {
+            self.blobs.put_bytes(bytes).map_err(pod_error)?;
+        }
+        Ok(Some(StoredFile::of(bytes)))
+    }
+
     /// Stores what no importer read as it is, one entity for each file.
     pub(super) fn keep_unknown_files(&mut self) -> Result<(), ImportError> {
         let unread = self

@@ -146,6 +146,10 @@ impl Sink for Run<'_> {
         self.store(path)
     }
 
+    fn bytes(&mut self, what: &str, bytes: &[u8]) -> Result<Option<StoredFile>, ImportError> {
+        self.store_bytes(what, bytes)
+    }
+
     fn used(&mut self, path: &str) {
         self.mark(path);
     }

@@ -1,4 +1,7 @@
-//! The attributes that a Mastodon archive fills.
+//! The attributes of profiles and posts, for every importer of a social platform.
+
+use crate::audience::Audience;
+use crate::facts::Facts;
 
 crate::vocabulary::names! {
     /// Attributes of `org.rhizome.social/1`, made once.
@@ -52,4 +55,12 @@ crate::vocabulary::names! {
         votes: "social/votes",
         width: "social/width",
     }
+}
+
+/// The first facts of anything social: what it is and who may see it.
+pub fn social(kind: &'static str, audience: Audience, names: &Names) -> Facts {
+    let mut facts = Facts::default();
+    facts.one(&names.r#type, kind);
+    facts.one(&names.audience, audience.as_str());
+    facts
 }

@@ -53,6 +53,19 @@ pub struct Fork {
     pub second: CommitId,
 }
 
+/// How an attribute of an entity holds its values, by the operations that made them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Form {
+    /// One value, of several written at once the last.
+    Register,
+    /// A sum.
+    Counter,
+    /// Members without an order.
+    Set,
+    /// Elements in order.
+    List,
+}
+
 /// A cut through history: which commits to look at.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Cut {
@@ -170,6 +183,21 @@ impl Snapshot {
         }
         out.sort_by_key(|x| (x.by.hlc, x.by.op));
         Ok(out)
+    }
+
+    /// In which way an attribute of an entity holds its values; `None` if it has none.
+    pub fn form(&self, e: Eid, a: Aid) -> Option<Form> {
+        let (_, place) = self.state().facts(e, a).into_iter().next()?;
+        let kind = place.kind();
+        Some(if kind == Kind::Add as u8 {
+            Form::Counter
+        } else if kind == Kind::Insert as u8 {
+            Form::Set
+        } else if kind == Kind::List as u8 {
+            Form::List
+        } else {
+            Form::Register
+        })
     }
 
     /// The elements of a list attribute in order, duplicates kept; `None` if it is not a list.

@@ -35,7 +35,7 @@ pub use apply::Opened;
 pub use authority::{Authors, Seal, Standing, Voice};
 pub use edit::Edit;
 pub use error::ReplicaError;
-pub use history::{Cut, Event, Fork, Provenance};
+pub use history::{Cut, Event, Fork, Form, Provenance};
 pub use judge::Judge;
 pub use log::{Epochs, LeafBytes, LogPart, PartView, Record};
 pub use mirror::{Mirror, Said, Spoken};

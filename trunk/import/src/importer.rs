@@ -1,5 +1,7 @@
 //! What an importer is, and what it hands its records to.
 
+use std::io::Read;
+
 use rhizome_ipld::cid_raw_blake3;
 use rhizome_tuple::{Attribute, EntityId};
 use serde::Serialize;
@@ -75,6 +77,14 @@ pub trait Sink {
     /// Keeps bytes that lie inside a document (an attachment of a mail, the photograph of a contact) by their hash. `what` names
     /// them in messages.
     fn bytes(&mut self, what: &str, bytes: &[u8]) -> Result<Option<StoredFile>, ImportError>;
+
+    /// Keeps what a reader yields, of `total` bytes as far as is known, likewise.
+    fn stream(
+        &mut self,
+        what: &str,
+        from: &mut dyn Read,
+        total: u64,
+    ) -> Result<Option<StoredFile>, ImportError>;
 
     /// Says that a file was read, so that it is not kept as an unknown one.
     fn used(&mut self, path: &str);

@@ -2,10 +2,16 @@
 
 use crate::importer::Importer;
 use crate::mastodon::Mastodon;
+use crate::rhizome::Rhizome;
 use crate::table::Table;
 use crate::tuples::Tuples;
 
 /// Every importer, tables by `table`. Of two that are equally sure of a source the earlier is used.
 pub fn importers(table: Table) -> Vec<Box<dyn Importer>> {
-    vec![Box::new(Mastodon), Box::new(table), Box::new(Tuples)]
+    vec![
+        Box::new(Rhizome),
+        Box::new(Mastodon),
+        Box::new(table),
+        Box::new(Tuples),
+    ]
 }

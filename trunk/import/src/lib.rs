@@ -51,6 +51,7 @@ mod reconcile;
 mod record;
 mod replica_pod;
 mod report;
+mod rhizome;
 mod run;
 mod social;
 mod source;
@@ -78,6 +79,7 @@ pub use reconcile::Resolution;
 pub use record::{Fact, Identity, Record};
 pub use replica_pod::ReplicaPod;
 pub use report::{Counts, Difference, KeptFile, Range, Report, Totals};
+pub use rhizome::Rhizome;
 pub use run::{Failed, Import, Options};
 pub use source::{Entry, Packing, Source};
 pub use table::{

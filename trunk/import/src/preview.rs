@@ -1,5 +1,7 @@
 //! A sink that only collects: what an importer makes of a source, without a pod.
 
+use std::io::Read;
+
 use rhizome_ipld::cid_raw_blake3;
 use rhizome_tuple::EntityId;
 
@@ -85,6 +87,23 @@ impl Sink for Preview<'_> {
 
     fn bytes(&mut self, _what: &str, bytes: &[u8]) -> Result<Option<StoredFile>, ImportError> {
         Ok(Some(StoredFile::of(bytes)))
+    }
+
+    fn stream(
+        &mut self,
+        what: &str,
+        from: &mut dyn Read,
+        _total: u64,
+    ) -> Result<Option<StoredFile>, ImportError> {
+        let mut hasher = blake3::Hasher::new();
+        let bytes =
+            std::io::copy(from, &mut hasher).map_err(|error| ImportError::read(what, error))?;
+        Ok(Some(StoredFile {
+            cid: cid_raw_blake3(*hasher.finalize().as_bytes()),
+            bytes,
+            mime: None,
+            size: None,
+        }))
     }
 
     fn used(&mut self, path: &str) {

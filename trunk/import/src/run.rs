@@ -101,9 +101,20 @@ impl Import<'_> {
             complete: true,
             ..Report::default()
         };
+        let names = ImportNames::new();
+        let creator = match creator_of(pod, &recognition, &names) {
+            Ok(creator) => creator,
+            Err(error) => {
+                let report = Box::new(Report {
+                    complete: false,
+                    ..report
+                });
+                return Err(Failed { error, report });
+            }
+        };
         let mut run = Run {
-            keys: Keys::new(pod.creator(), &recognition.source),
-            journal: Journal::new(pod.creator(), &recognition),
+            keys: Keys::new(&creator, &recognition.source),
+            journal: Journal::new(&creator, &recognition),
             source,
             pod,
             blobs,
@@ -111,7 +122,7 @@ impl Import<'_> {
             progress,
             cancel,
             report,
-            names: ImportNames::new(),
+            names,
             base: Base::default(),
             conflicts: Conflicts::default(),
             prints: Fingerprints::default(),
@@ -131,6 +142,40 @@ impl Import<'_> {
             }
         }
     }
+}
+
+/// In whose pod the records of an account were imported first: here, unless an export of another pod brought them. Their entities derive from it.
+fn creator_of(
+    pod: &dyn Pod,
+    recognition: &Recognition,
+    names: &ImportNames,
+) -> Result<String, ImportError> {
+    let own = pod.creator().to_owned();
+    let origin = Journal::new(&own, recognition).origin();
+    if !pod.held(&origin).map_err(ImportError::Pod)?.is_empty() {
+        return Ok(own);
+    }
+    let mut origins = pod
+        .entities_with(names.r#type.as_str(), &Value::from("origin"))
+        .map_err(ImportError::Pod)?;
+    origins.sort_unstable();
+    for origin in origins {
+        let held = pod.held(&origin).map_err(ImportError::Pod)?;
+        let text = |name| {
+            let (_, values) = held.iter().find(|(attribute, _)| attribute == name)?;
+            match values.first() {
+                Some(Value::Text(text)) => Some(text.as_str()),
+                _ => None,
+            }
+        };
+        if text(&names.source) == Some(recognition.source.as_str())
+            && text(&names.account) == recognition.account.as_deref()
+            && let Some(creator) = text(&names.creator)
+        {
+            return Ok(creator.to_owned());
+        }
+    }
+    Ok(own)
 }
 
 struct Run<'a> {

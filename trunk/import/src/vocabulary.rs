@@ -46,6 +46,7 @@ names! {
         blob: "import/blob",
         bytes: "import/bytes",
         changed: "import/changed",
+        creator: "import/creator",
         file: "import/file",
         finished: "import/finished",
         hash: "import/hash",

@@ -20,6 +20,7 @@ mod document;
 mod error;
 mod merge;
 mod schemas;
+mod value_json;
 mod value_type;
 
 pub use attribute::AttributeSchema;
@@ -28,6 +29,7 @@ pub use document::{EntitySchema, MAX_ATTRIBUTES, MAX_DOCUMENT_LEN, Schema};
 pub use error::SchemaError;
 pub use merge::{Cardinality, Merge};
 pub use schemas::Schemas;
+pub use value_json::{ValueError, blob_cid, from_json, to_json};
 pub use value_type::ValueType;
 
 /// The example of the README is compiled with the tests.

@@ -112,11 +112,27 @@ impl Run<'_> {
     fn put(&mut self, path: &str, total: u64) -> Result<StoredFile, ImportError> {
         let head = self.source.head(path, HEAD)?;
         let (mime, size) = look(&head);
+        let mut reader = self.source.read(path)?;
+        let stored = self.store_stream(path, &mut reader, total)?;
+        Ok(StoredFile {
+            mime,
+            size,
+            ..stored
+        })
+    }
+
+    /// Its kind is not looked at.
+    pub(super) fn store_stream(
+        &mut self,
+        what: &str,
+        from: &mut dyn Read,
+        total: u64,
+    ) -> Result<StoredFile, ImportError> {
         let mut watched = Watched {
-            inner: self.source.read(path)?,
+            inner: from,
             progress: &mut *self.progress,
             cancel: self.cancel,
-            file: path,
+            file: what,
             done: 0,
             total,
             records: self.records,
@@ -130,21 +146,21 @@ impl Run<'_> {
         };
         let (cid, bytes) = stored.map_err(|error| match error {
             BlobError::Source(_) if self.cancel.is_cancelled() => ImportError::Cancelled,
-            BlobError::Source(error) => ImportError::read(path, error),
+            BlobError::Source(error) => ImportError::read(what, error),
             error => pod_error(error),
         })?;
         Ok(StoredFile {
             cid,
             bytes,
-            mime,
-            size,
+            mime: None,
+            size: None,
         })
     }
 }
 
 /// A file on its way, which tells how far it is and can be stopped.
 struct Watched<'a> {
-    inner: Box<dyn Read>,
+    inner: &'a mut dyn Read,
     progress: &'a mut dyn FnMut(Progress<'_>),
     cancel: &'a Cancel,
     file: &'a str,

@@ -12,6 +12,7 @@ use crate::vocabulary::ImportNames;
 
 pub(super) struct Journal {
     keys: Keys,
+    creator: String,
     source: String,
     account: Option<String>,
     origin: EntityId,
@@ -41,6 +42,7 @@ impl Journal {
             run: origin,
             origin,
             keys,
+            creator: creator.to_owned(),
             source: recognition.source.clone(),
             account,
             opening: None,
@@ -116,6 +118,11 @@ impl Journal {
             let source = Value::from(self.source.as_str());
             edits.push(assert(self.origin, &names.r#type, "origin".into()));
             edits.push(assert(self.origin, &names.source, source.clone()));
+            edits.push(assert(
+                self.origin,
+                &names.creator,
+                self.creator.as_str().into(),
+            ));
             edits.push(assert(self.run, &names.r#type, "run".into()));
             edits.push(assert(self.run, &names.source, source));
             edits.push(assert(self.run, &names.importer, opening.importer.into()));

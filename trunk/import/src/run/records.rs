@@ -1,5 +1,7 @@
 //! Records on their way in: checked, counted, and kept until there are enough to write.
 
+use std::io::Read;
+
 use rhizome_schema::Schemas;
 use rhizome_tuple::{EntityId, Value};
 
@@ -148,6 +150,15 @@ impl Sink for Run<'_> {
 
     fn bytes(&mut self, what: &str, bytes: &[u8]) -> Result<Option<StoredFile>, ImportError> {
         self.store_bytes(what, bytes)
+    }
+
+    fn stream(
+        &mut self,
+        what: &str,
+        from: &mut dyn Read,
+        total: u64,
+    ) -> Result<Option<StoredFile>, ImportError> {
+        self.store_stream(what, from, total).map(Some)
     }
 
     fn used(&mut self, path: &str) {

@@ -1,3 +1,5 @@
+//! Values as JSON: in the API, in transactions, in exports.
+
 use std::str::FromStr;
 
 use data_encoding::BASE64;
@@ -68,7 +70,7 @@ pub fn from_json(json: &Json) -> Result<Value, ValueError> {
                     .map(Value::Ref)
                     .ok_or_else(|| E::Ref(shown(inner))),
                 "blob" => text(inner)
-                    .and_then(blob)
+                    .and_then(blob_cid)
                     .map(Value::Blob)
                     .ok_or_else(|| E::Blob(shown(inner))),
                 "bytes" => text(inner)
@@ -111,7 +113,7 @@ fn rfc3339_ms(text: &str) -> Option<i64> {
 }
 
 /// Only what a blob store can hold: raw bytes under their BLAKE3 hash.
-pub(crate) fn blob(text: &str) -> Option<Cid> {
+pub fn blob_cid(text: &str) -> Option<Cid> {
     let cid = Cid::from_str(text).ok()?;
     (cid.codec() == RAW
         && cid.hash().code() == rhizome_ipld::BLAKE3

@@ -1,0 +1,3 @@
+//! Exports through their public face, and back through the importer.
+
+mod round;

@@ -55,6 +55,15 @@ pub enum Command {
         #[arg(long, value_name = "NAME")]
         importer: Option<String>,
     },
+    /// Write everything to a file: import it into another pod, or read it with other tools
+    Export {
+        /// `car` (everything), `zip` (JSON lines with the files beside them) or `jsonl` (without the files); if it is missing, by the name of the file
+        #[arg(long, value_name = "FORMAT")]
+        format: Option<String>,
+        /// The file; `-` writes to standard output
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
     /// Ask the pod: Datalog (`[:find ?n :where [?p :name ?n]]`) or IQL (`{"post": {}}`); `-` reads standard input
     Query {
         /// The query

@@ -106,7 +106,7 @@ fn browse(page: &str) {
         .spawn();
 }
 
-fn bar(output: &Output, bytes: bool) -> ProgressBar {
+pub fn bar(output: &Output, bytes: bool) -> ProgressBar {
     if !output.interactive() {
         return ProgressBar::hidden();
     }

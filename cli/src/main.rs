@@ -10,6 +10,7 @@ mod cloud_peer;
 mod commands;
 mod compare;
 mod drafts;
+mod export;
 mod following;
 mod groups;
 mod network;
@@ -98,6 +99,7 @@ fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
             };
             commands::query(&home, query, input, of, output)
         }
+        Command::Export { format, out } => export::export(&home, format.as_deref(), out, output),
         Command::Repl => repl::run(&home, output),
         Command::Tx { file, pod } => commands::tx(&home, file, pod.as_deref(), output),
         Command::Grant {

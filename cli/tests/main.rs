@@ -7,6 +7,7 @@ mod compare;
 mod contract;
 mod direct;
 mod drafts;
+mod export;
 mod friends;
 mod mistakes;
 mod running;

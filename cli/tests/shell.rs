@@ -57,6 +57,11 @@ impl Shell {
         path
     }
 
+    /// A path beside the pod's home.
+    pub fn path(&self, name: &str) -> String {
+        self.dir.path().join(name).display().to_string()
+    }
+
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rhizome"));
         command

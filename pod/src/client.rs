@@ -1,11 +1,15 @@
 //! Talks to the node that holds a pod: what commands use when `rhizome up` is running.
 
-use std::{io::BufReader, path::Path, time::Duration};
+use std::{
+    io::{BufReader, Write},
+    path::Path,
+    time::Duration,
+};
 
 use serde_json::{Value as Json, json};
 
 use crate::{
-    PodError, PodHome, Running,
+    ExportFormat, PodError, PodHome, Running,
     http::{MAX_QUERY_BODY, MAX_TX_BODY},
 };
 
@@ -257,6 +261,32 @@ impl Client {
                 .header("authorization", self.bearer())
                 .call(),
         )
+    }
+
+    /// Writes everything to `out`; what it was is as [`crate::Exported`] says.
+    pub fn export(&self, format: ExportFormat, out: &mut dyn Write) -> Result<Json, PodError> {
+        let asked = self.post("/export", &json!({ "format": format }))?;
+        let id = asked["export"].as_str().unwrap_or_default();
+        let unreachable = |why: &dyn std::fmt::Display| PodError::Remote {
+            code: "export".into(),
+            message: format!("the export broke off ({why}): what was written of it is no export"),
+            position: None,
+        };
+        let mut response = self
+            .agent
+            .get(self.url(&format!("/export/{id}/file")))
+            .call()
+            .map_err(|error| unreachable(&error))?;
+        if !response.status().is_success() {
+            return Err(unreachable(&response.status()));
+        }
+        let mut reader = response.body_mut().with_config().limit(u64::MAX).reader();
+        std::io::copy(&mut reader, out).map_err(|error| unreachable(&error))?;
+        let ended = self.get(&format!("/export/{id}"))?;
+        match ended["state"].as_str() {
+            Some("done") => Ok(ended["exported"].clone()),
+            _ => Err(unreachable(&ended["error"])),
+        }
     }
 
     /// Verifies everything; see [`crate::Diagnosis`].

@@ -7,6 +7,7 @@ use std::{
 };
 
 use rhizome_blob::BlobError;
+use rhizome_export::ExportError;
 use rhizome_identity::IdentityError;
 use rhizome_import::ImportError;
 use rhizome_member::MemberError;
@@ -76,6 +77,9 @@ pub enum PodError {
     /// An import failed.
     #[error(transparent)]
     Import(#[from] ImportError),
+    /// An export failed.
+    #[error(transparent)]
+    Export(Box<ExportError>),
     /// The keys could not be read or written.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -166,6 +170,12 @@ impl From<ViewError> for PodError {
     }
 }
 
+impl From<ExportError> for PodError {
+    fn from(error: ExportError) -> Self {
+        Self::Export(Box::new(error))
+    }
+}
+
 impl From<MemberError> for PodError {
     fn from(error: MemberError) -> Self {
         match error {
@@ -199,6 +209,8 @@ impl PodError {
             Self::Value(_) => "value",
             Self::Request(_) => "request",
             Self::Import(e) => e.code(),
+            Self::Export(e) if matches!(**e, ExportError::Format(_)) => "request",
+            Self::Export(_) => "export",
             Self::Identity(IdentityError::OtherWords | IdentityError::Words(_)) => "words",
             Self::Identity(_) => "identity",
             Self::Share(ShareError::NotAnAdmin) => "not-an-admin",
@@ -255,6 +267,7 @@ impl PodError {
                 | IdentityError::NotADevice { .. }
                 | IdentityError::NotAllowed(_),
             ) => true,
+            Self::Export(e) => matches!(**e, ExportError::Format(_)),
             _ => false,
         }
     }

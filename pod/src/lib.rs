@@ -28,6 +28,7 @@ mod emoji;
 mod entity;
 mod erasures;
 mod error;
+mod export;
 mod feeds;
 mod files;
 mod grant;
@@ -86,6 +87,9 @@ pub use node::{PeerReport, PeerState, PodNode};
 pub use pairing::{MAX_DEVICE_NAME, PairingCode, parse_peer};
 pub use pod::{App, BlobFigures, Figures, Pod, Stop};
 pub use recovery::{FriendRequest, MAX_RECOVERY_FILE};
+pub use rhizome_export::{
+    ExportError, Exported, Format as ExportFormat, Progress as ExportProgress,
+};
 pub use rhizome_identity::{Did, Role as DeviceRole};
 pub use rhizome_network::{Mode, websocket::WebSocketConfig};
 pub use rhizome_view::Power;

@@ -30,7 +30,8 @@ impl Tokens {
     }
 }
 
-fn random_text<const N: usize>() -> Result<String, getrandom::Error> {
+/// A secret of `N` bytes, fit for an address.
+pub(super) fn random_text<const N: usize>() -> Result<String, getrandom::Error> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes)?;
     Ok(data_encoding::BASE64URL_NOPAD.encode(&bytes))

@@ -6,6 +6,7 @@ mod assets;
 mod blob;
 mod devices;
 mod drafts;
+mod export;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod groups;
@@ -54,6 +55,7 @@ const MAX_FILE: usize = 64 << 20;
 pub(crate) struct App {
     pod: Arc<Pod>,
     jobs: Arc<Jobs>,
+    exports: Arc<export::Exports>,
     tokens: Tokens,
     hosts: Hosts,
     /// The network side, where there is one.
@@ -85,6 +87,8 @@ fn router(app: App) -> Router {
         .route("/recovery/confirm", post(api::recovery_confirm))
         .route("/recovery/test", post(api::recovery_test))
         .route("/conflicts", get(api::conflicts))
+        .route("/export", post(export::ask))
+        .route("/export/{id}", get(export::look))
         .route("/doctor", post(api::doctor))
         .route("/devices", get(devices::list))
         .route("/devices/name", post(devices::name))
@@ -157,6 +161,8 @@ fn router(app: App) -> Router {
         .route("/live", get(websocket::live))
         // the token comes in the query
         .route("/blob/{cid}", get(blob::blob))
+        // the address is good once
+        .route("/export/{id}/file", get(export::file))
         .method_not_allowed_fallback(other_method)
         .fallback_service(behind_token.with_state(app.clone()));
     // who comes here proves its key, and is a device of the pod or shows a code
@@ -169,7 +175,8 @@ fn router(app: App) -> Router {
         .and(NotForContentType::IMAGES)
         .and(NotForContentType::const_new("video/"))
         .and(NotForContentType::const_new("audio/"))
-        .and(NotForContentType::const_new("application/octet-stream"));
+        .and(NotForContentType::const_new("application/octet-stream"))
+        .and(NotForContentType::const_new("application/zip"));
     Router::new()
         .nest("/api/1", api)
         // not part of what is nested, and no page of the console either

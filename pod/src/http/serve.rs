@@ -61,6 +61,7 @@ impl Serving {
         let app = App {
             pod: Arc::clone(&pod),
             jobs,
+            exports: Arc::default(),
             tokens,
             hosts: Hosts::of(address),
             node: None,

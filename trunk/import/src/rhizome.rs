@@ -21,6 +21,8 @@ pub struct Rhizome;
 const SOURCE: &str = "rhizome";
 /// The version of the formats.
 const VERSION: u64 = 1;
+/// Bytes of one entity. What is read grows with what comes, not with what is announced.
+const ENTITY_BYTES: usize = 256 << 20;
 /// What is looked at to recognise one.
 const HEAD: usize = 4_096;
 

@@ -7,7 +7,7 @@ use rhizome_ipld::{RAW, car, codec};
 use rhizome_tuple::{Attribute, EntityId, Value};
 use serde::Deserialize;
 
-use super::{Header, fact, record};
+use super::{ENTITY_BYTES, Header, fact, record};
 use crate::error::ImportError;
 use crate::importer::Sink;
 use crate::problem::{Problem, ProblemCode};
@@ -52,7 +52,11 @@ pub fn read(source: &Source, entry: &Entry, sink: &mut dyn Sink) -> Result<(), I
     let path = entry.path.as_str();
     sink.used(path);
     let reader = BufReader::new(source.read(path)?);
-    let mut walk = match car::Reader::new(reader, car::Limits::default()) {
+    let limits = car::Limits {
+        block: ENTITY_BYTES,
+        ..car::Limits::default()
+    };
+    let mut walk = match car::Reader::new(reader, limits) {
         Ok(car) => Walk {
             car,
             path,

@@ -8,7 +8,7 @@ use rhizome_schema::from_json;
 use rhizome_tuple::{Attribute, EntityId, Value};
 use serde_json::{Map, Value as Json};
 
-use super::{Header, fact, record};
+use super::{ENTITY_BYTES, Header, fact, record};
 use crate::error::ImportError;
 use crate::importer::Sink;
 use crate::problem::{Problem, ProblemCode, shorten};
@@ -33,7 +33,7 @@ pub fn read(source: &Source, entry: &Entry, sink: &mut dyn Sink) -> Result<(), I
     let path = entry.path.as_str();
     sink.used(path);
     let files = files(source, path);
-    let longest = source.limits().record_bytes as u64;
+    let longest = ENTITY_BYTES as u64;
     let mut reader = BufReader::new(source.read(path)?);
     let mut line = Vec::new();
     let mut done = 0;

@@ -17,6 +17,13 @@ pub enum Audience {
 }
 
 impl Audience {
+    /// The audience that `social/audience` calls so.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Public, Self::Unlisted, Self::Followers, Self::Direct]
+            .into_iter()
+            .find(|audience| audience.as_str() == name)
+    }
+
     /// The value of `social/audience`.
     pub fn as_str(self) -> &'static str {
         match self {

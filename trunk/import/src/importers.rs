@@ -3,15 +3,17 @@
 use crate::importer::Importer;
 use crate::mastodon::Mastodon;
 use crate::rhizome::Rhizome;
-use crate::table::Table;
+use crate::table::{Table, published};
 use crate::tuples::Tuples;
 
 /// Every importer, tables by `table`. Of two that are equally sure of a source the earlier is used.
 pub fn importers(table: Table) -> Vec<Box<dyn Importer>> {
-    vec![
+    let mut all: Vec<Box<dyn Importer>> = vec![
         Box::new(Rhizome),
         Box::new(Mastodon),
         Box::new(table),
         Box::new(Tuples),
-    ]
+    ];
+    all.extend(published().map(|importer| Box::new(importer) as Box<dyn Importer>));
+    all
 }

@@ -83,7 +83,8 @@ pub use rhizome::Rhizome;
 pub use run::{Failed, Import, Options};
 pub use source::{Entry, Packing, Source};
 pub use table::{
-    Column, Constant, FileMapping, Format, MAX_COLUMNS, MAX_MAPPING_LEN, Mapping, Table,
+    Column, Constant, FileMapping, Format, MAX_COLUMNS, MAX_MAPPING_LEN, Mapping, Published, Table,
+    published,
 };
 pub use text::{plain_text, sanitise};
 pub use tuples::{Line, Scalar, Tuples};

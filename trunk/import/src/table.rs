@@ -3,6 +3,7 @@
 mod cell;
 mod guess;
 mod mapping;
+mod published;
 mod record;
 mod row;
 
@@ -17,8 +18,9 @@ use crate::importer::{Importer, Recognition, Sink};
 use crate::json::{End, each_item};
 use crate::part::kind_of;
 use crate::problem::{Problem, ProblemCode};
-use crate::source::{Entry, Metered, Source};
-use crate::text::Lossy;
+use crate::source::{Allowance, Entry, Metered, Source};
+use crate::text::{Lossy, Replaced};
+pub use published::{Published, published};
 use record::{Place, Plan};
 use row::Row;
 
@@ -60,11 +62,10 @@ impl Importer for Table {
         let Some(mapping) = self.mapping_of(source)? else {
             return Ok(None);
         };
-        let read = source
-            .entries()
-            .iter()
-            .filter(|entry| mapping.of(&entry.path).is_some())
-            .count();
+        let mut read = 0;
+        for entry in source.entries() {
+            read += usize::from(!files_of(&mapping, source, entry)?.is_empty());
+        }
         if read == 0 {
             return Ok(None);
         }
@@ -95,52 +96,9 @@ impl Importer for Table {
             return Ok(());
         };
         for entry in source.entries() {
-            if let Some(file) = mapping.of(&entry.path) {
+            for file in files_of(&mapping, source, entry)? {
                 sink.used(&entry.path);
-                let plan = Plan::new(file)?;
-                let reading = Reading { source, entry };
-                reading.records(file, &mut |number, row, done, _| {
-                    let place = Place {
-                        source,
-                        file: &entry.path,
-                        number,
-                    };
-                    match row {
-                        Ok(row) => plan.record(&row, &place, sink)?,
-                        Err(Stop::Broken(why)) => {
-                            let message = format!("the rest of the file cannot be read: {why}");
-                            sink.incomplete(Problem::of_file(
-                                ProblemCode::Malformed,
-                                &entry.path,
-                                message,
-                            ));
-                        }
-                        Err(Stop::Replaced(count)) => {
-                            let message = format!(
-                                "{count} sequences of bytes are not UTF-8; each became U+FFFD"
-                            );
-                            sink.problem(Problem::of_file(
-                                ProblemCode::Encoding,
-                                &entry.path,
-                                message,
-                            ));
-                        }
-                        Err(Stop::Record(why)) => {
-                            sink.skip(
-                                "record",
-                                place.problem(
-                                    ProblemCode::Malformed,
-                                    format!("{why}; it was left out"),
-                                ),
-                            );
-                        }
-                    }
-                    if number % 256 == 0 {
-                        sink.progress(&entry.path, done.min(entry.size), entry.size)
-                    } else {
-                        Ok(())
-                    }
-                })?;
+                read_file(source, entry, file, sink)?;
             }
         }
         Ok(())
@@ -151,6 +109,69 @@ impl Importer for Table {
         Ok(mapping.and_then(|mapping| serde_json::to_value(mapping).ok()))
     }
 }
+
+/// The mappings by which a file is read: the first that fits its name and columns, and those that take other records out of
+/// the same document.
+fn files_of<'a>(
+    mapping: &'a Mapping,
+    source: &Source,
+    entry: &'a Entry,
+) -> Result<Vec<&'a FileMapping>, ImportError> {
+    let mut chosen: Vec<&FileMapping> = Vec::new();
+    for file in mapping.named(&entry.path) {
+        let first = chosen.first();
+        let other = first.is_some_and(|first| first.file != file.file)
+            || chosen.iter().any(|chosen| chosen.records == file.records);
+        let reading = Reading { source, entry };
+        if !other && reading.has_columns(file)? {
+            chosen.push(file);
+        }
+    }
+    Ok(chosen)
+}
+
+/// Hands every record of one file over.
+fn read_file(
+    source: &Source,
+    entry: &Entry,
+    file: &FileMapping,
+    sink: &mut dyn Sink,
+) -> Result<(), ImportError> {
+    let plan = Plan::new(file)?;
+    let of_file = |code, message: String| Problem::of_file(code, &entry.path, message);
+    let reading = Reading { source, entry };
+    reading.records(file, &mut |number, row, done, _| {
+        let place = Place {
+            source,
+            file: &entry.path,
+            number,
+        };
+        match row {
+            Ok(row) => plan.record(&row, &place, sink)?,
+            Err(Stop::Broken(why)) => {
+                let message = format!("the rest of the file cannot be read: {why}");
+                sink.incomplete(of_file(ProblemCode::Malformed, message));
+            }
+            Err(Stop::Replaced(count)) => {
+                let message =
+                    format!("{count} sequences of bytes are not UTF-8; each became U+FFFD");
+                sink.problem(of_file(ProblemCode::Encoding, message));
+            }
+            Err(Stop::Record(why)) => {
+                let message = format!("{why}; it was left out");
+                sink.skip("record", place.problem(ProblemCode::Malformed, message));
+            }
+        }
+        if number % 256 == 0 {
+            sink.progress(&entry.path, done.min(entry.size), entry.size)
+        } else {
+            Ok(())
+        }
+    })
+}
+
+/// Records looked at for the columns that a file must have.
+const LOOKED_AT: u64 = 10;
 
 /// What is not a row.
 enum Stop {
@@ -175,7 +196,7 @@ struct Reading<'a> {
 impl Reading<'_> {
     fn records(&self, file: &FileMapping, take: Take<'_>) -> Result<(), ImportError> {
         match file.format {
-            Format::Csv => self.csv(file.delimiter.unwrap_or(',') as u8, take),
+            Format::Csv => self.csv(file, take),
             Format::Json => {
                 let path = file.path().map_err(ImportError::Mapping)?;
                 let limit = self.source.limits().record_bytes;
@@ -207,14 +228,62 @@ impl Reading<'_> {
         }
     }
 
-    fn csv(&self, delimiter: u8, take: Take<'_>) -> Result<(), ImportError> {
+    /// Whether the file has the columns that its mapping asks for: in its header, or together in one of its first records.
+    fn has_columns(&self, file: &FileMapping) -> Result<bool, ImportError> {
+        if file.recognise.is_empty() {
+            return Ok(true);
+        }
+        if file.format == Format::Csv {
+            let (mut reader, ..) = self.csv_reader(file)?;
+            let mut cells = csv::StringRecord::new();
+            if !reader.read_record(&mut cells).unwrap_or(false) || cells.len() > MAX_COLUMNS {
+                return Ok(false);
+            }
+            let names = header(&cells);
+            return Ok(file.recognise.iter().all(|name| names.contains(name)));
+        }
+        let mut found = false;
+        let read = self.records(file, &mut |number, row, _, _| {
+            let has = |row: &Row<'_>| file.recognise.iter().all(|name| row.has(name));
+            found |= row.is_ok_and(|row| has(&row));
+            if found || number >= LOOKED_AT {
+                Err(ImportError::Cancelled)
+            } else {
+                Ok(())
+            }
+        });
+        match read {
+            Ok(()) | Err(ImportError::Cancelled) => Ok(found),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The rows of a CSV file from its header on.
+    fn csv_reader(
+        &self,
+        file: &FileMapping,
+    ) -> Result<(csv::Reader<impl Read>, Allowance, Replaced), ImportError> {
+        let limit = self.source.limits().record_bytes as u64;
         let (lossy, replaced) = Lossy::new(self.source.read(&self.entry.path)?);
-        let (metered, allowance) = Metered::new(lossy, self.source.limits().record_bytes as u64);
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter)
+        let mut lines = BufReader::with_capacity(1 << 15, lossy);
+        for _ in 0..file.skip {
+            lines
+                .by_ref()
+                .take(limit)
+                .skip_until(b'\n')
+                .map_err(|error| ImportError::read(&self.entry.path, error))?;
+        }
+        let (metered, allowance) = Metered::new(lines, limit);
+        let reader = csv::ReaderBuilder::new()
+            .delimiter(file.delimiter.unwrap_or(',') as u8)
             .flexible(true)
             .has_headers(false)
             .from_reader(metered);
+        Ok((reader, allowance, replaced))
+    }
+
+    fn csv(&self, file: &FileMapping, take: Take<'_>) -> Result<(), ImportError> {
+        let (mut reader, allowance, replaced) = self.csv_reader(file)?;
         let mut names: Option<Vec<String>> = None;
         let mut cells = csv::StringRecord::new();
         let mut number = 0;

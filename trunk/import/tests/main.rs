@@ -4,6 +4,7 @@ mod hostile;
 mod mastodon;
 mod oracle;
 mod pods;
+mod published;
 mod real_archive;
 mod reimport;
 mod sources;

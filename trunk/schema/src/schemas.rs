@@ -3,10 +3,15 @@ use rhizome_tuple::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-const BUILT_IN: [&str; 3] = [
+const BUILT_IN: &[&str] = &[
     include_str!("../schemas/social-1.json"),
     include_str!("../schemas/import-1.json"),
     include_str!("../schemas/schema-1.json"),
+    include_str!("../schemas/activity-1.json"),
+    include_str!("../schemas/book-1.json"),
+    include_str!("../schemas/health-1.json"),
+    include_str!("../schemas/music-1.json"),
+    include_str!("../schemas/photo-1.json"),
 ];
 
 static COMPILED: LazyLock<Schemas> = LazyLock::new(|| {
@@ -41,14 +46,14 @@ impl Schemas {
         Self::default()
     }
 
-    /// `org.rhizome.social/1`, `org.rhizome.import/1` and `org.rhizome.schema/1`.
+    /// Those of `docs/schemas/README.md`, such as `org.rhizome.social/1` and `org.rhizome.import/1`.
     pub fn built_in() -> &'static Self {
         &COMPILED
     }
 
     /// The source texts of the built-in schemas.
     pub fn built_in_documents() -> &'static [&'static str] {
-        &BUILT_IN
+        BUILT_IN
     }
 
     /// Adds a schema.

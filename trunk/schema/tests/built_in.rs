@@ -32,7 +32,12 @@ fn every_embedded_document_is_read_and_in_the_set() {
         [
             "org.rhizome.social/1",
             "org.rhizome.import/1",
-            "org.rhizome.schema/1"
+            "org.rhizome.schema/1",
+            "org.rhizome.activity/1",
+            "org.rhizome.book/1",
+            "org.rhizome.health/1",
+            "org.rhizome.music/1",
+            "org.rhizome.photo/1",
         ]
     );
 }

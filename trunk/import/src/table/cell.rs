@@ -34,7 +34,10 @@ pub fn read(cell: &str, column: &Column) -> Result<Value, String> {
         }
         ValueType::Time => {
             let format = column.format.as_deref().unwrap_or("rfc3339");
-            time(trimmed, format)
+            [format]
+                .into_iter()
+                .chain(column.formats.iter().map(String::as_str))
+                .find_map(|format| time(trimmed, format))
                 .map(Value::Time)
                 .ok_or_else(|| wrong(&format!("a time of the form {format}")))
         }

@@ -55,7 +55,9 @@ pub fn mapping(source: &Source) -> Result<Option<Mapping>, ImportError> {
     link(&mut files);
     Ok(Some(Mapping {
         mapping: 1,
+        title: String::new(),
         source: name,
+        ignore: Vec::new(),
         files,
     }))
 }
@@ -134,6 +136,8 @@ fn file(
     let mut mapping = FileMapping {
         file: entry.path.clone(),
         format,
+        recognise: Vec::new(),
+        skip: 0,
         records,
         delimiter,
         kind: plain(stem(&entry.path)),
@@ -273,15 +277,7 @@ impl Seen {
 
     fn column(&self, name: &str, attribute: String) -> Column {
         let is = |kind: &str| self.cells > 0 && !self.not.contains(kind);
-        let mut column = Column {
-            attribute,
-            value_type: ValueType::Text,
-            merge: None,
-            format: None,
-            split: None,
-            to: None,
-            empty: Vec::new(),
-        };
+        let mut column = Column::new(attribute);
         if self.array {
             column.merge = Some(Merge::List);
             return column;

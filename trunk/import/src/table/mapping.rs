@@ -14,14 +14,23 @@ pub const MAX_MAPPING_LEN: usize = 1 << 20;
 /// Columns of one file.
 pub const MAX_COLUMNS: usize = 4_096;
 
+/// Lines before the header of a file.
+const MAX_SKIP: u32 = 1_000;
+
 /// How the files of one export become tuples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mapping {
     /// Version of this format: 1.
     pub mapping: u32,
+    /// What it is for, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub title: String,
     /// The `import/source` of every record. Native ids are unique within it.
     pub source: String,
+    /// Files that are never read, whatever else names them; one `*` stands for anything.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignore: Vec<String>,
     /// The files that are read; others are kept as they are.
     pub files: Vec<FileMapping>,
 }
@@ -34,6 +43,12 @@ pub struct FileMapping {
     pub file: String,
     /// How it is written.
     pub format: Format,
+    /// Columns (for JSON: fields of one of the first records) that a file must have: one of this name without them is not read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recognise: Vec<String>,
+    /// Lines before the header of a CSV file.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skip: u32,
     /// Where in a JSON document the records are, such as `/items/*`; see the documentation of paths.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub records: Option<String>,
@@ -43,7 +58,7 @@ pub struct FileMapping {
     /// What its records are: the first part of their native ids, and their kind in reports.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Columns that together name a record. Where empty a record is named by all it holds, so a changed one is a new one.
+    /// Columns that together name a record; `a|b` is the first of several that has a value. Where empty a record is named by all it holds, so a changed one is a new one.
     #[serde(default)]
     pub id: Vec<String>,
     /// Attributes that every record gets, such as `"social/type": "post"`: texts, booleans and integers.
@@ -96,6 +111,18 @@ pub struct Column {
     /// without a zone are taken as UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
+    /// Further forms of a time, tried in this order where the first does not fit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub formats: Vec<String>,
+    /// Characters that are taken off both ends of a cell.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub strip: String,
+    /// Whether the cell is HTML, of which the plain text is kept.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub html: bool,
+    /// Other words for cells: what is not among them stays as it is.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, String>,
     /// For a set or list in one cell: what separates its values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<String>,
@@ -114,6 +141,16 @@ fn yes() -> bool {
 #[allow(clippy::trivially_copy_pass_by_ref)] // the signature serde asks for
 fn is_yes(provenance: &bool) -> bool {
     *provenance
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // the signature serde asks for
+fn is_no(html: &bool) -> bool {
+    !*html
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // the signature serde asks for
+fn is_zero(skip: &u32) -> bool {
+    *skip == 0
 }
 
 fn text() -> ValueType {
@@ -162,14 +199,20 @@ impl Mapping {
         if self.files.is_empty() {
             return Some("it names no files".to_owned());
         }
+        if self.ignore.iter().any(|name| name.matches('*').count() > 1) {
+            return Some("a file name holds at most one *".to_owned());
+        }
         self.files
             .iter()
             .find_map(|file| Some(format!("{}: {}", file.file, file.wrong()?)))
     }
 
-    /// The mapping of the file at `path`.
-    pub(super) fn of(&self, path: &str) -> Option<&FileMapping> {
-        self.files.iter().find(|file| file.matches(path))
+    /// The mappings of files whose name is that of `path`, in their order.
+    pub(super) fn named<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a FileMapping> {
+        let ignored = self.ignore.iter().any(|name| matches(name, path));
+        self.files
+            .iter()
+            .filter(move |file| !ignored && matches(&file.file, path))
     }
 }
 
@@ -192,6 +235,12 @@ impl FileMapping {
         if let Err(why) = self.path() {
             return Some(why);
         }
+        if self.skip > MAX_SKIP {
+            return Some(format!("more than {MAX_SKIP} lines before the header"));
+        }
+        if self.skip > 0 && self.format != Format::Csv {
+            return Some("only a CSV file has a header to skip to".to_owned());
+        }
         for attribute in self
             .constants
             .keys()
@@ -209,23 +258,40 @@ impl FileMapping {
     pub(super) fn path(&self) -> Result<Vec<Step>, String> {
         parse_path(self.records.as_deref().unwrap_or("/*"))
     }
+}
 
-    fn matches(&self, path: &str) -> bool {
-        let name = path.rsplit('/').next().unwrap_or(path);
-        [path, name]
-            .into_iter()
-            .any(|path| match self.file.split_once('*') {
-                None => path == self.file,
-                Some((start, end)) => {
-                    path.len() >= start.len() + end.len()
-                        && path.starts_with(start)
-                        && path.ends_with(end)
-                }
-            })
-    }
+/// Whether a name with at most one `*` is that of the file at `path`, alone or with folders above it.
+fn matches(name: &str, path: &str) -> bool {
+    let fits = |path: &str| match name.split_once('*') {
+        None => path == name,
+        Some((start, end)) => {
+            path.len() >= start.len() + end.len() && path.starts_with(start) && path.ends_with(end)
+        }
+    };
+    fits(path)
+        || path
+            .match_indices('/')
+            .any(|(at, _)| path.get(at + 1..).is_some_and(fits))
 }
 
 impl Column {
+    /// A column of one attribute, everything else as where it is absent in a mapping file.
+    pub fn new(attribute: impl Into<String>) -> Self {
+        Self {
+            attribute: attribute.into(),
+            value_type: ValueType::Text,
+            merge: None,
+            format: None,
+            formats: Vec::new(),
+            strip: String::new(),
+            html: false,
+            values: BTreeMap::new(),
+            split: None,
+            to: None,
+            empty: Vec::new(),
+        }
+    }
+
     /// How it merges: as it says, as the public schema says, or as a register.
     pub(super) fn merge(&self) -> Merge {
         self.merge
@@ -238,7 +304,9 @@ impl Column {
             Some("a reference must say the type it leads to".to_owned())
         } else if self.to.is_some() && self.value_type != ValueType::Ref {
             Some("only a reference leads to a type".to_owned())
-        } else if self.format.is_some() && self.value_type != ValueType::Time {
+        } else if (self.format.is_some() || !self.formats.is_empty())
+            && self.value_type != ValueType::Time
+        {
             Some("only a time has a format".to_owned())
         } else if self
             .split

@@ -1,22 +1,30 @@
 //! A row into a record, as its mapping says.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
+
 use rhizome_schema::{Merge, ValueType};
 use rhizome_tuple::{Attribute, EntityId, Value};
 
 use super::cell::read;
 use super::mapping::{Column, Constant, FileMapping};
 use super::row::{Cell, Row};
+use crate::audience::Audience;
 use crate::error::ImportError;
 use crate::importer::Sink;
 use crate::problem::{Problem, ProblemCode};
 use crate::record::{Fact, Identity, Record};
 use crate::source::{Source, safe_path};
+use crate::text::plain_text;
 
 /// A mapping with its attributes made once.
 pub struct Plan<'a> {
     pub mapping: &'a FileMapping,
     columns: Vec<(&'a str, &'a Column, Attribute, Merge)>,
     constants: Vec<Fact>,
+    /// Whether one attribute stands twice, so that facts about it are brought together.
+    repeats: bool,
+    audience: Option<Audience>,
 }
 
 impl<'a> Plan<'a> {
@@ -43,18 +51,31 @@ impl<'a> Plan<'a> {
                 value,
             })
         };
+        let columns: Vec<_> = mapping
+            .columns
+            .iter()
+            .map(column)
+            .collect::<Result<_, _>>()?;
+        let constants: Vec<Fact> = mapping
+            .constants
+            .iter()
+            .map(constant)
+            .collect::<Result<_, _>>()?;
+        let mut seen: HashSet<&str> = mapping.constants.keys().map(String::as_str).collect();
+        let repeats = mapping
+            .columns
+            .values()
+            .any(|column| !seen.insert(column.attribute.as_str()));
+        let audience = mapping.constants.get("social/audience");
         Ok(Self {
             mapping,
-            columns: mapping
-                .columns
-                .iter()
-                .map(column)
-                .collect::<Result<_, _>>()?,
-            constants: mapping
-                .constants
-                .iter()
-                .map(constant)
-                .collect::<Result<_, _>>()?,
+            columns,
+            constants,
+            repeats,
+            audience: audience.and_then(|audience| match audience {
+                Constant::Text(audience) => Audience::from_name(audience),
+                _ => None,
+            }),
         })
     }
 
@@ -76,8 +97,7 @@ impl<'a> Plan<'a> {
         let mut facts = self.constants.clone();
         let mut created = None;
         for (from, column, attribute, merge) in &self.columns {
-            let cell = row.get(from).filter(|cell| !is_empty(*cell, column));
-            let fact = fact(cell, column, attribute, *merge, place, sink)?;
+            let fact = fact(row.all(from), column, attribute, *merge, place, sink)?;
             if let Some(Fact::One {
                 value: Value::Time(ms),
                 ..
@@ -86,14 +106,17 @@ impl<'a> Plan<'a> {
             {
                 created = Some(*ms);
             }
-            facts.extend(fact);
+            match fact {
+                Some(fact) if self.repeats => together(&mut facts, fact, self.constants.len()),
+                fact => facts.extend(fact),
+            }
         }
         sink.record(Record {
             kind: self.mapping.kind.clone().into(),
             identity: Identity::Key(key),
             facts,
             created,
-            audience: None,
+            audience: self.audience,
             provenance: self.mapping.provenance,
         })
     }
@@ -105,10 +128,11 @@ impl<'a> Plan<'a> {
         }
         let mut key = self.mapping.kind.clone();
         for column in &self.mapping.id {
-            let cell = row.get(column)?.text();
-            if cell.is_empty() {
-                return None;
-            }
+            let filled = |name: &str| {
+                let cell = row.get(name)?.text();
+                (!cell.is_empty()).then_some(cell)
+            };
+            let cell = filled(column).or_else(|| column.split('|').find_map(filled))?;
             key.push('/');
             key.push_str(&escaped(&cell));
         }
@@ -116,9 +140,39 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// What a cell says, by how its column merges.
+/// Adds a fact to others. Of several columns of one register the first that has a value counts, and it before a constant;
+/// those of a set are one set.
+fn together(facts: &mut Vec<Fact>, fact: Fact, constants: usize) {
+    let same = |(_, known): &(usize, &mut Fact)| known.attribute() == fact.attribute();
+    let Some((at, known)) = facts.iter_mut().enumerate().find(same) else {
+        facts.push(fact);
+        return;
+    };
+    match (known, fact) {
+        (known @ Fact::Empty { .. }, fact) => *known = fact,
+        (known, fact) if at < constants && !matches!(fact, Fact::Empty { .. }) => *known = fact,
+        (
+            Fact::Members { values, whole, .. },
+            Fact::Members {
+                values: more,
+                whole: all,
+                ..
+            },
+        ) => {
+            for value in more {
+                if !values.contains(&value) {
+                    values.push(value);
+                }
+            }
+            *whole &= all;
+        }
+        _ => {}
+    }
+}
+
+/// What the cells of a column say, by how it merges.
 fn fact(
-    cell: Option<Cell<'_>>,
+    cells: Vec<Cell<'_>>,
     column: &Column,
     attribute: &Attribute,
     merge: Merge,
@@ -126,22 +180,25 @@ fn fact(
     sink: &mut dyn Sink,
 ) -> Result<Option<Fact>, ImportError> {
     let attribute = attribute.clone();
-    let cells: Vec<std::borrow::Cow<'_, str>> = match (cell, merge) {
-        (None, _) => Vec::new(),
-        (Some(cell), Merge::Register | Merge::Counter) => vec![cell.text()],
-        (Some(cell), Merge::Set | Merge::List) => {
-            let whole = cell.elements().into_iter().map(Cell::text);
+    let cells: Vec<Cow<'_, str>> = match merge {
+        Merge::Register | Merge::Counter => {
+            let texts = cells.into_iter().filter_map(|cell| text(cell, column));
+            texts.take(1).collect()
+        }
+        Merge::Set | Merge::List => {
+            let all = cells.into_iter().flat_map(Cell::elements);
+            let texts = all.filter_map(|cell| text(cell, column));
             match &column.split {
-                None => whole.collect(),
+                None => texts.collect(),
                 Some(split) => {
-                    let parts = whole.flat_map(|text| {
+                    let parts = texts.flat_map(|text| {
                         text.split(split.as_str())
                             .map(|part| part.trim().to_owned())
                             .collect::<Vec<_>>()
                     });
                     parts
                         .filter(|part| !part.is_empty())
-                        .map(std::borrow::Cow::Owned)
+                        .map(Cow::Owned)
                         .collect()
                 }
             }
@@ -224,11 +281,29 @@ impl Place<'_> {
     }
 }
 
-fn is_empty(cell: Cell<'_>, column: &Column) -> bool {
-    match cell {
-        Cell::Text(text) => text.is_empty() || column.empty.iter().any(|empty| empty == text),
-        Cell::Json(_) => false,
+/// A cell as text, as its column wants it; `None` where it means that there is no value.
+fn text<'a>(cell: Cell<'a>, column: &Column) -> Option<Cow<'a, str>> {
+    let mut text = cell.text();
+    if let Cell::Text(_) = cell {
+        if !column.strip.is_empty() {
+            let stripped = text.trim().trim_matches(|c| column.strip.contains(c));
+            text = Cow::Owned(stripped.to_owned());
+        }
+        if text.is_empty() || column.empty.iter().any(|empty| *empty == text) {
+            return None;
+        }
+        if column.html {
+            let plain = plain_text(&text);
+            if plain.is_empty() {
+                return None;
+            }
+            text = Cow::Owned(plain);
+        }
     }
+    Some(match column.values.get(text.as_ref()) {
+        Some(other) => Cow::Owned(other.clone()),
+        None => text,
+    })
 }
 
 /// A part of a native id: the slashes between parts stay the only ones.

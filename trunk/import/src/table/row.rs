@@ -25,20 +25,40 @@ pub enum Cell<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// The cell under a name; `None` where there is none or it is null.
+    /// The first cell under a name; `None` where there is none or it is null.
     pub fn get(&self, name: &str) -> Option<Cell<'a>> {
+        self.all(name).into_iter().next()
+    }
+
+    /// The cells under a name: several where its path leads through every element of an array.
+    pub fn all(&self, name: &str) -> Vec<Cell<'a>> {
         match self {
             Self::Cells { names, cells } => {
-                let at = names.iter().position(|known| known == name)?;
-                cells.get(at).map(Cell::Text)
+                let at = names.iter().position(|known| known == name);
+                let cell = at.and_then(|at| cells.get(at)).map(Cell::Text);
+                cell.into_iter().collect()
             }
             Self::Object(object) => {
-                let found = object.get(name).or_else(|| dotted(object, name))?;
-                match found {
+                let mut found = Vec::new();
+                field(object, name, &mut found);
+                let cell = |value: &'a Value| match value {
                     Value::Null => None,
                     Value::String(text) => Some(Cell::Text(text)),
                     other => Some(Cell::Json(other)),
-                }
+                };
+                found.into_iter().filter_map(cell).collect()
+            }
+        }
+    }
+
+    /// Whether there is a cell under a name, be it empty or null.
+    pub fn has(&self, name: &str) -> bool {
+        match self {
+            Self::Cells { names, .. } => names.iter().any(|known| known == name),
+            Self::Object(object) => {
+                let mut found = Vec::new();
+                field(object, name, &mut found);
+                !found.is_empty()
             }
         }
     }
@@ -63,11 +83,38 @@ impl<'a> Row<'a> {
     }
 }
 
-/// A field in a field, `a.b`.
-fn dotted<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    let (first, rest) = name.split_once('.')?;
-    let inner = object.get(first)?.as_object()?;
-    inner.get(rest).or_else(|| dotted(inner, rest))
+/// A field, or a field in a field (`a.b`), of every element (`a.*.b`) or of one (`a.0.b`). A name goes before a path.
+fn field<'a>(object: &'a Map<String, Value>, path: &str, found: &mut Vec<&'a Value>) {
+    if let Some(value) = object.get(path) {
+        found.push(value);
+    } else if let Some((first, rest)) = path.split_once('.')
+        && let Some(inner) = object.get(first)
+    {
+        inside(inner, rest, found);
+    }
+}
+
+fn inside<'a>(value: &'a Value, path: &str, found: &mut Vec<&'a Value>) {
+    match value {
+        Value::Object(object) => field(object, path, found),
+        Value::Array(many) => {
+            let (step, rest) = path.split_once('.').unwrap_or((path, ""));
+            let all = step == "*";
+            let at: Option<usize> = step.parse().ok();
+            let wanted = many
+                .iter()
+                .enumerate()
+                .filter(|(n, _)| all || at == Some(*n));
+            for (_, element) in wanted {
+                if rest.is_empty() {
+                    found.push(element);
+                } else {
+                    inside(element, rest, found);
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 impl<'a> Cell<'a> {
@@ -115,6 +162,22 @@ mod tests {
         assert_eq!(text("n"), None);
         assert_eq!(text("a.x"), None);
         assert_eq!(row.get("l").unwrap().elements().len(), 2);
+        let value = json!({"a": {"list": [{"b": 1}, {"c": 2}, {"b": [3, 4]}]}});
+        let row = Row::Object(value.as_object().unwrap());
+        let count = |name: &str| row.all(name).len();
+        assert_eq!(
+            [
+                "a.list.*.b",
+                "a.list.0.b",
+                "a.list.1.b",
+                "a.list.*",
+                "a.list.9.b",
+                "a.list.b"
+            ]
+            .map(count),
+            [2, 1, 0, 3, 0, 0]
+        );
+        assert_eq!(row.all("a.list.2.b.*").len(), 2);
     }
 
     #[test]

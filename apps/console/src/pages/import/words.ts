@@ -22,6 +22,14 @@ const IMPORTERS: Record<string, string> = {
   mastodon: 'Mastodon archive',
   table: 'Table of records',
   tuples: 'File of tuples',
+  github: 'GitHub objects',
+  goodreads: 'Goodreads library',
+  letterboxd: 'Letterboxd export',
+  netflix: 'Netflix viewing history',
+  reddit: 'Reddit data request',
+  spotify: 'Spotify data',
+  storygraph: 'StoryGraph library',
+  swarm: 'Swarm check-ins',
 }
 
 export function importerWords(importer: string | undefined): string {

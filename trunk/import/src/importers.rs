@@ -1,5 +1,6 @@
 //! Every importer there is.
 
+use crate::bluesky::Bluesky;
 use crate::importer::Importer;
 use crate::mastodon::Mastodon;
 use crate::rhizome::Rhizome;
@@ -11,6 +12,7 @@ pub fn importers(table: Table) -> Vec<Box<dyn Importer>> {
     let mut all: Vec<Box<dyn Importer>> = vec![
         Box::new(Rhizome),
         Box::new(Mastodon),
+        Box::new(Bluesky),
         Box::new(table),
         Box::new(Tuples),
     ];

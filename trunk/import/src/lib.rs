@@ -27,8 +27,10 @@
 //! Everything read is bounded by [`Limits`]; what cannot be read is a [`Problem`] in the report. The rules of comparing,
 //! the mapping file and the bytes of the import base are in `docs/import.md`.
 
+mod attached;
 mod audience;
 mod base;
+mod bluesky;
 mod error;
 mod facts;
 mod fingerprint;
@@ -64,6 +66,7 @@ mod vocabulary;
 
 pub use audience::Audience;
 pub use base::{BaseError, check_base};
+pub use bluesky::Bluesky;
 pub use error::ImportError;
 pub use importer::{Importer, Recognition, Sink, StoredFile, recognise};
 pub use importers::importers;

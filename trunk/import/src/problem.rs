@@ -33,6 +33,10 @@ pub enum ProblemCode {
     Audience,
     /// A value does not fit the attribute's type; it was left out.
     Type,
+    /// A record of a kind that the importer does not read.
+    NotImported,
+    /// Who signed what was read is not known.
+    Unverified,
     /// What an earlier import said cannot be read, so that differences are taken for conflicts.
     Base,
 }

@@ -1,5 +1,6 @@
 //! Tests of the import frame and its importers through their public face.
 
+mod bluesky;
 mod hostile;
 mod mastodon;
 mod oracle;

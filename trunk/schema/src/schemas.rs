@@ -12,6 +12,7 @@ const BUILT_IN: &[&str] = &[
     include_str!("../schemas/health-1.json"),
     include_str!("../schemas/music-1.json"),
     include_str!("../schemas/photo-1.json"),
+    include_str!("../schemas/message-1.json"),
 ];
 
 static COMPILED: LazyLock<Schemas> = LazyLock::new(|| {

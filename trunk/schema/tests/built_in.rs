@@ -38,6 +38,7 @@ fn every_embedded_document_is_read_and_in_the_set() {
             "org.rhizome.health/1",
             "org.rhizome.music/1",
             "org.rhizome.photo/1",
+            "org.rhizome.message/1",
         ]
     );
 }

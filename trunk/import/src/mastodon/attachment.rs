@@ -4,6 +4,7 @@ use rhizome_tuple::{EntityId, Value as Tuple};
 use serde_json::{Map, Value};
 
 use super::Reading;
+use crate::attached::is_media_type;
 use crate::audience::Audience;
 use crate::error::ImportError;
 use crate::part::Part;
@@ -152,18 +153,4 @@ fn focal_point(part: &mut Part<'_>) -> Option<(f64, f64)> {
         part.complain("focalPoint is not two numbers from -1 to 1; it was left out");
     }
     read
-}
-
-/// `type/subtype` of RFC 6838 and nothing else.
-fn is_media_type(mime: &str) -> bool {
-    let name = |part: &str| {
-        !part.is_empty()
-            && part
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&b))
-    };
-    mime.len() <= 127
-        && mime
-            .split_once('/')
-            .is_some_and(|(kind, sub)| name(kind) && name(sub))
 }

@@ -9,6 +9,9 @@ const KINDS: Record<string, [one: string, many: string]> = {
   bookmark: ['bookmark', 'bookmarks'],
   emoji: ['emoji', 'emoji'],
   'poll-option': ['poll answer', 'poll answers'],
+  follow: ['account followed', 'accounts followed'],
+  conversation: ['conversation', 'conversations'],
+  message: ['message', 'messages'],
   row: ['row', 'rows'],
   file: ['file', 'files'],
 }
@@ -19,6 +22,7 @@ export function kindWords(kind: string, count: number): string {
 }
 
 const IMPORTERS: Record<string, string> = {
+  bluesky: 'Bluesky repository',
   mastodon: 'Mastodon archive',
   table: 'Table of records',
   tuples: 'File of tuples',

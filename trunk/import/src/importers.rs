@@ -1,11 +1,14 @@
 //! Every importer there is.
 
 use crate::bluesky::Bluesky;
+use crate::icalendar::ICalendars;
 use crate::importer::Importer;
+use crate::mail::Mail;
 use crate::mastodon::Mastodon;
 use crate::rhizome::Rhizome;
 use crate::table::{Table, published};
 use crate::tuples::Tuples;
+use crate::vcard::VCards;
 
 /// Every importer, tables by `table`. Of two that are equally sure of a source the earlier is used.
 pub fn importers(table: Table) -> Vec<Box<dyn Importer>> {
@@ -13,6 +16,9 @@ pub fn importers(table: Table) -> Vec<Box<dyn Importer>> {
         Box::new(Rhizome),
         Box::new(Mastodon),
         Box::new(Bluesky),
+        Box::new(VCards),
+        Box::new(ICalendars),
+        Box::new(Mail),
         Box::new(table),
         Box::new(Tuples),
     ];

@@ -31,16 +31,20 @@ mod attached;
 mod audience;
 mod base;
 mod bluesky;
+mod chunks;
 mod error;
 mod facts;
 mod fingerprint;
 #[cfg(feature = "fixture")]
 pub mod fixture;
+mod icalendar;
 mod importer;
 mod importers;
 mod json;
 mod keys;
+mod kind;
 mod limits;
+mod mail;
 mod mastodon;
 mod media;
 mod memory_pod;
@@ -62,16 +66,19 @@ mod text;
 mod time;
 mod tuples;
 mod value_json;
+mod vcard;
 mod vocabulary;
 
 pub use audience::Audience;
 pub use base::{BaseError, check_base};
 pub use bluesky::Bluesky;
 pub use error::ImportError;
+pub use icalendar::ICalendars;
 pub use importer::{Importer, Recognition, Sink, StoredFile, recognise};
 pub use importers::importers;
 pub use keys::Keys;
 pub use limits::Limits;
+pub use mail::Mail;
 pub use mastodon::Mastodon;
 pub use memory_pod::MemoryPod;
 pub use pod::{Pod, PodError};
@@ -91,6 +98,7 @@ pub use table::{
 };
 pub use text::{plain_text, sanitise};
 pub use tuples::{Line, Scalar, Tuples};
+pub use vcard::VCards;
 
 /// The example of the README is compiled with the tests.
 #[cfg(doctest)]

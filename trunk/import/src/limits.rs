@@ -45,6 +45,8 @@ pub const PATH_BYTES: usize = 4_096;
 pub const PATH_DEPTH: usize = 64;
 /// Bytes of one text value; longer ones are reported and left out.
 pub const TEXT_BYTES: usize = 1 << 20;
+/// Bytes of one mail or note with all that is attached to it.
+pub const MESSAGE_BYTES: usize = 64 << 20;
 /// Bytes of a record's native id.
 pub const KEY_BYTES: usize = 4_096;
 /// Facts of one record.

@@ -2,6 +2,8 @@
 
 mod bluesky;
 mod hostile;
+mod icalendar;
+mod mail;
 mod mastodon;
 mod oracle;
 mod pods;
@@ -11,3 +13,4 @@ mod reimport;
 mod sources;
 mod tables;
 mod tuples;
+mod vcard;

@@ -13,6 +13,9 @@ const BUILT_IN: &[&str] = &[
     include_str!("../schemas/music-1.json"),
     include_str!("../schemas/photo-1.json"),
     include_str!("../schemas/message-1.json"),
+    include_str!("../schemas/contact-1.json"),
+    include_str!("../schemas/calendar-1.json"),
+    include_str!("../schemas/mail-1.json"),
 ];
 
 static COMPILED: LazyLock<Schemas> = LazyLock::new(|| {

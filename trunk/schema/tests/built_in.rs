@@ -39,6 +39,9 @@ fn every_embedded_document_is_read_and_in_the_set() {
             "org.rhizome.music/1",
             "org.rhizome.photo/1",
             "org.rhizome.message/1",
+            "org.rhizome.contact/1",
+            "org.rhizome.calendar/1",
+            "org.rhizome.mail/1",
         ]
     );
 }

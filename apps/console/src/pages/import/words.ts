@@ -12,6 +12,14 @@ const KINDS: Record<string, [one: string, many: string]> = {
   follow: ['account followed', 'accounts followed'],
   conversation: ['conversation', 'conversations'],
   message: ['message', 'messages'],
+  contact: ['contact', 'contacts'],
+  'contact-group': ['group of contacts', 'groups of contacts'],
+  calendar: ['calendar', 'calendars'],
+  event: ['event', 'events'],
+  task: ['task', 'tasks'],
+  journal: ['journal entry', 'journal entries'],
+  mail: ['mail', 'mails'],
+  'mail-attachment': ['attachment', 'attachments'],
   row: ['row', 'rows'],
   file: ['file', 'files'],
 }
@@ -23,6 +31,9 @@ export function kindWords(kind: string, count: number): string {
 
 const IMPORTERS: Record<string, string> = {
   bluesky: 'Bluesky repository',
+  vcard: 'vCards',
+  icalendar: 'Calendar (iCalendar)',
+  mail: 'Mail',
   mastodon: 'Mastodon archive',
   table: 'Table of records',
   tuples: 'File of tuples',

@@ -64,6 +64,30 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Keep a backup in a folder: encrypted, and each time only what is new
+    Backup {
+        /// A folder of its own, on another disk; if it is missing, where the last one was
+        #[arg(value_name = "DIR")]
+        directory: Option<PathBuf>,
+        /// Make one by itself whenever so many hours have passed, while the pod is up; 0: not any more
+        #[arg(long, value_name = "HOURS")]
+        every: Option<u32>,
+        /// Read all of it afterwards
+        #[arg(long)]
+        verify: bool,
+        /// Forget where it is
+        #[arg(long, conflicts_with_all = ["directory", "every", "verify"])]
+        off: bool,
+        /// Say where it is and how the last one went
+        #[arg(long, conflicts_with_all = ["directory", "every", "verify", "off"])]
+        state: bool,
+    },
+    /// Take a pod back from a backup, with its 24 words on standard input; all other devices are out
+    Restore {
+        /// The folder
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
     /// Ask the pod: Datalog (`[:find ?n :where [?p :name ?n]]`) or IQL (`{"post": {}}`); `-` reads standard input
     Query {
         /// The query

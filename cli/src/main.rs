@@ -5,6 +5,7 @@
 
 mod apps;
 mod arguments;
+mod backup;
 mod bench;
 mod cloud_peer;
 mod commands;
@@ -100,6 +101,23 @@ fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
             commands::query(&home, query, input, of, output)
         }
         Command::Export { format, out } => export::export(&home, format.as_deref(), out, output),
+        Command::Backup {
+            directory,
+            every,
+            verify,
+            off,
+            state,
+        } => {
+            let wanted = backup::Wanted {
+                directory: directory.as_deref(),
+                hours: *every,
+                verify: *verify,
+                off: *off,
+                state: *state,
+            };
+            backup::backup(&home, &wanted, output)
+        }
+        Command::Restore { directory } => backup::restore(&home, directory, output),
         Command::Repl => repl::run(&home, output),
         Command::Tx { file, pod } => commands::tx(&home, file, pod.as_deref(), output),
         Command::Grant {

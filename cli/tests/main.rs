@@ -1,6 +1,7 @@
 //! The command from outside, as a script uses it.
 
 mod apps;
+mod backup;
 #[cfg(target_os = "linux")]
 mod cloud;
 mod compare;

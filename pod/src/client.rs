@@ -255,12 +255,7 @@ impl Client {
 
     /// Stops and forgets an import.
     pub fn import_remove(&self, job: &str) -> Result<Json, PodError> {
-        self.answer(
-            self.agent
-                .delete(self.url(&format!("/import/{job}")))
-                .header("authorization", self.bearer())
-                .call(),
-        )
+        self.delete(&format!("/import/{job}"))
     }
 
     /// Writes everything to `out`; what it was is as [`crate::Exported`] says.
@@ -287,6 +282,29 @@ impl Client {
             Some("done") => Ok(ended["exported"].clone()),
             _ => Err(unreachable(&ended["error"])),
         }
+    }
+
+    /// Makes a backup, and remembers where and how often.
+    pub fn backup(
+        &self,
+        directory: Option<&Path>,
+        hours: Option<u32>,
+        verify: bool,
+    ) -> Result<Json, PodError> {
+        let whole = directory
+            .map(|path| std::path::absolute(path).map_err(|error| PodError::file(path, error)));
+        let body = json!({ "directory": whole.transpose()?, "hours": hours, "verify": verify });
+        self.post("/backup", &body)
+    }
+
+    /// Where backups go, and how the last one went.
+    pub fn backup_state(&self) -> Result<Json, PodError> {
+        self.get("/backup")
+    }
+
+    /// Makes no backups by itself any more.
+    pub fn forget_backup(&self) -> Result<Json, PodError> {
+        self.delete("/backup")
     }
 
     /// Verifies everything; see [`crate::Diagnosis`].
@@ -341,12 +359,7 @@ impl Client {
 
     /// Takes the code back.
     pub fn unpair(&self) -> Result<Json, PodError> {
-        self.answer(
-            self.agent
-                .delete(self.url("/pair"))
-                .header("authorization", self.bearer())
-                .call(),
-        )
+        self.delete("/pair")
     }
 
     /// Makes an adoption undone.
@@ -416,6 +429,15 @@ impl Client {
         self.answer(
             self.agent
                 .get(self.url(path))
+                .header("authorization", self.bearer())
+                .call(),
+        )
+    }
+
+    fn delete(&self, path: &str) -> Result<Json, PodError> {
+        self.answer(
+            self.agent
+                .delete(self.url(path))
                 .header("authorization", self.bearer())
                 .call(),
         )

@@ -18,6 +18,7 @@
 //! Everything here is synchronous but [`Serving`], which answers HTTP and WebSocket on loopback; `docs/api.md` is its specification.
 
 mod apps;
+mod backup;
 mod client;
 mod cloud;
 mod devices;
@@ -60,6 +61,7 @@ mod views;
 pub use http::fuzzing;
 
 pub use apps::{Allowed, AppGrant, Asked, Scope as AppScope, Token as AppToken};
+pub use backup::{Backup, backup, restore};
 pub use client::Client;
 pub use cloud::{
     CloudDesk, CloudOptions, CloudPeer, DEFAULT_QUOTA, Invitation, Invite, Kept, KeptView,

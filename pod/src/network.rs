@@ -18,7 +18,7 @@ const FIRST_SYNC: Duration = Duration::from_mins(10);
 /// How long it waits for that to begin.
 const FIRST_CALL: Duration = Duration::from_secs(15);
 
-fn runtime() -> Result<Runtime, PodError> {
+pub(crate) fn runtime() -> Result<Runtime, PodError> {
     // tokio's own bound
     runtime_with(512)
 }

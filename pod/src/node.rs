@@ -124,7 +124,7 @@ pub struct PeerReport {
 
 impl PeerReport {
     /// Another exchange with the same peer, after this one.
-    fn add(&mut self, next: Self) {
+    pub(crate) fn add(&mut self, next: Self) {
         let before = std::mem::replace(self, next);
         self.received += before.received;
         self.certificates += before.certificates;

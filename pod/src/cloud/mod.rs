@@ -270,6 +270,23 @@ impl CloudPeer {
         self.shared.kept()
     }
 
+    /// Reads and verifies everything that it keeps of a pod, files included. What is wrong; nothing if all is well.
+    ///
+    /// # Errors
+    /// Those of the store; [`PodError::Request`] if it keeps no such pod.
+    pub fn verify(&self, did: &Did) -> Result<Vec<String>, PodError> {
+        let kept = self.shared.sealed.pod(did)?;
+        let pod = kept.ok_or_else(|| PodError::Request(format!("{did} is not kept here")))?;
+        let mut findings = pod.audit()?.findings;
+        let files = self.shared.files(did, pod.usage().quota)?;
+        let found = files
+            .store()
+            .verify_all(|_| std::ops::ControlFlow::Continue(()))?;
+        let damaged = found.damaged.into_iter();
+        findings.extend(damaged.map(|(cid, error)| format!("file {cid}: {error}")));
+        Ok(findings)
+    }
+
     /// Says goodbye to everybody. The stores are closed when it returns.
     ///
     /// # Errors

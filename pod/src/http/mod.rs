@@ -3,6 +3,7 @@
 mod api;
 mod apps;
 mod assets;
+mod backup;
 mod blob;
 mod devices;
 mod drafts;
@@ -37,7 +38,7 @@ use tower_http::compression::{
     predicate::{NotForContentType, Predicate, SizeAbove},
 };
 
-use crate::{Pod, PodError, PodNode, jobs::Jobs};
+use crate::{Pod, PodError, PodNode, backup::Backups, jobs::Jobs};
 use guard::{Hosts, Site};
 pub(crate) use guard::{Tokens, bearer, same_secret};
 pub(crate) use reply::{Answer, Refusal, error_json};
@@ -56,6 +57,7 @@ pub(crate) struct App {
     pod: Arc<Pod>,
     jobs: Arc<Jobs>,
     exports: Arc<export::Exports>,
+    backups: Arc<Backups>,
     tokens: Tokens,
     hosts: Hosts,
     /// The network side, where there is one.
@@ -88,6 +90,10 @@ fn router(app: App) -> Router {
         .route("/recovery/test", post(api::recovery_test))
         .route("/conflicts", get(api::conflicts))
         .route("/export", post(export::ask))
+        .route(
+            "/backup",
+            get(backup::state).post(backup::make).delete(backup::forget),
+        )
         .route("/export/{id}", get(export::look))
         .route("/doctor", post(api::doctor))
         .route("/devices", get(devices::list))

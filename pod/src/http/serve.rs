@@ -15,7 +15,7 @@ use super::{
     guard::{Hosts, Tokens},
     router,
 };
-use crate::{Pod, PodError, PodNode, Running, jobs::Jobs, running::Announcement};
+use crate::{Pod, PodError, PodNode, Running, backup::Backups, jobs::Jobs, running::Announcement};
 
 /// How long answers under way may take once the node stops.
 const GRACE: Duration = Duration::from_secs(5);
@@ -62,6 +62,7 @@ impl Serving {
             pod: Arc::clone(&pod),
             jobs,
             exports: Arc::default(),
+            backups: Arc::new(Backups::of(&pod)),
             tokens,
             hosts: Hosts::of(address),
             node: None,
@@ -173,10 +174,16 @@ pub fn serve(
             let node = Arc::clone(&node);
             async move { node.keep_in_touch(mode).await }
         });
+        let backups = tokio::spawn({
+            let (node, backups) = (Arc::clone(&node), Arc::clone(&serving.app.backups));
+            async move { backups.keep(&node).await }
+        });
         ready(serving.running());
         let ended = serving.with_node(Arc::clone(&node)).run(stop).await;
-        keeper.abort();
-        let _ = keeper.await;
+        for task in [keeper, backups] {
+            task.abort();
+            let _ = task.await;
+        }
         if let Some(node) = Arc::into_inner(node) {
             node.shutdown().await?;
         }

@@ -1,11 +1,15 @@
 //! A made-up Mastodon archive, for tests and demonstrations. Nobody's data: the people, texts and pictures are invented
 //! here, the pictures drawn by code.
 
+mod takeout;
+
 use std::io::{self, Write};
 use std::path::Path;
 
 use flate2::write::ZlibEncoder;
 use serde_json::{Value, json};
+
+pub use takeout::write_takeout;
 
 /// The account of the archive.
 pub const ACTOR: &str = "https://social.example/users/ada";

@@ -7,6 +7,7 @@ use crate::mail::Mail;
 use crate::mastodon::Mastodon;
 use crate::rhizome::Rhizome;
 use crate::table::{Table, published};
+use crate::takeout::Takeout;
 use crate::tuples::Tuples;
 use crate::vcard::VCards;
 
@@ -19,6 +20,7 @@ pub fn importers(table: Table) -> Vec<Box<dyn Importer>> {
         Box::new(VCards),
         Box::new(ICalendars),
         Box::new(Mail),
+        Box::new(Takeout),
         Box::new(table),
         Box::new(Tuples),
     ];

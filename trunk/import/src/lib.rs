@@ -62,6 +62,7 @@ mod run;
 mod social;
 mod source;
 mod table;
+mod takeout;
 mod text;
 mod time;
 mod tuples;
@@ -96,6 +97,7 @@ pub use table::{
     Column, Constant, FileMapping, Format, MAX_COLUMNS, MAX_MAPPING_LEN, Mapping, Published, Table,
     published,
 };
+pub use takeout::Takeout;
 pub use text::{plain_text, sanitise};
 pub use tuples::{Line, Scalar, Tuples};
 pub use vcard::VCards;

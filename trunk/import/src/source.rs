@@ -3,6 +3,7 @@
 mod bounded;
 mod directory;
 mod gzip;
+mod parts;
 mod path;
 mod tar;
 mod view;
@@ -31,7 +32,8 @@ pub struct Entry {
     pub size: u64,
 }
 
-/// A folder, a zip, a tar, a gzipped tar or a single file (gzipped or not), listed once when opened. Nothing is
+/// A folder, a zip, a tar, a gzipped tar or a single file (gzipped or not), listed once when opened. A folder that holds
+/// only archives is what is in them, as if all were unpacked into one folder: exports come in parts. Nothing is
 /// unpacked to named files: members are read where they lie, and a gzip is unpacked to an unnamed temporary file.
 pub struct Source {
     name: String,
@@ -134,7 +136,7 @@ impl Source {
             Err(error) => return Err(ImportError::read(&name, error)),
         };
         let listing = if metadata.is_dir() {
-            directory::list(path, limits)?
+            parts::unpack(directory::list(path, limits)?, limits, scratch)?
         } else {
             let file = File::open(path)
                 .and_then(FileView::whole)

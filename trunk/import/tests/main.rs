@@ -3,6 +3,7 @@
 mod bluesky;
 mod hostile;
 mod icalendar;
+mod killed;
 mod mail;
 mod mastodon;
 mod oracle;
@@ -12,5 +13,6 @@ mod real_archive;
 mod reimport;
 mod sources;
 mod tables;
+mod takeout;
 mod tuples;
 mod vcard;

@@ -103,6 +103,24 @@ pub enum Command {
         #[arg(long, value_name = "NAME", conflicts_with = "pod")]
         draft: Option<String>,
     },
+    /// Keep a table in SQLite or PostgreSQL equal to a query, until stopped, so that other tools can use the data
+    SyncSql {
+        /// The database: `sqlite:FILE` or `postgres://USER@HOST/DATABASE`
+        #[arg(long, value_name = "TARGET")]
+        to: String,
+        /// The table; it is made, and one that somebody else made is refused
+        #[arg(long, value_name = "NAME")]
+        table: String,
+        /// The query, in Datalog or IQL; `-` reads standard input
+        #[arg(value_name = "QUERY")]
+        query: String,
+        /// Values for `:in`, each as JSON, in order
+        #[arg(long, short, value_name = "JSON")]
+        input: Vec<String>,
+        /// Only make it equal now
+        #[arg(long)]
+        once: bool,
+    },
     /// Queries and transactions line by line
     Repl,
     /// Change tuples: a JSON array of {"assert" | "retract" | "insert" | "add" | "list": {"entity", "attribute", "value"}}

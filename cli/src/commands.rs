@@ -311,17 +311,7 @@ pub fn query(
     } else {
         query.to_owned()
     };
-    let inputs: Vec<Json> = inputs
-        .iter()
-        .map(|i| serde_json::from_str(i))
-        .collect::<Result<_, _>>()
-        .map_err(|e| {
-            Failure::new(
-                2,
-                "input",
-                format!("an --input is not JSON: {e} (text needs quotes: --input '\"Ada\"')"),
-            )
-        })?;
+    let inputs = self::inputs(inputs)?;
     let opened = home.open("query")?;
     let answer = match of {
         Asked::Pod(pod) => crate::sharing::ask(&opened, pod, &text, &inputs)?,
@@ -329,6 +319,18 @@ pub fn query(
         Asked::Own => ask(&opened, &text, &inputs)?,
     };
     output.answer(&answer, table)
+}
+
+/// Values for a query.
+pub fn inputs(texts: &[String]) -> Result<Vec<Json>, Failure> {
+    let read = texts.iter().map(|i| serde_json::from_str(i));
+    read.collect::<Result<_, _>>().map_err(|e| {
+        Failure::new(
+            2,
+            "input",
+            format!("an --input is not JSON: {e} (text needs quotes: --input '\"Ada\"')"),
+        )
+    })
 }
 
 /// Runs a query on whatever was opened.

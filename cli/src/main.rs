@@ -20,6 +20,7 @@ mod output;
 mod recovery;
 mod repl;
 mod sharing;
+mod sync_sql;
 
 use arguments::{
     AppsCommand, Arguments, Command, DevicesCommand, GroupCommand, PeersCommand, ProposalsCommand,
@@ -118,6 +119,22 @@ fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
             backup::backup(&home, &wanted, output)
         }
         Command::Restore { directory } => backup::restore(&home, directory, output),
+        Command::SyncSql {
+            to,
+            table,
+            query,
+            input,
+            once,
+        } => {
+            let wanted = sync_sql::Wanted {
+                to,
+                table,
+                query,
+                input,
+                once: *once,
+            };
+            sync_sql::run(&home, &wanted, output)
+        }
         Command::Repl => repl::run(&home, output),
         Command::Tx { file, pod } => commands::tx(&home, file, pod.as_deref(), output),
         Command::Grant {

@@ -24,7 +24,7 @@ use super::{
     reply::{error_json, subscribe_error_json},
     subscriber::Subscriber,
 };
-use crate::live::{Event, Next, Row, Session, SubscribeError};
+use crate::live::{Event, Form, Next, Row, Session, SubscribeError};
 use crate::{
     PodError,
     apps::{AppView, Caller, Doing},
@@ -64,6 +64,9 @@ struct Wish {
     inputs: Vec<Json>,
     entities: Option<Vec<String>>,
     status: Option<bool>,
+    /// Values in cells show their types.
+    #[serde(default)]
+    typed: bool,
     /// Whose tuples: `followed`, or nothing for those of the pod.
     pod: Option<String>,
 }
@@ -309,7 +312,14 @@ fn grant(session: &Session, wish: Wish) -> Option<Json> {
         );
     };
     let done = match (wish.q, wish.entities, wish.status) {
-        (Some(q), None, None) => session.subscribe(id, &q, &wish.inputs),
+        (Some(q), None, None) => {
+            let form = if wish.typed {
+                Form::Stored
+            } else {
+                Form::Plain
+            };
+            session.subscribe_in(form, id, &q, &wish.inputs)
+        }
         (None, Some(entities), None) => match ids(&entities) {
             Ok(entities) => session.watch(id, entities),
             Err(message) => {

@@ -16,7 +16,7 @@ use serde_json::Value as Json;
 use super::{
     entities::{Watched, states},
     outbox::{Event, Outbox},
-    queries::Queries,
+    queries::{Form, Queries},
     source::Source,
 };
 use crate::{PodError, query::Compiled};
@@ -357,19 +357,30 @@ impl Session {
     /// Subscribes to a query. The whole result comes as the first event. Its first evaluation holds up nobody else: it happens apart,
     /// and then catches up with what changed meanwhile.
     pub fn subscribe(&self, id: u64, q: &Json, inputs: &[Json]) -> Result<(), SubscribeError> {
+        self.subscribe_in(Form::Plain, id, q, inputs)
+    }
+
+    /// As [`Self::subscribe`], with values in this form.
+    pub fn subscribe_in(
+        &self,
+        form: Form,
+        id: u64,
+        q: &Json,
+        inputs: &[Json],
+    ) -> Result<(), SubscribeError> {
         let key = (self.number, id);
         let query = Compiled::new(q, inputs)?;
         let mut apart = {
             let mut state = self.shared.state.lock();
             state.claim(key)?;
             if state.queries.holds(&query) {
-                let subscribed = state.queries.subscribe(key, &query);
+                let subscribed = state.queries.subscribe(key, &query, form);
                 return state.begin(key, subscribed);
             }
             state.joining.insert(key, Vec::new());
             Queries::new(state.queries.now())
         };
-        let mut subscribed = apart.subscribe(key, &query);
+        let mut subscribed = apart.subscribe(key, &query, form);
         for round in 0.. {
             let mut state = self.shared.state.lock();
             let Some(missed) = state.joining.get_mut(&key).map(std::mem::take) else {
@@ -383,7 +394,7 @@ impl Session {
                 }
                 if apart.is_empty() && subscribed.is_ok() {
                     // it meant something at first, and no longer: the reason is that of a fresh one
-                    subscribed = state.queries.subscribe(key, &query);
+                    subscribed = state.queries.subscribe(key, &query, form);
                 } else if subscribed.is_ok() {
                     subscribed = state.queries.adopt(apart);
                 }

@@ -12,3 +12,4 @@ mod source;
 pub use hub::{Hub, Session, SubscribeError};
 
 pub use outbox::{Event, Next, Outbox, Row};
+pub use queries::Form;

@@ -1,7 +1,7 @@
 //! Live queries: who asked what, and what a change says to whom. The query crate's [`LiveSet`] keeps the results, of both languages,
 //! where a commit costs what it changes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rhizome_query::{
     LiveLimits, LiveSet, Update,
@@ -43,6 +43,15 @@ impl Subscription {
     }
 }
 
+/// How values are shown in cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As the answers of queries have them.
+    Plain,
+    /// With their types, as the API takes values in.
+    Stored,
+}
+
 /// Rows of a live result.
 const MAX_ROWS: usize = 200_000;
 
@@ -51,6 +60,8 @@ pub(super) struct Queries {
     live: LiveSet,
     by_subscription: HashMap<SubscriptionId, Key>,
     by_key: HashMap<Key, Subscription>,
+    /// Those whose cells are to show the types of values.
+    typed: HashSet<Key>,
 }
 
 impl Queries {
@@ -64,6 +75,7 @@ impl Queries {
             live: LiveSet::new(now, limits),
             by_subscription: HashMap::new(),
             by_key: HashMap::new(),
+            typed: HashSet::new(),
         }
     }
 
@@ -86,7 +98,7 @@ impl Queries {
     }
 
     /// Runs a query and keeps its result.
-    pub fn subscribe(&mut self, key: Key, query: &Compiled) -> Result<(), PodError> {
+    pub fn subscribe(&mut self, key: Key, query: &Compiled, form: Form) -> Result<(), PodError> {
         let subscription = match query {
             Compiled::Datalog { query, inputs } => {
                 Subscription::Rows(self.live.subscribe(query, inputs)?.id)
@@ -98,7 +110,18 @@ impl Queries {
             }
         };
         self.keep(key, subscription);
+        if form == Form::Stored {
+            self.typed.insert(key);
+        }
         Ok(())
+    }
+
+    fn form(&self, key: Key) -> Form {
+        if self.typed.contains(&key) {
+            Form::Stored
+        } else {
+            Form::Plain
+        }
     }
 
     fn keep(&mut self, key: Key, subscription: Subscription) {
@@ -114,11 +137,13 @@ impl Queries {
                 self.keep(key, subscription.with(*id));
             }
         }
+        self.typed.extend(other.typed);
         Ok(())
     }
 
     /// Ends one.
     pub fn remove(&mut self, key: Key) {
+        self.typed.remove(&key);
         if let Some(subscription) = self.by_key.remove(&key) {
             self.live.unsubscribe(subscription.id());
             self.by_subscription.remove(&subscription.id());
@@ -134,7 +159,7 @@ impl Queries {
                 continue;
             };
             events.push(match update {
-                Update::Rows(diff) => (*key, rows_changed(*key, diff)),
+                Update::Rows(diff) => (*key, rows_changed(*key, diff, self.form(*key))),
                 Update::Ended(error) => {
                     ended.push(*key);
                     (*key, failed(*key, &error.into()))
@@ -177,7 +202,9 @@ impl Queries {
         let (columns, rows) = match *self.by_key.get(&key)? {
             Subscription::Rows(id) => {
                 let result = self.live.result(id)?;
-                (result.columns, result.rows.iter().map(row).collect())
+                let form = self.form(key);
+                let rows = result.rows.iter().map(|r| row(r, form)).collect();
+                (result.columns, rows)
             }
             Subscription::Objects(id) => {
                 let result = self.live.nested_result(id)?;
@@ -193,11 +220,11 @@ impl Queries {
     }
 }
 
-fn rows_changed(key: Key, diff: Diff) -> Event {
+fn rows_changed(key: Key, diff: Diff, form: Form) -> Event {
     Event::Changed {
         id: key.1,
-        added: diff.added.iter().map(row).collect(),
-        changed: diff.changed.iter().map(row).collect(),
+        added: diff.added.iter().map(|r| row(r, form)).collect(),
+        changed: diff.changed.iter().map(|r| row(r, form)).collect(),
         removed: diff
             .removed
             .into_iter()
@@ -223,10 +250,13 @@ fn failed(key: Key, error: &PodError) -> Event {
     }
 }
 
-fn row(row: &live::Row) -> Row {
+fn row(row: &live::Row, form: Form) -> Row {
     Row {
         key: row.id().0.to_string(),
-        cells: row.cells(),
+        cells: match form {
+            Form::Plain => row.cells(),
+            Form::Stored => row.stored_cells(),
+        },
         index: row.index(),
     }
 }

@@ -18,6 +18,15 @@ pub fn cell(value: &Value) -> Json {
     }
 }
 
+/// A value so that its type can be seen: as [`cell`], entities and times tagged.
+pub fn stored(value: &Value) -> Json {
+    match value {
+        Value::Time(ms) => json!({ "time": ms }),
+        Value::Ref(e) => json!({ "ref": e.to_string() }),
+        other => cell(other),
+    }
+}
+
 /// A value from JSON: the stored form (`{"time": …}`, `{"bytes": …}`, `{"ref": …}`, `{"blob": …}`) or plain JSON, where text that
 /// reads as an entity id is that entity.
 pub fn value(json: &Json) -> Option<Value> {

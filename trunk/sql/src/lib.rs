@@ -40,3 +40,8 @@ pub use cell::{Cell, Kind};
 pub use error::SqlError;
 pub use mirror::{Mirror, News, Plan, Row, Written};
 pub use target::Target;
+
+/// The example of the README is compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -196,27 +196,41 @@ impl Row {
 
     /// A cell as JSON, in the form of [`crate::Rows::json`].
     pub fn json(&self, column: usize) -> Json {
+        self.shown(column, json::cell)
+    }
+
+    fn shown(&self, column: usize, form: fn(&Value) -> Json) -> Json {
         match self.context.find.get(column) {
             Some(Column::Pulled(i)) => self.pulled.get(*i).cloned().unwrap_or(Json::Null),
             _ => self
                 .cells
                 .words
                 .get(column)
-                .map_or(Json::Null, |w| self.cell(*w)),
+                .map_or(Json::Null, |w| self.cell(*w, form)),
         }
     }
 
-    fn cell(&self, w: Word) -> Json {
+    fn cell(&self, w: Word, form: fn(&Value) -> Json) -> Json {
         if w.tag == local::LIST {
             let list = self.cells.lists.get(w.bits as usize);
-            return list.map_or(Json::Null, |l| l.iter().map(|w| self.cell(*w)).collect());
+            return list.map_or(Json::Null, |l| {
+                l.iter().map(|w| self.cell(*w, form)).collect()
+            });
         }
-        self.decode(w).map_or(Json::Null, |v| json::cell(&v))
+        self.decode(w).map_or(Json::Null, |v| form(&v))
     }
 
     /// All cells as JSON.
     pub fn cells(&self) -> Vec<Json> {
         (0..self.width()).map(|c| self.json(c)).collect()
+    }
+
+    /// As [`Self::cells`], times and entities told apart from integers and text: `{"time": …}`, `{"ref": …}`. What is pulled is as in
+    /// [`Self::cells`].
+    pub fn stored_cells(&self) -> Vec<Json> {
+        (0..self.width())
+            .map(|c| self.shown(c, json::stored))
+            .collect()
     }
 
     /// `{"id": 7, "index": 0, "row": […]}`; without `index` where there is no order.

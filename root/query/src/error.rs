@@ -133,6 +133,16 @@ pub enum QueryError {
         /// Where, if it is a matter of the text.
         at: Option<Position>,
     },
+    /// Words could not be looked for.
+    #[error("{}{place}: {why}", .at.map(|p| format!("{p}: ")).unwrap_or_default())]
+    Search {
+        /// Where, in a text.
+        at: Option<Position>,
+        /// Where, in words: a path of keys, or the name of the function.
+        place: String,
+        /// Why, and what to do.
+        why: String,
+    },
     /// A sum does not fit a 64-bit integer.
     #[error("the sum of {variable} does not fit a 64-bit integer")]
     Overflow {
@@ -162,6 +172,7 @@ impl QueryError {
             Self::Input { .. } => "input",
             Self::Shape { .. } => "shape",
             Self::Limit { .. } => "limit",
+            Self::Search { .. } => "search",
             Self::Overflow { .. } => "overflow",
             Self::Cancelled => "cancelled",
             Self::Storage(_) => "storage",
@@ -179,7 +190,7 @@ impl QueryError {
             | Self::Arity { at, .. }
             | Self::Duplicate { at, .. }
             | Self::UnevenBranches { at, .. } => Some(*at),
-            Self::Limit { at, .. } => *at,
+            Self::Limit { at, .. } | Self::Search { at, .. } => *at,
             _ => None,
         }
     }

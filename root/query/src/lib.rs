@@ -16,6 +16,7 @@ mod plan;
 mod prepared;
 pub mod pull;
 mod rows;
+mod text;
 
 pub use error::{Position, QueryError};
 pub use input::Input;
@@ -23,3 +24,4 @@ pub use limits::Limits;
 pub use live::{LiveLimits, LiveSet, Update};
 pub use prepared::Prepared;
 pub use rows::{EntityIds, Rows};
+pub use text::{FoundText, MAX_TEXTS, TextSearch};

@@ -13,6 +13,7 @@ use crate::ir::{self, Element, Query, Shape};
 use crate::limits::Limits;
 use crate::plan::{self, Program, Statistics};
 use crate::rows::Rows;
+use crate::text::TextSearch;
 
 /// A query ready to run on any snapshot of any pod. It keeps the plan of its last run and makes a new one when the pod has become a
 /// different one (twice or half the size in something that matters).
@@ -41,6 +42,16 @@ impl Prepared {
             datalog::compile(text, rules, limits)?,
             limits,
         ))
+    }
+
+    /// As [`Self::with`] without rules, for one run: what `fulltext` finds now becomes part of the query.
+    pub fn searching(
+        text: &str,
+        limits: &Limits,
+        search: &dyn TextSearch,
+    ) -> Result<Self, QueryError> {
+        let query = datalog::compile_with(text, None, limits, Some(search))?;
+        Ok(Self::from_ir(query, limits))
     }
 
     /// A query in intermediate form.

@@ -16,4 +16,5 @@ mod iql;
 mod live;
 mod oracle;
 mod pull;
+mod search;
 mod work;

@@ -10,6 +10,7 @@ mod literal;
 mod query;
 
 pub use compile::compile;
+pub(crate) use compile::compile_with;
 pub(crate) use literal::constant;
 pub use query::{parse, parse_rules};
 

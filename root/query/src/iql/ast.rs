@@ -66,6 +66,8 @@ pub enum Test {
     Among(Vec<Value>),
     /// It compares so.
     Compare(Compare, Value),
+    /// It has these words.
+    Search(String),
     /// There is a value at all.
     Present,
     /// There is no value that passes these.

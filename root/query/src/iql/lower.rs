@@ -10,6 +10,7 @@ use crate::ir::{
     self, AttributeTerm, Clause, Constant, ConstantIndex, Element, Input, Pattern, Shape, Slot,
     Term, Variable, finish, infer_inside,
 };
+use crate::text::{self, FoundText, TextSearch};
 
 /// One level of a nested query, with names resolved for one pod.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,9 +53,19 @@ impl Level {
 impl Query {
     /// Resolves names for one pod: one level for each key, nested.
     pub fn lower(&self, snapshot: &Snapshot, names: &Names) -> Result<Vec<Level>, QueryError> {
+        self.lower_with(snapshot, names, None)
+    }
+
+    /// As [`Self::lower`]; `search` answers each `$search`.
+    pub(super) fn lower_with(
+        &self,
+        snapshot: &Snapshot,
+        names: &Names,
+        search: Option<&dyn TextSearch>,
+    ) -> Result<Vec<Level>, QueryError> {
         self.nodes
             .iter()
-            .map(|n| level(n, None, snapshot, names))
+            .map(|n| level(n, None, snapshot, names, search))
             .collect()
     }
 }
@@ -64,6 +75,7 @@ fn level(
     parent: Option<&Context>,
     snapshot: &Snapshot,
     names: &Names,
+    search: Option<&dyn TextSearch>,
 ) -> Result<Level, QueryError> {
     let (context, link) = match parent {
         None => (Context::new(&node.key, snapshot), None),
@@ -78,7 +90,7 @@ fn level(
         order.push((link.attribute, key.descending));
     }
     let build = |by: Option<&(String, bool)>, present: bool| {
-        let body = Body::new(&context, snapshot, names);
+        let body = Body::new(&context, snapshot, names, search);
         body.level(node, link.as_ref(), by, present)
     };
     let single = if let [one] = order.as_slice() {
@@ -101,7 +113,7 @@ fn level(
     let levels = node
         .links
         .iter()
-        .map(|n| level(n, Some(&context), snapshot, names))
+        .map(|n| level(n, Some(&context), snapshot, names, search))
         .collect::<Result<Vec<_>, _>>()?;
     Ok(Level {
         key: node.key.clone(),
@@ -124,13 +136,19 @@ struct Body<'a> {
     context: &'a Context,
     snapshot: &'a Snapshot,
     names: &'a Names,
+    search: Option<&'a dyn TextSearch>,
     query: ir::Query,
 }
 
 const ENTITY: Slot = 0;
 
 impl<'a> Body<'a> {
-    fn new(context: &'a Context, snapshot: &'a Snapshot, names: &'a Names) -> Self {
+    fn new(
+        context: &'a Context,
+        snapshot: &'a Snapshot,
+        names: &'a Names,
+        search: Option<&'a dyn TextSearch>,
+    ) -> Self {
         let query = ir::Query {
             find: vec![Element::Slot(ENTITY)],
             shape: Shape::Relation,
@@ -149,6 +167,7 @@ impl<'a> Body<'a> {
             context,
             snapshot,
             names,
+            search,
             query,
         }
     }
@@ -381,7 +400,37 @@ impl<'a> Body<'a> {
         }
         let value = self.slot(last);
         out.push(self.follow(at, value, &link));
-        self.tests_of(Term::Slot(value), value, tests, out)
+        self.words(tests, &link, (at, value), out)?;
+        let others: Vec<&Test> = tests
+            .iter()
+            .copied()
+            .filter(|t| !matches!(t, Test::Search(_)))
+            .collect();
+        self.tests_of(Term::Slot(value), value, &others, out)
+    }
+
+    /// That the value has the words of each `$search`.
+    fn words(
+        &self,
+        tests: &[&Test],
+        link: &Link,
+        (at, value): (Slot, Slot),
+        out: &mut Vec<Clause>,
+    ) -> Result<(), QueryError> {
+        for test in tests {
+            let Test::Search(words) = test else { continue };
+            let found = if link.backwards {
+                Vec::new()
+            } else {
+                text::ask(self.search, None, "$search", Some(&link.attribute), words)?
+            };
+            let row = |one: FoundText| vec![Value::Ref(one.entity), Value::Text(one.text)];
+            out.push(Clause::Rows {
+                slots: vec![Some(at), Some(value)],
+                rows: found.into_iter().map(row).collect(),
+            });
+        }
+        Ok(())
     }
 
     fn tests_of(
@@ -394,6 +443,13 @@ impl<'a> Body<'a> {
         for test in tests {
             match test {
                 Test::Present => {}
+                Test::Search(_) => {
+                    return Err(QueryError::Shape {
+                        path: "$search".into(),
+                        expected: "a field with text, and at most one `$not` around it".into(),
+                        found: "another place".into(),
+                    });
+                }
                 Test::Among(values) => out.push(Clause::Rows {
                     slots: vec![Some(slot)],
                     rows: values.iter().map(|v| vec![v.clone()]).collect(),

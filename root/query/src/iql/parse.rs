@@ -263,6 +263,10 @@ impl Parser<'_> {
             "$lte" => compare(self, Compare::LessOrEqual)?,
             "$like" => text(self, Compare::Like)?,
             "$ilike" => text(self, Compare::LikeIgnoringCase)?,
+            "$search" => match json {
+                Json::String(words) => Test::Search(words.clone()),
+                other => return Err(self.wrong("words to look for", other)),
+            },
             "$in" => Test::Among(self.many(json)?),
             "$nin" => Test::None(vec![Test::Among(self.many(json)?)]),
             "$ne" | "$not" => Test::None(self.tests(json)?),
@@ -272,7 +276,8 @@ impl Parser<'_> {
                 other => return Err(self.wrong("true or false", other)),
             },
             _ => {
-                let known = "one of $eq $ne $not $gt $gte $lt $lte $in $nin $isNull $like $ilike";
+                let known =
+                    "one of $eq $ne $not $gt $gte $lt $lte $in $nin $isNull $like $ilike $search";
                 return Err(self.wrong(known, &Json::from(op)));
             }
         })

@@ -13,6 +13,7 @@ use crate::error::QueryError;
 use crate::input::Input;
 use crate::limits::Limits;
 use crate::pull::{Read, attributes, cell, id, one_or_many, values};
+use crate::text::TextSearch;
 
 impl Query {
     /// Runs the query: for each namespace an array of objects, each with `id`, its fields and its links.
@@ -33,6 +34,29 @@ impl Query {
         limits: &Limits,
         check: &dyn Fn() -> bool,
     ) -> Result<Json, QueryError> {
+        self.answer(snapshot, names, limits, check, None)
+    }
+
+    /// As [`Self::run_while`]; `search` answers each `$search`.
+    pub fn run_searching(
+        &self,
+        snapshot: &Snapshot,
+        names: &Names,
+        limits: &Limits,
+        check: &dyn Fn() -> bool,
+        search: &dyn TextSearch,
+    ) -> Result<Json, QueryError> {
+        self.answer(snapshot, names, limits, check, Some(search))
+    }
+
+    fn answer(
+        &self,
+        snapshot: &Snapshot,
+        names: &Names,
+        limits: &Limits,
+        check: &dyn Fn() -> bool,
+        search: Option<&dyn TextSearch>,
+    ) -> Result<Json, QueryError> {
         let mut runner = Runner {
             snapshot,
             limits,
@@ -41,7 +65,7 @@ impl Query {
             visited: 0,
         };
         let mut out = Map::new();
-        for level in self.lower(snapshot, names)? {
+        for level in self.lower_with(snapshot, names, search)? {
             let tree = Tree::new(level, limits);
             let found = runner.level(&tree, None)?;
             out.insert(tree.level.key.clone(), Json::Array(found));

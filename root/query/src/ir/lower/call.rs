@@ -8,6 +8,7 @@ use super::{Lowering, inline};
 use crate::datalog::ast::{self, Argument, Binding};
 use crate::error::{Position, QueryError};
 use crate::ir::{AttributeTerm, Clause, Compare, Function, Pattern, RuleIndex, Term};
+use crate::text;
 
 fn arity(
     at: Position,
@@ -133,6 +134,10 @@ impl Lowering<'_> {
             out.push(ground(at, &[vec![v.clone()]], output, scope)?);
             return Ok(());
         }
+        if text::is_fulltext(name) {
+            // where there is somebody to answer it, it is no longer here
+            text::ask(None, Some(at), name, None, "")?;
+        }
         let slot = match output {
             Binding::Scalar(v) => scope.need(v, "")?,
             Binding::Ignore => scope.fresh("?#".into(), at)?,
@@ -174,7 +179,7 @@ impl Lowering<'_> {
         let known = Function::NAMES
             .iter()
             .map(|(n, _)| *n)
-            .chain(["ground", "get-else"])
+            .chain(["ground", "get-else", "fulltext"])
             .collect::<Vec<_>>()
             .join(" ");
         Err(QueryError::Unknown {

@@ -1,8 +1,10 @@
 //! Every importer there is.
 
 use crate::bluesky::Bluesky;
+use crate::health::Health;
 use crate::icalendar::ICalendars;
 use crate::importer::Importer;
+use crate::kindle::Kindle;
 use crate::mail::Mail;
 use crate::mastodon::Mastodon;
 use crate::rhizome::Rhizome;
@@ -21,6 +23,8 @@ pub fn importers(table: Table) -> Vec<Box<dyn Importer>> {
         Box::new(ICalendars),
         Box::new(Mail),
         Box::new(Takeout),
+        Box::new(Kindle),
+        Box::new(Health),
         Box::new(table),
         Box::new(Tuples),
     ];

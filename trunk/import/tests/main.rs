@@ -1,9 +1,13 @@
 //! Tests of the import frame and its importers through their public face.
 
 mod bluesky;
+mod everyone;
+mod exports;
+mod health;
 mod hostile;
 mod icalendar;
 mod killed;
+mod kindle;
 mod mail;
 mod mastodon;
 mod oracle;

@@ -82,6 +82,15 @@ pub enum Command {
         #[arg(long, conflicts_with_all = ["directory", "every", "verify", "off"])]
         state: bool,
     },
+    /// Remove files that nothing has named for a while
+    Gc {
+        /// For how many days nothing has to have named them
+        #[arg(long, default_value_t = rhizome_pod::GARBAGE_DAYS)]
+        days: u32,
+        /// Only say what would go
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Take a pod back from a backup, with its 24 words on standard input; all other devices are out
     Restore {
         /// The folder

@@ -123,6 +123,28 @@ pub fn bar(output: &Output, bytes: bool) -> ProgressBar {
     bar
 }
 
+pub fn collect_garbage(
+    home: &Home,
+    days: u32,
+    dry_run: bool,
+    output: &Output,
+) -> Result<(), Failure> {
+    let collected = match home.open("gc")? {
+        Opened::Here(pod) => json!(pod.collect_garbage(days, dry_run)?),
+        Opened::There(client) => client.collect_garbage(days, dry_run)?,
+    };
+    output.answer(&collected, |c| {
+        format!(
+            "{} files with {} bytes {}; {} with {} bytes wait",
+            c["files"],
+            c["bytes"],
+            if dry_run { "would go" } else { "went" },
+            c["waiting"],
+            c["waiting_bytes"]
+        )
+    })
+}
+
 pub fn import(
     home: &Home,
     paths: &[PathBuf],

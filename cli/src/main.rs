@@ -118,6 +118,7 @@ fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
             };
             backup::backup(&home, &wanted, output)
         }
+        Command::Gc { days, dry_run } => commands::collect_garbage(&home, *days, *dry_run, output),
         Command::Restore { directory } => backup::restore(&home, directory, output),
         Command::SyncSql {
             to,

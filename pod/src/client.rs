@@ -284,6 +284,11 @@ impl Client {
         }
     }
 
+    /// Removes files that nothing has named for so many days.
+    pub fn collect_garbage(&self, days: u32, dry_run: bool) -> Result<Json, PodError> {
+        self.post("/gc", &json!({ "days": days, "dry_run": dry_run }))
+    }
+
     /// Makes a backup, and remembers where and how often.
     pub fn backup(
         &self,

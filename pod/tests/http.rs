@@ -570,3 +570,71 @@ fn every_refusal_has_a_code() {
         assert_eq!(error["error"]["code"], code, "{path}");
     }
 }
+
+#[test]
+fn pictures_come_in_a_few_smaller_sizes() {
+    let node = node::start();
+    let blob_token = node.client.status().unwrap()["blob_token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let picture = image::RgbImage::from_fn(1_600, 800, |x, y| image::Rgb([x as u8, y as u8, 9]));
+    let mut jpeg = std::io::Cursor::new(Vec::new());
+    picture
+        .write_to(&mut jpeg, image::ImageFormat::Jpeg)
+        .unwrap();
+    let jpeg = jpeg.into_inner();
+    let [large, text] =
+        [&jpeg[..], b"no picture"].map(|bytes| node.pod.blobs().put_bytes(bytes).unwrap());
+    let ask = |cid: &rhizome_blob::Cid, size: u32| {
+        get(
+            &node,
+            &format!("/api/1/blob/{cid}?t={blob_token}&size={size}"),
+            "",
+        )
+    };
+    // made, and then found
+    for _ in 0..2 {
+        let (status, head, body) = ask(&large, 320);
+        assert_eq!(status, 200);
+        assert!(
+            head.contains("content-type: image/jpeg") && head.contains(&format!("{large}-320"))
+        );
+        let small = image::load_from_memory(&body).unwrap();
+        assert_eq!((small.width(), small.height()), (320, 160));
+    }
+    assert_eq!(ask(&text, 320).2, b"no picture");
+    assert_eq!(ask(&large, 321).0, 400);
+    let (status, ..) = get(&node, &format!("/api/1/blob/{large}?size=320"), "");
+    assert_eq!(status, 401, "with a token only");
+}
+
+#[test]
+fn an_export_is_fetched_once() {
+    let node = node::start();
+    let token = format!("authorization: Bearer {}\n", node.running.token);
+    let asked = node
+        .client
+        .export(rhizome_pod::ExportFormat::Jsonl, &mut Vec::new());
+    assert_eq!(asked.unwrap()["missing_total"], 0);
+    let body = r#"{"format":"car"}"#;
+    let request = format!(
+        "POST /api/1/export HTTP/1.1\nhost: {}\n{token}content-length: {}\nconnection: close\n\n{body}",
+        node.address(),
+        body.len()
+    );
+    let (status, _, answer) = raw(node.address(), &request);
+    assert_eq!(status, 200);
+    let answer: Json = serde_json::from_slice(&answer).unwrap();
+    let url = answer["url"].as_str().unwrap();
+    let (status, head, _) = get(&node, url, "");
+    assert_eq!(status, 200);
+    assert!(head.contains("attachment; filename=\"rhizome.car\""));
+    assert_eq!(get(&node, url, "").0, 404, "it is good once");
+    assert_eq!(get(&node, "/api/1/export/nothing/file", "").0, 404);
+    let (status, _, state) = get(&node, url.trim_end_matches("/file"), &token);
+    assert_eq!(status, 200);
+    let state: Json = serde_json::from_slice(&state).unwrap();
+    assert_eq!(state["state"], "done");
+    assert_eq!(get(&node, url.trim_end_matches("/file"), "").0, 401);
+}

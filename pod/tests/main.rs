@@ -6,6 +6,7 @@ mod comments;
 mod devices;
 mod drafts;
 mod feeds;
+mod garbage;
 mod groups;
 mod home;
 mod http;

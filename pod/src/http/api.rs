@@ -242,3 +242,20 @@ pub(super) fn read<'b, T: Deserialize<'b>>(body: &'b Bytes) -> Result<T, Refusal
     serde_json::from_slice(body)
         .map_err(|e| Refusal::request(&format!("the body is not what this path takes: {e}")))
 }
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GarbageBody {
+    days: Option<u32>,
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// Removes files that nothing names any more.
+pub(super) async fn collect_garbage(State(app): State<App>, Payload(body): Payload) -> Answer {
+    let GarbageBody { days, dry_run } = read(&body)?;
+    let days = days.unwrap_or(crate::GARBAGE_DAYS);
+    blocking(move || Ok(json!(app.pod.collect_garbage(days, dry_run)?)))
+        .await
+        .map(JsonBody)
+}

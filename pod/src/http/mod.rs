@@ -38,7 +38,7 @@ use tower_http::compression::{
     predicate::{NotForContentType, Predicate, SizeAbove},
 };
 
-use crate::{Pod, PodError, PodNode, backup::Backups, jobs::Jobs};
+use crate::{Pod, PodError, PodNode, backup::Backups, jobs::Jobs, thumbnail::Thumbnails};
 use guard::{Hosts, Site};
 pub(crate) use guard::{Tokens, bearer, same_secret};
 pub(crate) use reply::{Answer, Refusal, error_json};
@@ -58,6 +58,7 @@ pub(crate) struct App {
     jobs: Arc<Jobs>,
     exports: Arc<export::Exports>,
     backups: Arc<Backups>,
+    thumbnails: Arc<Thumbnails>,
     tokens: Tokens,
     hosts: Hosts,
     /// The network side, where there is one.
@@ -89,6 +90,7 @@ fn router(app: App) -> Router {
         .route("/recovery/confirm", post(api::recovery_confirm))
         .route("/recovery/test", post(api::recovery_test))
         .route("/conflicts", get(api::conflicts))
+        .route("/gc", post(api::collect_garbage))
         .route("/export", post(export::ask))
         .route(
             "/backup",

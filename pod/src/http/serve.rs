@@ -15,7 +15,10 @@ use super::{
     guard::{Hosts, Tokens},
     router,
 };
-use crate::{Pod, PodError, PodNode, Running, backup::Backups, jobs::Jobs, running::Announcement};
+use crate::{
+    GARBAGE_DAYS, Pod, PodError, PodNode, Running, backup::Backups, jobs::Jobs,
+    running::Announcement, thumbnail::Thumbnails,
+};
 
 /// How long answers under way may take once the node stops.
 const GRACE: Duration = Duration::from_secs(5);
@@ -63,6 +66,7 @@ impl Serving {
             jobs,
             exports: Arc::default(),
             backups: Arc::new(Backups::of(&pod)),
+            thumbnails: Arc::new(Thumbnails::of(&pod)),
             tokens,
             hosts: Hosts::of(address),
             node: None,
@@ -178,9 +182,13 @@ pub fn serve(
             let (node, backups) = (Arc::clone(&node), Arc::clone(&serving.app.backups));
             async move { backups.keep(&node).await }
         });
+        let garbage = tokio::spawn({
+            let pod = Arc::clone(&serving.pod);
+            async move { collect_garbage(&pod).await }
+        });
         ready(serving.running());
         let ended = serving.with_node(Arc::clone(&node)).run(stop).await;
-        for task in [keeper, backups] {
+        for task in [keeper, backups, garbage] {
             task.abort();
             let _ = task.await;
         }
@@ -191,6 +199,30 @@ pub fn serve(
     });
     runtime.shutdown_timeout(GRACE);
     ended
+}
+
+/// Looks once a day, for the first time when the pod has been up for a while.
+async fn collect_garbage(pod: &Arc<Pod>) {
+    let mut first = Duration::from_mins(30);
+    loop {
+        tokio::time::sleep(first).await;
+        first = Duration::from_hours(24);
+        let pod = Arc::clone(pod);
+        let done = tokio::task::spawn_blocking(move || pod.collect_garbage(GARBAGE_DAYS, false));
+        match done.await {
+            Ok(Ok(collected)) if collected.files > 0 => {
+                tracing::info!(
+                    collected.files,
+                    collected.bytes,
+                    "files that nothing names went"
+                );
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "files that nothing names were not looked for");
+            }
+            _ => {}
+        }
+    }
 }
 
 fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {

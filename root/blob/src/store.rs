@@ -117,7 +117,9 @@ impl BlobStore {
         let limit = self.quota().limit().unwrap_or(u64::MAX).min(limit);
         let incoming = Incoming::receive(self.directory(), source, limit)?;
         let (hash, len) = (incoming.hash, incoming.len);
-        if !self.is_sound(&hash) {
+        if self.is_sound(&hash) {
+            self.touch(&hash);
+        } else {
             incoming.publish(self.directory(), self.quota())?;
         }
         Ok((cid_of(&hash), len))
@@ -126,7 +128,9 @@ impl BlobStore {
     /// Stores `bytes` and returns their name.
     pub fn put_bytes(&self, bytes: &[u8]) -> Result<Cid, BlobError> {
         let hash = blake3::hash(bytes);
-        if !self.is_sound(&hash) {
+        if self.is_sound(&hash) {
+            self.touch(&hash);
+        } else {
             Incoming::receive(self.directory(), bytes, u64::MAX)?
                 .publish(self.directory(), self.quota())?;
         }
@@ -155,6 +159,26 @@ impl BlobStore {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(BlobError::Missing(*cid)),
             Err(error) => Err(BlobError::io(&at)(error)),
         }
+    }
+
+    /// When a blob came, or when it was last put in though it was there.
+    pub fn arrived(&self, cid: &Cid) -> Result<SystemTime, BlobError> {
+        let at = path(self.directory(), &hash_of(cid)?, DATA);
+        match fs::metadata(&at).and_then(|metadata| metadata.modified()) {
+            Ok(time) => Ok(time),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(BlobError::Missing(*cid)),
+            Err(error) => Err(BlobError::io(&at)(error)),
+        }
+    }
+
+    /// Notes that a blob that is here was put in again.
+    fn touch(&self, hash: &Hash) {
+        let at = path(self.directory(), hash, DATA);
+        // whoever looks for old blobs would find this one a little too old
+        let _ = File::options()
+            .write(true)
+            .open(at)
+            .and_then(|file| file.set_modified(SystemTime::now()));
     }
 
     /// Removes a blob, for good when this returns. Returns whether it was there. Blobs that are

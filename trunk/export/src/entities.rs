@@ -41,12 +41,66 @@ impl Held {
 }
 
 impl Entity {
-    fn text(&self, attribute: &str) -> Option<&str> {
-        let held = self.held.iter().find(|h| h.attribute == attribute)?;
-        match held.values.first() {
-            Some(Value::Text(text)) => Some(text),
+    fn values(&self, attribute: &str) -> &[Value] {
+        let held = self.held.iter().find(|h| h.attribute == attribute);
+        held.map_or(&[], |held| &held.values)
+    }
+
+    pub(crate) fn texts(&self, attribute: &str) -> impl Iterator<Item = &str> {
+        self.values(attribute).iter().filter_map(|v| match v {
+            Value::Text(text) => Some(text.as_str()),
             _ => None,
-        }
+        })
+    }
+
+    pub(crate) fn text(&self, attribute: &str) -> Option<&str> {
+        self.texts(attribute).next().filter(|text| !text.is_empty())
+    }
+
+    pub(crate) fn times(&self, attribute: &str) -> impl Iterator<Item = i64> {
+        self.values(attribute).iter().filter_map(|v| match v {
+            Value::Time(ms) => Some(*ms),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn time(&self, attribute: &str) -> Option<i64> {
+        self.times(attribute).next()
+    }
+
+    pub(crate) fn refs(&self, attribute: &str) -> impl Iterator<Item = EntityId> {
+        self.values(attribute).iter().filter_map(|v| match v {
+            Value::Ref(entity) => Some(*entity),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn blob(&self, attribute: &str) -> Option<Cid> {
+        self.values(attribute).iter().find_map(|v| match v {
+            Value::Blob(cid) => Some(*cid),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn boolean(&self, attribute: &str) -> Option<bool> {
+        self.values(attribute).iter().find_map(|v| match v {
+            Value::Boolean(b) => Some(*b),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn integer(&self, attribute: &str) -> Option<i64> {
+        self.values(attribute).iter().find_map(|v| match v {
+            Value::Integer(n) => Some(*n),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn number(&self, attribute: &str) -> Option<f64> {
+        self.values(attribute).iter().find_map(|v| match v {
+            Value::Float(x) => Some(*x),
+            _ => None,
+        })
     }
 
     /// Files that it names.
@@ -120,6 +174,14 @@ impl<'a> Entities<'a> {
         Ok(())
     }
 
+    /// One of them.
+    pub fn one(&self, id: &EntityId) -> Result<Option<Entity>, ExportError> {
+        match self.now.eid(id) {
+            Some(e) => self.entity(*id, e),
+            None => Ok(None),
+        }
+    }
+
     fn entity(&self, id: EntityId, e: Eid) -> Result<Option<Entity>, ExportError> {
         if self.echoes.contains(&id) {
             return Ok(None);
@@ -174,4 +236,15 @@ impl<'a> Entities<'a> {
         let conflict = entity.text("import/type") == Some("conflict");
         Ok((!entity.held.is_empty() && !conflict).then_some(entity))
     }
+}
+
+/// Milliseconds since 1970 as `20220712T161556Z`; `None` for a time that no calendar has.
+pub(crate) fn utc(ms: i64) -> Option<String> {
+    let at = jiff::Timestamp::from_millisecond(ms).ok()?;
+    Some(at.strftime("%Y%m%dT%H%M%SZ").to_string())
+}
+
+/// Milliseconds since 1970 as RFC 3339 writes it.
+pub(crate) fn rfc3339(ms: i64) -> Option<String> {
+    Some(jiff::Timestamp::from_millisecond(ms).ok()?.to_string())
 }

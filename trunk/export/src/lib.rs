@@ -1,11 +1,15 @@
 #![doc = include_str!("../README.md")]
 
+mod activity;
 mod car;
+mod content_line;
 mod entities;
 mod error;
 mod files;
+mod icalendar;
 mod jsonl;
 mod packed;
+mod vcard;
 
 use std::io::Write;
 
@@ -33,24 +37,46 @@ pub enum Format {
     Jsonl,
     /// The same lines, with the files beside them, as a zip archive.
     Zip,
+    /// Profiles and posts with their pictures, as archives of Mastodon are, in a zip archive.
+    ActivityStreams,
+    /// Contacts.
+    VCard,
+    /// Events, tasks and journals.
+    ICalendar,
 }
 
 impl Format {
     /// All, the fullest first.
-    pub const ALL: [Self; 3] = [Self::Car, Self::Zip, Self::Jsonl];
+    pub const ALL: [Self; 6] = [
+        Self::Car,
+        Self::Zip,
+        Self::Jsonl,
+        Self::ActivityStreams,
+        Self::VCard,
+        Self::ICalendar,
+    ];
 
-    /// What it is called: `car`, `zip`, `jsonl`.
+    /// What it is called: `car`, `zip`, `jsonl`, …
     pub fn name(self) -> &'static str {
         match self {
             Self::Car => "car",
             Self::Jsonl => "jsonl",
             Self::Zip => "zip",
+            Self::ActivityStreams => "activitystreams",
+            Self::VCard => "vcard",
+            Self::ICalendar => "icalendar",
         }
     }
 
     /// How names of its files end, without the full stop.
     pub fn extension(self) -> &'static str {
-        self.name()
+        match self {
+            Self::Car => "car",
+            Self::Jsonl => "jsonl",
+            Self::Zip | Self::ActivityStreams => "zip",
+            Self::VCard => "vcf",
+            Self::ICalendar => "ics",
+        }
     }
 
     /// Its media type.
@@ -58,7 +84,9 @@ impl Format {
         match self {
             Self::Car => "application/vnd.ipld.car; version=1",
             Self::Jsonl => "application/jsonl",
-            Self::Zip => "application/zip",
+            Self::Zip | Self::ActivityStreams => "application/zip",
+            Self::VCard => "text/vcard; charset=utf-8",
+            Self::ICalendar => "text/calendar; charset=utf-8",
         }
     }
 }
@@ -150,6 +178,9 @@ impl Export<'_> {
             Format::Car => car::write(self, &entities, out, watch),
             Format::Jsonl => jsonl::write(self, &entities, out, watch),
             Format::Zip => packed::write(self, &entities, out, watch),
+            Format::ActivityStreams => activity::write(self, &entities, out, watch),
+            Format::VCard => vcard::write(self, &entities, out, watch),
+            Format::ICalendar => icalendar::write(&entities, out, watch),
         }
     }
 }

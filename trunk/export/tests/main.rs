@@ -1,3 +1,5 @@
 //! Exports through their public face, and back through the importer.
 
+mod formats;
+mod pod;
 mod round;

@@ -111,6 +111,21 @@ pub enum Command {
         /// Ask a draft: the pod that it is of, with what the draft says
         #[arg(long, value_name = "NAME", conflicts_with = "pod")]
         draft: Option<String>,
+        /// Ask the pod as it was: milliseconds since 1970, a moment such as 2026-11-20T12:00:00Z, or a day, for its end in UTC
+        #[arg(long, value_name = "TIME", conflicts_with_all = ["pod", "draft"])]
+        as_of: Option<String>,
+    },
+    /// List what was written, the newest first
+    Log {
+        /// How many commits
+        #[arg(long, value_name = "COMMITS", default_value_t = 20)]
+        limit: usize,
+    },
+    /// Take back what one commit said: what was changed since stays; undo it again to have it back
+    Undo {
+        /// The commit, as `rhizome log` and `rhizome tx` print it [default: the newest one of the command line]
+        #[arg(value_name = "COMMIT")]
+        commit: Option<String>,
     },
     /// Keep a table in SQLite or PostgreSQL equal to a query, until stopped, so that other tools can use the data
     SyncSql {

@@ -319,6 +319,7 @@ pub enum Asked<'a> {
     Own,
     Pod(&'a str),
     Draft(&'a str),
+    AsOf(&'a str),
 }
 
 pub fn query(
@@ -338,6 +339,7 @@ pub fn query(
     let answer = match of {
         Asked::Pod(pod) => crate::sharing::ask(&opened, pod, &text, &inputs)?,
         Asked::Draft(name) => crate::drafts::ask(&opened, name, &text, &inputs)?,
+        Asked::AsOf(time) => crate::past::ask(&opened, time, &text, &inputs)?,
         Asked::Own => ask(&opened, &text, &inputs)?,
     };
     output.answer(&answer, table)

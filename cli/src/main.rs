@@ -17,6 +17,7 @@ mod groups;
 mod network;
 mod open;
 mod output;
+mod past;
 mod recovery;
 mod repl;
 mod sharing;
@@ -93,11 +94,13 @@ fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
             input,
             pod,
             draft,
+            as_of,
         } => {
-            let of = match (pod, draft) {
-                (_, Some(draft)) => commands::Asked::Draft(draft),
-                (Some(pod), None) => commands::Asked::Pod(pod),
-                (None, None) => commands::Asked::Own,
+            let of = match (pod, draft, as_of) {
+                (_, Some(draft), _) => commands::Asked::Draft(draft),
+                (Some(pod), None, _) => commands::Asked::Pod(pod),
+                (None, None, Some(time)) => commands::Asked::AsOf(time),
+                (None, None, None) => commands::Asked::Own,
             };
             commands::query(&home, query, input, of, output)
         }
@@ -136,6 +139,8 @@ fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
             };
             sync_sql::run(&home, &wanted, output)
         }
+        Command::Log { limit } => past::log(&home, *limit, output),
+        Command::Undo { commit } => past::undo(&home, commit.as_deref(), output),
         Command::Repl => repl::run(&home, output),
         Command::Tx { file, pod } => commands::tx(&home, file, pod.as_deref(), output),
         Command::Grant {

@@ -79,6 +79,21 @@ impl Client {
         self.ask(&json!({ "q": q, "inputs": inputs, "draft": name }))
     }
 
+    /// As [`Self::query`], of the pod as it was.
+    pub fn query_as_of(&self, ms: i64, q: &Json, inputs: &[Json]) -> Result<Json, PodError> {
+        self.ask(&json!({ "q": q, "inputs": inputs, "as_of": ms }))
+    }
+
+    /// The newest commits.
+    pub fn commits(&self, limit: usize) -> Result<Json, PodError> {
+        self.get(&format!("/commits?limit={limit}"))
+    }
+
+    /// Takes back what one commit said.
+    pub fn undo(&self, commit: &str) -> Result<Json, PodError> {
+        self.post("/undo", &json!({ "commit": commit }))
+    }
+
     fn ask(&self, body: &Json) -> Result<Json, PodError> {
         let mut answer = self.post("/query", body)?;
         if let Some(members) = answer.as_object_mut() {

@@ -77,10 +77,10 @@ struct Incoming {
     attribute: String,
 }
 
-/// Reads an entity. One that the pod never heard of has nothing of anything.
+/// Reads an entity, as it was at the first of two moments; the second knows what processes are called. One that the pod never heard of has nothing of anything.
 pub(crate) fn detail(
     pod: &Pod,
-    now: &Snapshot,
+    (now, names): (&Snapshot, &Snapshot),
     id: &EntityId,
     now_ms: i64,
 ) -> Result<EntityDetail, PodError> {
@@ -102,7 +102,10 @@ pub(crate) fn detail(
         .map(|event| (event.by.op, merge(&event.op)))
         .collect();
     let mut current = Vec::new();
-    let reader = Reader::new(pod, now, now_ms);
+    let reader = Reader {
+        known: names,
+        ..Reader::new(pod, now, now_ms)
+    };
     for (a, name) in attributes_of(now, e) {
         for (value, by) in reader.values(e, a)? {
             current.push(by.op);
@@ -262,6 +265,8 @@ struct Reader<'s> {
     /// Of the processes of this device.
     names: BTreeMap<PublicKey, String>,
     now: &'s Snapshot,
+    /// Where those of others are looked up.
+    known: &'s Snapshot,
     now_ms: i64,
 }
 
@@ -271,6 +276,7 @@ impl<'s> Reader<'s> {
             pod,
             names: pod.process_names(),
             now,
+            known: now,
             now_ms,
         }
     }
@@ -309,7 +315,7 @@ impl<'s> Reader<'s> {
             device: by.author.to_string(),
             app: by.app.clone().or_else(|| {
                 let own = self.names.get(&by.author).cloned();
-                own.or_else(|| self.pod.process_name_in(self.now, &by.author))
+                own.or_else(|| self.pod.process_name_in(self.known, &by.author))
             }),
         }
     }

@@ -74,6 +74,9 @@ pub enum PodError {
     /// A request that makes no sense as it is.
     #[error("{0}")]
     Request(String),
+    /// Too much of this kind is under way.
+    #[error("{0}")]
+    Busy(String),
     /// An import failed.
     #[error(transparent)]
     Import(#[from] ImportError),
@@ -208,6 +211,7 @@ impl PodError {
             Self::Change(_) | Self::Replica(ReplicaError::Edit(_)) => "transaction",
             Self::Value(_) => "value",
             Self::Request(_) => "request",
+            Self::Busy(_) => "busy",
             Self::Import(e) => e.code(),
             Self::Export(e) if matches!(**e, ExportError::Format(_)) => "request",
             Self::Export(_) => "export",
@@ -254,6 +258,7 @@ impl PodError {
             | Self::Change(_)
             | Self::Value(_)
             | Self::Request(_)
+            | Self::Busy(_)
             | Self::NotGranted(_)
             | Self::Quota { .. }
             | Self::Authorization(..)

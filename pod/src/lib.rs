@@ -47,6 +47,7 @@ mod lock;
 pub mod network;
 mod node;
 mod pairing;
+mod past;
 mod pod;
 mod query;
 mod reach;
@@ -54,10 +55,12 @@ mod recovery;
 mod running;
 mod shape;
 mod sharing;
+mod storage;
 mod sync;
 mod thumbnail;
 mod touch;
 mod transact;
+mod undo;
 mod views;
 
 #[cfg(fuzzing)]
@@ -92,6 +95,7 @@ pub use invitation::{Comparison, Joined, PAIRING_ATTEMPTS, PAIRING_TIME, Pairing
 pub use lock::Holder;
 pub use node::{PeerReport, PeerState, PodNode};
 pub use pairing::{MAX_DEVICE_NAME, PairingCode, parse_peer};
+pub use past::{MOST_AS_OF, parse_time};
 pub use pod::{App, BlobFigures, Figures, Pod, Stop};
 pub use recovery::{FriendRequest, MAX_RECOVERY_FILE};
 pub use rhizome_export::{
@@ -106,4 +110,5 @@ pub use sharing::{
     ShareInvite, Terms as GrantTerms, Undone, Whose,
 };
 pub use transact::Receipt;
+pub use undo::{UndoneCommit, parse_commit};
 pub use views::{Seed, View, Views};

@@ -24,7 +24,9 @@ use crate::{
     inbox::Desk,
     live::Hub,
     lock::WriterLock,
+    past::Past,
     sharing::{Kept, Moving},
+    storage::Used,
 };
 
 /// A pod that this process reads and writes. Cheap to share behind an [`Arc`]; every method may be called from any thread.
@@ -52,6 +54,8 @@ pub struct Pod {
     following: tokio::sync::Mutex<()>,
     /// What is followed, as one.
     followings: Followings,
+    past: Past,
+    used: Used,
     passphrase: Zeroizing<String>,
     // last: everything above is done before another process may write
     lock: Arc<WriterLock>,
@@ -127,6 +131,8 @@ impl Pod {
             importing: Mutex::default(),
             following: tokio::sync::Mutex::default(),
             followings: Followings::default(),
+            past: Past::default(),
+            used: Used::default(),
             blob_figures: Mutex::default(),
             inbox: Desk::default(),
             apps: crate::apps::Desk::default(),
@@ -183,7 +189,8 @@ impl Pod {
 
     /// Everything about one entity.
     pub fn entity(&self, id: &EntityId) -> Result<EntityDetail, PodError> {
-        entity::detail(self, &self.replica.snapshot(), id, now_ms())
+        let now = self.replica.snapshot();
+        entity::detail(self, (&now, &now), id, now_ms())
     }
 
     /// Where two devices wrote different values at once: `{"conflicts": [{"entity", "attribute", "values"}…], "total"}`, the first 200.
@@ -349,6 +356,14 @@ impl Pod {
 
     pub(crate) fn followings(&self) -> &Followings {
         &self.followings
+    }
+
+    pub(crate) fn past(&self) -> &Past {
+        &self.past
+    }
+
+    pub(crate) fn used(&self) -> &Used {
+        &self.used
     }
 
     pub(crate) fn following_now(&self) -> &tokio::sync::Mutex<()> {

@@ -22,10 +22,26 @@ pub(crate) fn place(edit: &Edit) -> Option<Place> {
 }
 
 /// The values of an attribute, in their order if it is a list.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Shape {
     pub list: bool,
     pub values: Vec<Json>,
+}
+
+impl PartialEq for Shape {
+    /// In which order the values of a set come is another matter in each replica.
+    fn eq(&self, other: &Self) -> bool {
+        let sorted = |values: &[Json]| {
+            let mut texts: Vec<String> = values.iter().map(Json::to_string).collect();
+            texts.sort_unstable();
+            texts
+        };
+        self.list == other.list
+            && (self.values == other.values
+                || !self.list
+                    && self.values.len() == other.values.len()
+                    && sorted(&self.values) == sorted(&other.values))
+    }
 }
 
 impl Shape {
@@ -158,14 +174,30 @@ pub(crate) type Undo = (Vec<Edit>, Vec<(EntityId, String)>);
 /// Edits that make what still is as it was adopted what it was before, and what was changed since: that stays.
 pub(crate) fn undo(now: &Snapshot, noted: &BTreeSet<String>) -> Result<Undo, PodError> {
     let damaged = || PodError::Request("what was there before cannot be read any more".into());
-    let mut by_place: BTreeMap<Place, Vec<Changed>> = BTreeMap::new();
+    let mut all: Vec<Changed> = Vec::new();
     for text in noted {
-        let all: Vec<Changed> = serde_json::from_str(text).map_err(|_| damaged())?;
-        for record in all {
-            let entity = record.entity.parse().map_err(|_| damaged())?;
-            let place = (entity, r::attribute(&record.attribute)?);
-            by_place.entry(place).or_default().push(record);
-        }
+        all.extend(serde_json::from_str::<Vec<Changed>>(text).map_err(|_| damaged())?);
+    }
+    restore(now, all)
+}
+
+/// As [`undo`], of what became different in these places between two moments.
+pub(crate) fn undo_between(
+    now: &Snapshot,
+    places: &BTreeSet<Place>,
+    (before, after): (&Snapshot, &Snapshot),
+) -> Result<Undo, PodError> {
+    let before = shapes(before, places);
+    restore(now, records(after, places, &before).collect())
+}
+
+fn restore(now: &Snapshot, changed: Vec<Changed>) -> Result<Undo, PodError> {
+    let damaged = || PodError::Request("what was there before cannot be read any more".into());
+    let mut by_place: BTreeMap<Place, Vec<Changed>> = BTreeMap::new();
+    for record in changed {
+        let entity = record.entity.parse().map_err(|_| damaged())?;
+        let place = (entity, r::attribute(&record.attribute)?);
+        by_place.entry(place).or_default().push(record);
     }
     let (mut edits, mut kept) = (Vec::new(), Vec::new());
     for (place, mut records) in by_place {

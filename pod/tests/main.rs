@@ -16,6 +16,7 @@ mod live;
 mod moving;
 mod node;
 mod notes;
+mod past;
 mod public;
 mod sharing;
 mod transact;

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 use super::{
     App, blocking,
-    reply::{Answer, Named, Payload, Refusal},
+    reply::{Answer, Asked, Named, Payload, Refusal},
 };
 use crate::{
     PodError, Stop,
@@ -65,6 +65,26 @@ pub(super) struct QueryBody {
     /// The name of a draft: its base with what it says.
     #[serde(default)]
     pub draft: Option<String>,
+    /// The pod as it was: milliseconds since 1970, or a date.
+    #[serde(default)]
+    pub as_of: Option<Moment>,
+}
+
+/// A time, as a number or as text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum Moment {
+    Ms(i64),
+    Text(String),
+}
+
+impl Moment {
+    fn ms(self) -> Result<i64, PodError> {
+        match self {
+            Self::Ms(ms) => Ok(ms),
+            Self::Text(text) => Ok(crate::parse_time(&text)?),
+        }
+    }
 }
 
 /// Sets the flag when the caller goes away, so that nobody computes for no one.
@@ -83,20 +103,27 @@ pub(super) async fn query(State(app): State<App>, Payload(body): Payload) -> Ans
         inputs,
         pod,
         draft,
+        as_of,
     } = read(&body)?;
+    let as_of = as_of.map(Moment::ms).transpose()?;
     let whose: Option<crate::Whose> = pod.map(|pod| pod.parse()).transpose()?;
     if draft.is_some() && whose.is_some() {
         let why = "a draft knows whose pod it is of: leave `pod` out";
+        return Err(Refusal::request(why));
+    }
+    if as_of.is_some() && (draft.is_some() || whose.is_some()) {
+        let why = "`as_of` is for this pod alone: leave `pod` and `draft` out";
         return Err(Refusal::request(why));
     }
     let stop = Arc::new(Stop::new(false));
     let guard = StopOnDrop(Arc::clone(&stop));
     let answer = blocking(move || {
         let started = Instant::now();
-        let answer = match (whose, draft) {
-            (_, Some(draft)) => app.pod.query_draft(&draft, &q, &inputs, &stop)?,
-            (Some(whose), None) => app.pod.query_shared(whose, &q, &inputs, &stop)?,
-            (None, None) => app.pod.query(&q, &inputs, &stop)?,
+        let answer = match (whose, draft, as_of) {
+            (_, Some(draft), _) => app.pod.query_draft(&draft, &q, &inputs, &stop)?,
+            (Some(whose), None, _) => app.pod.query_shared(whose, &q, &inputs, &stop)?,
+            (None, None, Some(ms)) => app.pod.query_as_of(ms, &q, &inputs, &stop)?,
+            (None, None, None) => app.pod.query(&q, &inputs, &stop)?,
         };
         Ok(answered(&q, answer, started))
     })
@@ -129,6 +156,14 @@ pub(super) struct OfPod {
     pod: Option<String>,
 }
 
+/// In whose name something is written.
+pub(super) fn writer(headers: &HeaderMap) -> crate::App {
+    match headers.get("rhizome-app").and_then(|h| h.to_str().ok()) {
+        Some("console") => crate::App::Console,
+        _ => crate::App::CommandLine,
+    }
+}
+
 /// One transaction: all of it, durably, or nothing.
 pub(super) async fn transact(
     State(app): State<App>,
@@ -136,10 +171,7 @@ pub(super) async fn transact(
     headers: HeaderMap,
     Payload(body): Payload,
 ) -> Answer {
-    let who = match headers.get("rhizome-app").and_then(|h| h.to_str().ok()) {
-        Some("console") => crate::App::Console,
-        _ => crate::App::CommandLine,
-    };
+    let who = writer(&headers);
     let of: Option<Did> = match whose.pod {
         Some(text) => Some(text.parse().map_err(PodError::from)?),
         None => None,
@@ -158,11 +190,27 @@ pub(super) async fn transact(
     .map(JsonBody)
 }
 
+/// When.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct When {
+    as_of: Option<String>,
+}
+
 /// All about one entity.
-pub(super) async fn entity(State(app): State<App>, Named(id): Named) -> Answer {
+pub(super) async fn entity(
+    State(app): State<App>,
+    Named(id): Named,
+    Asked(when): Asked<When>,
+) -> Answer {
     let id = EntityId::from_str(&id).map_err(|e| Refusal::request(&e.to_string()))?;
+    let as_of = when.as_of.map(|text| crate::parse_time(&text));
+    let as_of = as_of.transpose().map_err(PodError::from)?;
     blocking(move || {
-        let found = app.pod.entity(&id)?;
+        let found = match as_of {
+            Some(ms) => app.pod.entity_as_of(&id, ms)?,
+            None => app.pod.entity(&id)?,
+        };
         serde_json::to_value(found).map_err(|e| PodError::Request(e.to_string()))
     })
     .await

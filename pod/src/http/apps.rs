@@ -237,9 +237,10 @@ async fn query(Extension(caller): Extension<Caller>, Payload(body): Payload) -> 
         inputs,
         pod,
         draft,
+        as_of,
     } = read(&body)?;
-    if draft.is_some() {
-        let what = "drafts are not for apps: leave `draft` out";
+    if draft.is_some() || as_of.is_some() {
+        let what = "drafts, and the pod as it was, are not for apps: leave `draft` and `as_of` out";
         return Err(PodError::NotGranted(what.into()).into());
     }
     if pod.is_some_and(|pod| pod != caller.pod()) {

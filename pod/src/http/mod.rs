@@ -13,6 +13,7 @@ pub mod fuzzing;
 mod groups;
 mod guard;
 mod import;
+mod past;
 mod range;
 mod reply;
 mod resolution;
@@ -86,6 +87,10 @@ fn router(app: App) -> Router {
             post(blob::bring).layer(DefaultBodyLimit::max(MAX_FILE)),
         )
         .route("/entity/{id}", get(api::entity))
+        .route("/commits", get(past::commits))
+        .route("/commits/times", get(past::times))
+        .route("/undo", post(past::undo))
+        .route("/storage", get(past::storage))
         .route("/recovery/words", post(api::recovery_words))
         .route("/recovery/confirm", post(api::recovery_confirm))
         .route("/recovery/test", post(api::recovery_test))

@@ -129,6 +129,7 @@ impl From<PodError> for Refusal {
             PodError::Blob(BlobError::Missing(_)) => StatusCode::NOT_FOUND,
             PodError::NotGranted(_) => StatusCode::FORBIDDEN,
             PodError::Quota { .. } => StatusCode::TOO_MANY_REQUESTS,
+            PodError::Busy(_) => StatusCode::CONFLICT,
             e if e.is_callers() => StatusCode::BAD_REQUEST,
             e if e.is_others() => StatusCode::BAD_GATEWAY,
             e if e.code() == "disk-full" => StatusCode::INSUFFICIENT_STORAGE,

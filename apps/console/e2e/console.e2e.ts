@@ -53,12 +53,16 @@ describe('an empty pod', () => {
     expect(await violations(page)).toEqual([])
     await page.getByLabel('Address or token').fill(pod.page())
     await page.getByRole('button', { name: 'Open my pod' }).click()
-    await page.getByRole('heading', { name: 'Your pod is ready' }).waitFor()
+    await page.getByRole('heading', { name: 'Welcome to your pod' }).waitFor()
     await close()
   })
 
-  it('leads to the import', async () => {
+  it('leads to the import, and past the welcome', async () => {
     await inWindow('/', async ({ page }) => {
+      await page.getByRole('button', { name: 'Skip' }).click()
+      await page.getByRole('button', { name: 'Later: remind me' }).click()
+      await page.getByRole('button', { name: 'Not now, show me the pod' }).click()
+      await page.getByRole('heading', { name: 'Your pod is ready' }).waitFor()
       await page.getByRole('link', { name: 'Import an export' }).click()
       await page.getByRole('heading', { name: 'Import', exact: true }).waitFor()
       expect(new URL(page.url()).hash).toBe('')
@@ -376,7 +380,7 @@ describe('data', () => {
 })
 
 describe('phone', () => {
-  for (const path of ['/', '/?show=media', '/query', '/import', '/data', '/data?attribute=social%2Ftext', '/devices', '/sharing', '/groups', '/apps', '/conflicts']) {
+  for (const path of ['/', '/?show=media', '/query', '/import', '/data', '/data?attribute=social%2Ftext', '/devices', '/sharing', '/groups', '/apps', '/conflicts', '/history', '/storage', '/settings', '/welcome']) {
     it(`${path} fits and is accessible`, async () => {
       await inWindow(
         path,
@@ -396,7 +400,7 @@ describe('phone', () => {
 describe('recovery words', () => {
   it('are shown on request and confirmed', async () => {
     await inWindow('/', async ({ page }) => {
-      await page.getByRole('button', { name: /Recovery words/ }).click()
+      await page.getByRole('button', { name: 'Not backed up' }).click()
       await page.getByRole('button', { name: 'Show the words' }).click()
       const words = await page.locator('.words li').allInnerTexts()
       expect(words).toHaveLength(24)
@@ -409,7 +413,7 @@ describe('recovery words', () => {
       await page.getByRole('button', { name: 'Confirm' }).click()
       await page.getByText('Keep the paper').waitFor()
       await page.getByRole('button', { name: 'Close' }).last().click()
-      await page.getByRole('button', { name: /Recovery words/ }).waitFor({ state: 'detached' })
+      await page.getByRole('button', { name: 'Not backed up' }).waitFor({ state: 'detached' })
     })
   })
 })

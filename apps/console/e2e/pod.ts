@@ -22,10 +22,10 @@ export interface Pod {
 
 const BINARY = process.env['RHIZOME_BIN'] ?? 'rhizome'
 
-/** A pod that begins with `rhizome init`, or with `rhizome join CODE` as one more device of another's. */
-export async function startPod(begin: string[] = ['init']): Promise<Pod> {
+/** A pod that begins with `rhizome init`, or with `rhizome join CODE` as one more device of another's; with `null` in an empty home. */
+export async function startPod(begin: string[] | null = ['init']): Promise<Pod> {
   const home = mkdtempSync(join(tmpdir(), 'rhizome-e2e-'))
-  await command(['--home', home, ...begin])
+  if (begin) await command(['--home', home, ...begin])
   return startAt(home)
 }
 

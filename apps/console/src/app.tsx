@@ -9,19 +9,26 @@ import { AuthorizePage } from './pages/authorize/authorize-page'
 import { ConflictsPage } from './pages/data/conflicts-page'
 import { DataPage } from './pages/data/data-page'
 import { EntityPage } from './pages/data/entity-page'
+import { HistoryPage } from './pages/data/history-page'
 import { DevicesPage } from './pages/devices/devices-page'
 import { FollowingPage } from './pages/following/following-page'
 import { GroupPage } from './pages/groups/group-page'
 import { GroupsPage } from './pages/groups/groups-page'
 import { ImportPage } from './pages/import/import-page'
+import { LibraryPage } from './pages/library/library-page'
 import { MissingPage } from './pages/missing'
 import { QueryPage } from './pages/query/query-page'
+import { SettingsPage } from './pages/settings/settings-page'
+import { StoragePage } from './pages/settings/storage-page'
 import { SharingPage } from './pages/sharing/sharing-page'
 import { TimelinePage } from './pages/timeline/timeline-page'
+import { WelcomePage } from './pages/welcome/welcome-page'
 import { type Place, usePlace } from './router'
 import { ShortcutHelp, useShortcuts } from './shell/keyboard'
 import { Navigation } from './shell/navigation'
 import { StatusBar } from './shell/status-bar'
+import { Subpages } from './shell/subpages'
+import { Toasts } from './shell/toasts'
 import { Unlock } from './shell/unlock'
 
 export function App() {
@@ -57,8 +64,10 @@ function Shell() {
       </a>
       <Navigation route={place.route} onHelp={showHelp} />
       <main id="main" ref={main} tabIndex={-1}>
+        <Subpages route={place.route} />
         <Page place={place} />
       </main>
+      <Toasts />
       <StatusBar />
       {help && <ShortcutHelp onClose={() => setHelp(false)} />}
     </StatusContext>
@@ -89,8 +98,18 @@ function Page({ place }: { place: Place }) {
       return <AppsPage />
     case 'conflicts':
       return <ConflictsPage />
+    case 'history':
+      return <HistoryPage />
+    case 'storage':
+      return <StoragePage />
+    case 'settings':
+      return <SettingsPage />
+    case 'welcome':
+      return <WelcomePage />
     case 'entity':
       return <EntityPage key={place.route.id} id={place.route.id} />
+    case 'library':
+      return <LibraryPage part={place.route.part} search={place.search} />
     case 'authorize': // without a shell
     case 'missing':
       return <MissingPage />
@@ -111,6 +130,11 @@ const TITLES = {
   apps: 'Apps',
   authorize: 'An app asks',
   conflicts: 'Conflicts',
+  history: 'History',
+  storage: 'Storage',
+  settings: 'Settings',
+  welcome: 'Welcome',
+  library: 'Library',
   missing: 'Not found',
 }
 

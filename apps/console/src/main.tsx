@@ -15,6 +15,7 @@ import './style/sharing.css'
 import './style/following.css'
 import './style/groups.css'
 import './style/apps.css'
+import './style/more.css'
 
 applyTheme()
 // Takes the token out of the address before anything else can see it.

@@ -11,9 +11,12 @@ it('reads addresses', () => {
   expect(parse('/apps')).toEqual({ page: 'apps' })
   expect(parse('/authorize')).toEqual({ page: 'authorize' })
   expect(parse('/data')).toEqual({ page: 'data' })
+  for (const page of ['history', 'storage', 'settings', 'welcome']) expect(parse(`/${page}`)).toEqual({ page })
+  expect(parse('/library')).toEqual({ page: 'library', part: 'calendar' })
+  expect(parse('/library/notes')).toEqual({ page: 'library', part: 'notes' })
   expect(parse('/data/rz:abc')).toEqual({ page: 'entity', id: 'rz:abc' })
   expect(parse('/data/rz%3Aabc')).toEqual({ page: 'entity', id: 'rz:abc' })
-  for (const bad of ['/data/abc', '/data/%zz', '/nowhere', '/query/x', '/authorize/x', '/Authorize', '/data/rz:abc/more', '/groups/abc', '/groups/did:rhizome:../x']) {
+  for (const bad of ['/data/abc', '/data/%zz', '/nowhere', '/query/x', '/authorize/x', '/Authorize', '/data/rz:abc/more', '/groups/abc', '/groups/did:rhizome:../x', '/library/films', '/storage/x']) {
     expect(parse(bad)).toEqual({ page: 'missing' })
   }
 })

@@ -14,8 +14,16 @@ export type Route =
   | { page: 'apps' }
   | { page: 'authorize' }
   | { page: 'conflicts' }
+  | { page: 'history' }
+  | { page: 'storage' }
+  | { page: 'settings' }
+  | { page: 'welcome' }
+  | { page: 'library'; part: LibraryPart }
   | { page: 'entity'; id: string }
   | { page: 'missing' }
+
+export const LIBRARY = ['calendar', 'contacts', 'notes', 'mail'] as const
+export type LibraryPart = (typeof LIBRARY)[number]
 
 export interface Place {
   route: Route
@@ -29,6 +37,10 @@ export function parse(path: string): Route {
   if (second !== undefined) {
     const id = decode(second)
     if (first === 'groups') return id && /^did:rhizome:[a-z0-9]+$/.test(id) ? { page: 'group', did: id } : { page: 'missing' }
+    if (first === 'library') {
+      const part = LIBRARY.find((each) => each === id)
+      return part ? { page: 'library', part } : { page: 'missing' }
+    }
     return first === 'data' && id?.startsWith('rz:') ? { page: 'entity', id } : { page: 'missing' }
   }
   switch (first) {
@@ -44,7 +56,13 @@ export function parse(path: string): Route {
     case 'apps':
     case 'authorize':
     case 'conflicts':
+    case 'history':
+    case 'storage':
+    case 'settings':
+    case 'welcome':
       return { page: first }
+    case 'library':
+      return { page: 'library', part: 'calendar' }
     default:
       return { page: 'missing' }
   }

@@ -4,6 +4,7 @@ import type {
   ApiErrorBody,
   Apps,
   Ask,
+  Commits,
   Conflicts,
   Devices,
   Draft,
@@ -30,8 +31,10 @@ import type {
   Scope,
   Shared,
   Status,
+  Storage,
   Talk,
   TimelinePost,
+  UndoneCommit,
 } from './types'
 
 /** What the pod answered instead of a result. `position` points into the query text. */
@@ -101,8 +104,20 @@ export const api = {
   /** `pod`: the DID of a group, or of who shares something. */
   transact: (operations: Operation[], pod?: string) =>
     call<Receipt>(`/tx${pod === undefined ? '' : `?pod=${encodeURIComponent(pod)}`}`, json(operations)),
-  entity: (id: EntityId, signal?: AbortSignal) =>
-    call<EntityDetail>(`/entity/${encodeURIComponent(id)}`, { signal: signal ?? null }),
+  /** `asOf`: as it was at that time, in milliseconds. */
+  entity: (id: EntityId, signal?: AbortSignal, asOf?: number) =>
+    call<EntityDetail>(`/entity/${encodeURIComponent(id)}${asOf === undefined ? '' : `?as_of=${asOf}`}`, { signal: signal ?? null }),
+  /** As `query`, of the pod as it was. */
+  queryAsOf: (asOf: number, q: string, inputs: unknown[] = [], signal?: AbortSignal) =>
+    call<QueryResult>('/query', { ...json({ q, inputs, as_of: asOf }), signal: signal ?? null }),
+  commits: (before: number | null, limit: number, signal?: AbortSignal) =>
+    call<Commits>(`/commits?limit=${limit}${before === null ? '' : `&before=${before}`}`, { signal: signal ?? null }),
+  commitTimes: (signal?: AbortSignal) => call<{ times: number[]; total: number }>('/commits/times', { signal: signal ?? null }),
+  /** What it said of one entity, or all of it. */
+  undoCommit: (commit: string, entity?: EntityId) => call<UndoneCommit>('/undo', json({ commit, ...(entity && { entity }) })),
+  /** Everything as a file, from an address that is good once. */
+  exportAs: (format: 'car' | 'zip' | 'jsonl') => call<{ export: string; url: string; seconds: number }>('/export', json({ format })),
+  storage: (signal?: AbortSignal) => call<Storage>('/storage', { signal: signal ?? null }),
   recoveryWords: () => call<{ words: string[] }>('/recovery/words', json({})),
   confirmRecovery: (answers: Record<string, string>) => call<{ confirmed: boolean }>('/recovery/confirm', json({ answers })),
   testRecovery: (words: string) => call<{ ok: boolean; policy: number; policies: number }>('/recovery/test', json({ words })),

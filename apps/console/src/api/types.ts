@@ -66,8 +66,49 @@ export interface Target {
 }
 
 export interface Receipt {
-  commit: string
+  /** `null` if it changed nothing. */
+  commit: string | null
   entities: Record<string, EntityId>
+}
+
+/** A commit that was taken back. */
+export interface UndoneCommit {
+  undone: string
+  /** The commit that did it; `null` if nothing was left to do. */
+  commit: string | null
+  added: number
+  removed: number
+  /** What was changed since, and stays. */
+  kept: { entity: EntityId; attribute: string }[]
+}
+
+export interface CommitLine {
+  commit: string
+  number: number
+  at: number
+  device: string
+  app: string | null
+  counts: boolean
+  /** How many it is about; the first few of them in `about`. */
+  entities: number
+  about: EntityId[]
+}
+
+export interface Commits {
+  commits: CommitLine[]
+  total: number
+}
+
+/** What takes how much room; bytes are those of values. */
+export interface Storage {
+  disk: { total: number; tuples: number; files: number; other: number }
+  tuples: number
+  commits: number
+  kinds: { schema: string | null; kind: string | null; entities: number; tuples: number; bytes: number; files: number; file_bytes: number }[]
+  apps: { app: string | null; commits: number; tuples: number; bytes: number }[]
+  files: { count: number; bytes: number; unnamed: { count: number; bytes: number }; types: { type: string | null; count: number; bytes: number }[] }
+  months: { month: string; commits: number; tuples: number; bytes: number }[]
+  took_ms: number
 }
 
 /** Who asserted a tuple, when, and by which app. */

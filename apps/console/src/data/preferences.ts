@@ -5,10 +5,12 @@ export interface Preferences {
   theme: 'system' | 'light' | 'dark'
   /** Show sensitive media and texts behind a content warning without asking. */
   uncovered: boolean
+  /** The pod whose welcome was left. */
+  welcomed: string | null
 }
 
 const KEY = 'rhizome.preferences'
-const DEFAULTS: Preferences = { theme: 'system', uncovered: false }
+const DEFAULTS: Preferences = { theme: 'system', uncovered: false, welcomed: null }
 
 let current = load()
 const listeners = new Set<() => void>()
@@ -19,6 +21,7 @@ function load(): Preferences {
     return {
       theme: stored.theme === 'light' || stored.theme === 'dark' ? stored.theme : DEFAULTS.theme,
       uncovered: stored.uncovered === true,
+      welcomed: typeof stored.welcomed === 'string' ? stored.welcomed : null,
     }
   } catch {
     return DEFAULTS

@@ -1,5 +1,6 @@
 import { useEffect } from 'react'
 import { setPreferences, usePreferences } from '../data/preferences'
+import { newestAction } from '../data/toasts'
 import { Dialog } from '../parts/dialog'
 import { navigate } from '../router'
 
@@ -8,12 +9,14 @@ const KEYS: [keys: string, does: string][] = [
   ['e', 'Edit the post'],
   ['o', 'Open its pictures'],
   ['Enter', 'All tuples of the post'],
-  ['g then t, f, d, q, i, v, s, g, a', 'Timeline, following, data, query, import, devices, sharing, groups, apps'],
+  ['g then t, l, f, d, q, h, i', 'Timeline, library, following, data, query, history, import'],
+  ['g then s, g, v, a, o, ,', 'Sharing, groups, devices, apps, storage, settings'],
+  ['u', 'Undo, while that is offered'],
   ['.', 'To the top'],
   ['?', 'This list'],
 ]
 
-const GO: Record<string, string> = { t: '/', f: '/following', d: '/data', q: '/query', i: '/import', v: '/devices', s: '/sharing', g: '/groups', a: '/apps' }
+const GO: Record<string, string> = { t: '/', l: '/library', f: '/following', d: '/data', q: '/query', i: '/import', v: '/devices', s: '/sharing', g: '/groups', a: '/apps', h: '/history', o: '/storage', ',': '/settings' }
 
 /** Single keys, but never while something is being typed or a dialog is open. */
 export function useShortcuts(help: () => void): void {
@@ -31,6 +34,7 @@ export function useShortcuts(help: () => void): void {
       else if (event.key === 'o') actOnCurrent('[data-action="open-media"]')
       else if (event.key === 'Enter' && current() === document.activeElement) openCurrent()
       else if (event.key === '.') window.scrollTo({ top: 0 })
+      else if (event.key === 'u' && newestAction()) newestAction()?.()
       else if (event.key === '?') help()
       else return
       event.preventDefault()

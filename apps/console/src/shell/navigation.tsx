@@ -1,17 +1,18 @@
+import { useState } from 'react'
 import { setPreferences, usePreferences } from '../data/preferences'
+import { useStatus } from '../data/status'
 import { Icon, type IconName, Mark } from '../parts/icon'
 import { Link, type Route } from '../router'
+import { RecoveryDialog } from './recovery'
+import { groupOf } from './subpages'
 
 const PAGES: { to: string; label: string; icon: IconName; pages: Route['page'][] }[] = [
   { to: '/', label: 'Timeline', icon: 'timeline', pages: ['timeline'] },
+  { to: '/library', label: 'Library', icon: 'library', pages: groupOf('Library') },
   { to: '/following', label: 'Following', icon: 'public', pages: ['following'] },
-  { to: '/data', label: 'Data', icon: 'data', pages: ['data', 'entity', 'conflicts'] },
-  { to: '/query', label: 'Query', icon: 'query', pages: ['query'] },
-  { to: '/import', label: 'Import', icon: 'import', pages: ['import'] },
-  { to: '/devices', label: 'Devices', icon: 'devices', pages: ['devices'] },
-  { to: '/sharing', label: 'Sharing', icon: 'sharing', pages: ['sharing'] },
-  { to: '/groups', label: 'Groups', icon: 'groups', pages: ['groups', 'group'] },
-  { to: '/apps', label: 'Apps', icon: 'apps', pages: ['apps'] },
+  { to: '/data', label: 'Data', icon: 'data', pages: groupOf('Data') },
+  { to: '/import', label: 'Import', icon: 'import', pages: ['import', 'welcome'] },
+  { to: '/sharing', label: 'Sharing', icon: 'sharing', pages: groupOf('Sharing') },
 ]
 
 const THEMES = [
@@ -38,6 +39,7 @@ export function Navigation({ route, onHelp }: { route: Route; onHelp: () => void
             </Link>
           ))}
         </nav>
+        {route.page !== 'welcome' && <NotBackedUp />}
         <button type="button" className="icon-button keys" aria-label="Keyboard and display" title="Keyboard and display (?)" onClick={onHelp}>
           <Icon name="keyboard" />
         </button>
@@ -50,7 +52,33 @@ export function Navigation({ route, onHelp }: { route: Route; onHelp: () => void
         >
           <Icon name={current.icon} />
         </button>
+        <Link
+          to="/settings"
+          className="icon-button"
+          aria-label="Settings"
+          title="Settings, devices, storage"
+          aria-current={groupOf('Settings').includes(route.page) ? 'page' : undefined}
+        >
+          <Icon name="settings" />
+        </Link>
       </div>
     </header>
+  )
+}
+
+/** There until the recovery words are on paper, on every page. */
+function NotBackedUp() {
+  const confirmed = useStatus()?.recovery.confirmed
+  const [open, setOpen] = useState(false)
+  return (
+    <>
+      {confirmed === false && (
+        <button type="button" className="badge warn" title="Recovery words are not written down yet" onClick={() => setOpen(true)}>
+          <Icon name="key" size={15} />
+          <span>Not backed up</span>
+        </button>
+      )}
+      {open && <RecoveryDialog onClose={() => setOpen(false)} />}
+    </>
   )
 }

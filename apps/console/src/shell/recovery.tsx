@@ -6,8 +6,17 @@ import { askedPositions, ordinal } from './recovery-words'
 
 type Step = { at: 'why' } | { at: 'words'; words: string[] } | { at: 'check'; words: string[]; asked: number[] } | { at: 'done' }
 
-/** Shows the recovery words once the person asks for them, then asks for three of them back. */
+/** The recovery words in a dialog. */
 export function RecoveryDialog({ onClose }: { onClose: () => void }) {
+  return (
+    <Dialog title="Recovery words" className="recovery" onClose={onClose}>
+      <RecoverySteps later="Later" done="Close" onLater={onClose} onDone={onClose} />
+    </Dialog>
+  )
+}
+
+/** Shows the recovery words once the person asks for them, then asks for three of them back. */
+export function RecoverySteps(props: { later: string; done: string; onLater: () => void; onDone: () => void }) {
   const [step, setStep] = useState<Step>({ at: 'why' })
   const [answers, setAnswers] = useState<Record<number, string>>({})
   const [error, setError] = useState<unknown>(null)
@@ -41,7 +50,7 @@ export function RecoveryDialog({ onClose }: { onClose: () => void }) {
   }
 
   return (
-    <Dialog title="Recovery words" className="recovery" onClose={onClose}>
+    <>
       {step.at === 'why' && (
         <>
           <p>
@@ -53,8 +62,8 @@ export function RecoveryDialog({ onClose }: { onClose: () => void }) {
             <button type="button" className="button primary" disabled={busy} onClick={() => void show()}>
               Show the words
             </button>
-            <button type="button" className="button" onClick={onClose}>
-              Later
+            <button type="button" className="button" onClick={props.onLater}>
+              {props.later}
             </button>
           </div>
         </>
@@ -107,13 +116,13 @@ export function RecoveryDialog({ onClose }: { onClose: () => void }) {
         <>
           <p>Done. Keep the paper where you keep things that matter.</p>
           <div className="actions">
-            <button type="button" className="button primary" onClick={onClose}>
-              Close
+            <button type="button" className="button primary" onClick={props.onDone}>
+              {props.done}
             </button>
           </div>
         </>
       )}
       {error !== null && <ErrorNote error={error} />}
-    </Dialog>
+    </>
   )
 }

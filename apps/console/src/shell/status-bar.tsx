@@ -1,13 +1,11 @@
-import { useEffect, useState, useSyncExternalStore } from 'react'
+import { useEffect, useSyncExternalStore } from 'react'
 import { live } from '../api/pod'
-import { syncWords } from '../data/exchange'
+import { bytes, syncWords } from '../data/exchange'
 import { peers, usePeers } from '../data/polled'
 import { useStatus } from '../data/status'
 import { CopyButton } from '../parts/copy'
-import { Icon } from '../parts/icon'
 import { shortId } from '../parts/value'
 import { Link } from '../router'
-import { RecoveryDialog } from './recovery'
 
 const STATES = {
   connecting: 'Connecting',
@@ -24,7 +22,6 @@ export function StatusBar() {
     (listener) => live.watch(listener),
     () => live.state,
   )
-  const [recovering, setRecovering] = useState(false)
   return (
     <footer className="status" aria-label="Pod">
       <div className="status-inner">
@@ -50,18 +47,9 @@ export function StatusBar() {
               </span>
             </span>
             <Exchange commits={status.commits} />
-            {!status.recovery.confirmed && (
-              <button type="button" className="badge warn" onClick={() => setRecovering(true)}>
-                <Icon name="key" size={15} />
-                <span>
-                  Recovery words <span className="wide-only">not yet written down</span>
-                </span>
-              </button>
-            )}
           </>
         )}
       </div>
-      {recovering && <RecoveryDialog onClose={() => setRecovering(false)} />}
     </footer>
   )
 }
@@ -78,15 +66,4 @@ function Exchange({ commits }: { commits: number }) {
       {words}
     </Link>
   )
-}
-
-export function bytes(count: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB']
-  let value = count
-  let unit = 0
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1000
-    unit++
-  }
-  return `${value >= 100 || unit === 0 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`
 }

@@ -1,5 +1,7 @@
 import { useEffect, useMemo, useState } from 'react'
+import { useCommitTimes } from '../../data/commit-times'
 import { useRows } from '../../data/rows'
+import { TimeSlider } from '../../parts/time-slider'
 import { EntityName } from '../../parts/value'
 import { Loading, ErrorNote } from '../../parts/note'
 import { Link, navigate } from '../../router'
@@ -13,9 +15,11 @@ const ATTRIBUTES = `[:find ?attribute (count ?entity)
 
 const PAGE = 200
 
-/** The way into the tuples: every attribute in use, then the entities that have one. */
+/** The way into the tuples: every attribute in use, then the entities that have one; now, or as they were. */
 export function DataPage({ search }: { search: URLSearchParams }) {
   const attribute = search.get('attribute')
+  const [at, setAt] = useState<number | null>(null)
+  const times = useCommitTimes(true)
   return (
     <div className="page data">
       <div className="page-head">
@@ -24,9 +28,10 @@ export function DataPage({ search }: { search: URLSearchParams }) {
       </div>
       <FindEntity />
       <ToConflicts />
+      {times.length > 1 && <TimeSlider times={times} at={at} what="the whole pod" onChange={setAt} />}
       <div className={attribute ? 'data-columns chosen' : 'data-columns'}>
-        <Attributes chosen={attribute} />
-        {attribute && <Having key={attribute} attribute={attribute} />}
+        {at === null ? <Attributes chosen={attribute} /> : <AttributesThen at={at} chosen={attribute} />}
+        {attribute && <Having key={attribute} attribute={attribute} at={at} />}
       </div>
     </div>
   )
@@ -72,9 +77,45 @@ function FindEntity() {
 
 function Attributes({ chosen }: { chosen: string | null }) {
   const { state, rows, error } = useRows(ATTRIBUTES)
+  const cells = useMemo(() => rows.map((row) => row.cells), [rows])
+  if (state === 'failed' && error) return <ErrorNote error={new ApiError(0, error)} />
+  if (state === 'loading') return <Loading what="Counting" />
+  return <AttributeList rows={cells} chosen={chosen} />
+}
+
+/** Waits a little, so that a slider that moves asks once. */
+const SETTLED_MS = 150
+
+function AttributesThen({ at, chosen }: { at: number; chosen: string | null }) {
+  const [rows, setRows] = useState<Cell[][] | null>(null)
+  const [error, setError] = useState<unknown>(null)
+  useEffect(() => {
+    const controller = new AbortController()
+    const timer = setTimeout(() => {
+      setError(null)
+      api.queryAsOf(at, ATTRIBUTES, [], controller.signal).then(
+        (result) => {
+          if ('rows' in result) setRows(result.rows)
+        },
+        (cause: unknown) => {
+          if (!controller.signal.aborted) setError(cause)
+        },
+      )
+    }, SETTLED_MS)
+    return () => {
+      clearTimeout(timer)
+      controller.abort()
+    }
+  }, [at])
+  if (error !== null) return <ErrorNote error={error} />
+  if (!rows) return <Loading what="Reading how it was" />
+  return <AttributeList rows={rows} chosen={chosen} />
+}
+
+function AttributeList({ rows, chosen }: { rows: readonly (readonly Cell[])[]; chosen: string | null }) {
   const groups = useMemo(() => {
     const found = new Map<string, { name: string; count: number }[]>()
-    for (const { cells } of rows) {
+    for (const cells of rows) {
       const name = String(cells[0])
       const group = name.includes('/') ? name.slice(0, name.lastIndexOf('/')) : ''
       const list = found.get(group) ?? []
@@ -85,8 +126,6 @@ function Attributes({ chosen }: { chosen: string | null }) {
     const size = (list: { count: number }[]) => list.reduce((sum, each) => sum + each.count, 0)
     return [...found].sort(([, a], [, b]) => size(b) - size(a))
   }, [rows])
-  if (state === 'failed' && error) return <ErrorNote error={new ApiError(0, error)} />
-  if (state === 'loading') return <Loading what="Counting" />
   if (rows.length === 0) return <p className="quiet">No tuples yet.</p>
   return (
     <nav className="attributes" aria-label="Attributes">
@@ -110,23 +149,29 @@ function Attributes({ chosen }: { chosen: string | null }) {
 }
 
 /** Entities with an attribute, a page at a time. */
-function Having({ attribute }: { attribute: string }) {
+function Having({ attribute, at }: { attribute: string; at: number | null }) {
   const [rows, setRows] = useState<Cell[][] | null>(null)
   const [limit, setLimit] = useState(PAGE)
   const [error, setError] = useState<unknown>(null)
   useEffect(() => {
     const controller = new AbortController()
     const q = `[:find ?entity ?value :in $ ?attribute :where [?entity ?attribute ?value] :limit ${limit + 1}]`
-    api.query(q, [attribute], controller.signal).then(
-      (result) => {
-        if ('rows' in result) setRows(result.rows)
-      },
-      (cause: unknown) => {
-        if (!controller.signal.aborted) setError(cause)
-      },
-    )
-    return () => controller.abort()
-  }, [attribute, limit])
+    const ask = () =>
+      (at === null ? api.query(q, [attribute], controller.signal) : api.queryAsOf(at, q, [attribute], controller.signal)).then(
+        (result) => {
+          setError(null)
+          if ('rows' in result) setRows(result.rows)
+        },
+        (cause: unknown) => {
+          if (!controller.signal.aborted) setError(cause)
+        },
+      )
+    const timer = setTimeout(() => void ask(), at === null ? 0 : SETTLED_MS)
+    return () => {
+      clearTimeout(timer)
+      controller.abort()
+    }
+  }, [attribute, limit, at])
   return (
     <section className="having" aria-label={attribute}>
       <div className="having-head">

@@ -1,14 +1,17 @@
-import { useEffect, useState } from 'react'
+import { useEffect, useMemo, useState } from 'react'
 import { api } from '../../api/http'
 import type { EntityDetail, EntityTuple, HistoryEntry, Provenance } from '../../api/types'
 import { useEntity } from '../../data/entities'
+import { count } from '../../data/exchange'
 import { kindOf, nameOf } from '../../data/social'
 import { exact } from '../../data/time'
+import { undo } from '../../data/undo'
 import { CopyButton } from '../../parts/copy'
 import { Icon } from '../../parts/icon'
 import { ErrorNote, Loading } from '../../parts/note'
 import { ReachWords } from '../../parts/reach'
 import { Time } from '../../parts/time'
+import { TimeSlider } from '../../parts/time-slider'
 import { EntityName, shortId, ValueView } from '../../parts/value'
 import { Link } from '../../router'
 
@@ -16,6 +19,9 @@ import { Link } from '../../router'
 export function EntityPage({ id }: { id: string }) {
   const known = useEntity(id)
   const { detail, error } = useDetail(id, known?.revision ?? -1)
+  const [at, setAt] = useState<number | null>(null)
+  const then = useThen(id, at)
+  const times = useMemo(() => [...new Set(detail?.history.map((each) => each.at))].sort((a, b) => a - b), [detail])
   if (error !== null) {
     return (
       <div className="page">
@@ -41,10 +47,17 @@ export function EntityPage({ id }: { id: string }) {
           <Link to={`/sharing?about=${id}`}>Change it in a draft</Link>
         </p>
       </div>
-      {detail.tuples.length === 0 && <p className="quiet">This entity has no tuples now.</p>}
-      <Conflicts detail={detail} />
-      {detail.tuples.length > 0 && <Tuples tuples={detail.tuples} />}
-      <Incoming detail={detail} />
+      {times.length > 1 && <TimeSlider times={times} at={at} what="this entity" onChange={setAt} />}
+      {at === null ? (
+        <>
+          {detail.tuples.length === 0 && <p className="quiet">This entity has no tuples now.</p>}
+          <Conflicts detail={detail} />
+          {detail.tuples.length > 0 && <Tuples tuples={detail.tuples} />}
+          <Incoming detail={detail} />
+        </>
+      ) : (
+        <Then at={at} then={then} now={detail} />
+      )}
       <History detail={detail} />
     </div>
   )
@@ -78,7 +91,44 @@ function useDetail(id: string, revision: number) {
   return { detail, error }
 }
 
-function Tuples({ tuples }: { tuples: EntityTuple[] }) {
+/** As it was at a time; the one before is shown until it is there. */
+function useThen(id: string, at: number | null) {
+  const [then, setThen] = useState<{ detail: EntityDetail | null; error: unknown }>({ detail: null, error: null })
+  useEffect(() => {
+    if (at === null) return
+    const controller = new AbortController()
+    api.entity(id, controller.signal, at).then(
+      (detail) => setThen({ detail, error: null }),
+      (error: unknown) => {
+        if (!controller.signal.aborted) setThen({ detail: null, error })
+      },
+    )
+    return () => controller.abort()
+  }, [id, at])
+  return then
+}
+
+function Then({ at, then, now }: { at: number; then: { detail: EntityDetail | null; error: unknown }; now: EntityDetail }) {
+  if (then.error !== null) return <ErrorNote error={then.error} />
+  if (!then.detail) return <Loading what="Reading how it was" />
+  const { tuples } = then.detail
+  const here = (list: EntityTuple[]) => new Set(list.map((each) => JSON.stringify([each.attribute, each.value])))
+  const [before, after] = [here(tuples), here(now.tuples)]
+  const gone = [...before].filter((each) => !after.has(each)).length
+  const added = [...after].filter((each) => !before.has(each)).length
+  return (
+    <section className="then" aria-label={`As it was, ${exact(at)}`} aria-live="polite">
+      <p className="quiet">
+        {gone === 0 && added === 0
+          ? 'The same as now.'
+          : `Since then ${count(gone, 'tuple')} went and ${count(added, 'tuple')} came.`}
+      </p>
+      {tuples.length === 0 ? <p className="quiet">It had no tuples then.</p> : <Tuples tuples={tuples} since={after} />}
+    </section>
+  )
+}
+
+function Tuples({ tuples, since }: { tuples: EntityTuple[]; since?: ReadonlySet<string> }) {
   const mime = tuples.find((each) => each.attribute === 'social/mime')?.value
   return (
     <section aria-label="Tuples" className="tuples">
@@ -92,7 +142,7 @@ function Tuples({ tuples }: { tuples: EntityTuple[] }) {
         </thead>
         <tbody>
           {tuples.map((tuple, at) => (
-            <tr key={at}>
+            <tr key={at} className={since && !since.has(JSON.stringify([tuple.attribute, tuple.value])) ? 'otherwise' : undefined}>
               <th scope="row">
                 {at > 0 && tuples[at - 1]?.attribute === tuple.attribute ? (
                   <span className="visually-hidden">{tuple.attribute}</span>
@@ -197,6 +247,24 @@ const DEEDS: Record<HistoryEntry['kind'], string> = {
   text: 'edited',
 }
 
+/** What the pod says of itself has ways of its own to be taken back. */
+const OWN = /^(rhizome|device|process|peer|view|grant|message|app-grant|draft)\//
+
+/** Takes back what one commit said of this entity. */
+function UndoStep({ entry, id }: { entry: HistoryEntry; id: string }) {
+  if (entry.kind === 'erase' || entry.kind === 'create' || OWN.test(entry.attribute ?? '')) return null
+  return (
+    <button
+      type="button"
+      className="quiet-button"
+      aria-label={`Undo what was written ${exact(entry.at)}`}
+      onClick={() => void undo(entry.commit, id)}
+    >
+      Undo
+    </button>
+  )
+}
+
 function History({ detail }: { detail: EntityDetail }) {
   if (detail.history.length === 0) return null
   return (
@@ -216,6 +284,7 @@ function History({ detail }: { detail: EntityDetail }) {
               <span className="what">{entry.value !== null && <ValueView value={entry.value} />}</span>
               <span className="by-whom">
                 <Written by={entry} />
+                {detail.history[at - 1]?.commit !== entry.commit && <UndoStep entry={entry} id={detail.id} />}
               </span>
             </li>
           ))}

@@ -3,8 +3,7 @@ import { devices as devicesPoll, useDevices, usePeers } from '../../data/polled'
 import { useStatus } from '../../data/status'
 import { Icon } from '../../parts/icon'
 import { ErrorNote, Loading } from '../../parts/note'
-import { RecoveryDialog } from '../../shell/recovery'
-import { RecoveryTest } from '../../shell/recovery-test'
+import { Recovery } from '../../shell/recovery-section'
 import { AddDevice } from './add-device'
 import { DeviceRow } from './device-row'
 import { Peers } from './peers'
@@ -60,38 +59,5 @@ export function DevicesPage() {
       <Recovery confirmed={status?.recovery.confirmed} />
       {adding && <AddDevice onClose={() => setAdding(false)} />}
     </div>
-  )
-}
-
-function Recovery({ confirmed }: { confirmed: boolean | undefined }) {
-  const [open, setOpen] = useState<'show' | 'test' | null>(null)
-  return (
-    <section aria-labelledby="recovery">
-      <div className="section-head">
-        <h2 id="recovery">Recovery words</h2>
-      </div>
-      <div className="card">
-        <Icon name="key" size={22} />
-        <div className="card-body">
-          <p>
-            {confirmed === false
-              ? 'They are not on paper yet. If every device were lost, this pod would be lost too.'
-              : 'Twenty-four words on paper take this pod back when every device is lost, from any peer that keeps it.'}
-          </p>
-          <div className="actions">
-            {confirmed === false && (
-              <button type="button" className="button primary small" onClick={() => setOpen('show')}>
-                Write them down
-              </button>
-            )}
-            <button type="button" className="button small" onClick={() => setOpen('test')}>
-              Test the paper
-            </button>
-          </div>
-        </div>
-      </div>
-      {open === 'show' && <RecoveryDialog onClose={() => setOpen(null)} />}
-      {open === 'test' && <RecoveryTest onClose={() => setOpen(null)} />}
-    </section>
   )
 }

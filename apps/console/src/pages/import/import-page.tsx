@@ -42,6 +42,19 @@ const POLL_MS = 300
 const REMEMBERED = 'rhizome.import-job'
 
 export function ImportPage() {
+  return (
+    <div className="page import">
+      <div className="page-head">
+        <h1>Import</h1>
+        <p className="quiet">You see what an export holds before anything is kept. Importing the same one again adds nothing twice.</p>
+      </div>
+      <Importing />
+    </div>
+  )
+}
+
+/** The four steps. */
+export function Importing() {
   const [now, send] = useReducer(step, { at: 'choose', error: null })
   const abort = useRef<AbortController | null>(null)
   const job = now.at === 'job' ? now.job : null
@@ -101,11 +114,7 @@ export function ImportPage() {
   }
 
   return (
-    <div className="page import">
-      <div className="page-head">
-        <h1>Import</h1>
-        <p className="quiet">You see what an export holds before anything is kept. Importing the same one again adds nothing twice.</p>
-      </div>
+    <>
       <Steps now={now} />
       {now.at === 'choose' && (
         <>
@@ -139,7 +148,7 @@ export function ImportPage() {
       {job && (job.state === 'ready' || job.state === 'done') && (
         <Report job={job} onRun={() => void begin(() => api.importRun(job.job))} onAgain={again} />
       )}
-    </div>
+    </>
   )
 }
 

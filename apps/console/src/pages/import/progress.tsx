@@ -1,4 +1,4 @@
-import { bytes } from '../../shell/status-bar'
+import { bytes } from '../../data/exchange'
 
 export function Progress(props: {
   title: string

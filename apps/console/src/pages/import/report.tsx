@@ -3,7 +3,7 @@ import { shortDate } from '../../data/time'
 import { Icon } from '../../parts/icon'
 import { EntityName } from '../../parts/value'
 import { Link } from '../../router'
-import { bytes } from '../../shell/status-bar'
+import { bytes } from '../../data/exchange'
 import { confidenceWords, importerWords, kindWords } from './words'
 
 /** What an export holds and what importing it does; after the run, what it did. */

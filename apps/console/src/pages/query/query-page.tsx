@@ -11,6 +11,7 @@ import { toCsv } from './csv'
 import { Editor } from './editor'
 import { EXAMPLES } from './examples'
 import { isIql } from './language'
+import { ResultChart } from './result-chart'
 import { shortDid } from '../../parts/who'
 import { JsonView, ResultTable, type Row } from './results'
 
@@ -31,7 +32,7 @@ export function QueryPage({ search }: { search: URLSearchParams }) {
   const [ran, setRan] = useState<Ran | null>(null)
   const [error, setError] = useState<ApiErrorBody['error'] | null>(null)
   const [running, setRunning] = useState(false)
-  const [view, setView] = useState<'table' | 'json'>('table')
+  const [view, setView] = useState<'table' | 'chart' | 'json'>('table')
   const abort = useRef<AbortController | null>(null)
   const watched = useRows(live && whose === '' && asked !== null ? asked : null)
 
@@ -165,6 +166,9 @@ export function QueryPage({ search }: { search: URLSearchParams }) {
               <button type="button" aria-pressed={view === 'table'} onClick={() => setView('table')}>
                 Table
               </button>
+              <button type="button" aria-pressed={view === 'chart'} onClick={() => setView('chart')}>
+                Chart
+              </button>
               <button type="button" aria-pressed={view === 'json'} onClick={() => setView('json')}>
                 JSON
               </button>
@@ -181,6 +185,7 @@ export function QueryPage({ search }: { search: URLSearchParams }) {
           {nested === null && rows && columns && view === 'table' && (
             <ResultTable columns={columns} rows={rows} fresh={isLive ? watched.fresh : NOTHING_FRESH} />
           )}
+          {nested === null && rows && columns && view === 'chart' && <ResultChart columns={columns} rows={rows} />}
           {nested === null && rows && columns && view === 'json' && <JsonView value={{ columns, rows: rows.map((row) => [...row.cells]) }} />}
         </OpenEntity>
       </section>

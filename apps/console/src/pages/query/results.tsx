@@ -2,6 +2,7 @@ import { useMemo, useState } from 'react'
 import type { Cell } from '../../api/types'
 import { EntityName } from '../../parts/value'
 import { exact, shortDate } from '../../data/time'
+import { looksLikeTime } from './times'
 
 const SHOWN = 200
 
@@ -81,11 +82,6 @@ function TimeCell({ at }: { at: number }) {
       <span className="quiet cell-date">{shortDate(at)}</span>
     </span>
   )
-}
-
-/** Times are plain milliseconds in a result. Where name and size of a number both say time, the date is shown as well. */
-function looksLikeTime(cell: number, column: string): boolean {
-  return Number.isInteger(cell) && Math.abs(cell) > 100_000_000_000 && Math.abs(cell) < 5e12 && /time|date|created|changed|when|day|\bat\b/i.test(column)
 }
 
 function compare(a: Cell | undefined, b: Cell | undefined): number {

@@ -1,6 +1,7 @@
 import { type FormEvent, type KeyboardEvent, useEffect, useRef, useState } from 'react'
 import { api } from '../../api/http'
 import type { Post } from '../../data/social'
+import { offerUndo } from '../../data/undo'
 import { ErrorNote } from '../../parts/note'
 
 /** Edits a post's text in place. If the text changes elsewhere meanwhile, the person decides. */
@@ -23,7 +24,8 @@ export function PostEditor({ post, onClose }: { post: Post; onClose: () => void 
     setSaving(true)
     setError(null)
     try {
-      await api.transact([{ assert: { entity: post.id, attribute: 'social/text', value: draft } }])
+      const receipt = await api.transact([{ assert: { entity: post.id, attribute: 'social/text', value: draft } }])
+      offerUndo(receipt.commit, 'Saved')
       onClose()
     } catch (cause) {
       setError(cause)

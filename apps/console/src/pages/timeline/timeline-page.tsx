@@ -1,6 +1,8 @@
 import { useEffect, useRef, useState } from 'react'
 import { ApiError } from '../../api/http'
 import { type Piece, years } from '../../data/months'
+import { usePreferences } from '../../data/preferences'
+import { useStatus } from '../../data/status'
 import { monthName } from '../../data/time'
 import { Icon } from '../../parts/icon'
 import { ErrorNote, Loading } from '../../parts/note'
@@ -115,6 +117,13 @@ function NewPosts({ fresh }: { fresh: ReadonlySet<string> }) {
 }
 
 function Empty() {
+  const status = useStatus()
+  const { welcomed } = usePreferences()
+  const isNew = status !== null && !status.recovery.confirmed && welcomed !== status.did
+  useEffect(() => {
+    if (isNew) navigate('/welcome', 'replace')
+  }, [isNew])
+  if (!status || isNew) return <Loading what="Reading your timeline" />
   return (
     <div className="page narrow empty">
       <img src="/empty.svg" alt="" width="220" height="150" />

@@ -1,0 +1,160 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { archive, FIRST } from './archive'
+import { openWindow, overflow, startBrowser, violations, type Window } from './browser'
+import { type Pod, startPod } from './pod'
+import { zip } from './zip'
+
+/** A person who never saw a terminal: from an empty folder to a timeline, then an edit, undo, another moment, and the way out. One page, one story. */
+
+const SHOTS = process.env['E2E_SHOTS']
+const LOOKS = [
+  ['desktop-light', { width: 1280, height: 860 }, 'light'],
+  ['desktop-dark', { width: 1280, height: 860 }, 'dark'],
+  ['phone-light', { width: 390, height: 844 }, 'light'],
+  ['phone-dark', { width: 390, height: 844 }, 'dark'],
+] as const
+
+let browser: Browser
+let pod: Pod
+let window: Window
+let folder: string
+const made = archive()
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'rhizome-newcomer-'))
+  ;[browser, pod] = await Promise.all([startBrowser(), startPod(null)])
+  window = await openWindow(browser, pod.page(), { acceptDownloads: true })
+})
+
+afterAll(async () => {
+  await window?.close()
+  await browser?.close()
+  await pod?.stop()
+  if (folder) rmSync(folder, { recursive: true, force: true })
+})
+
+/** The page as it is now: it fits and is accessible in every look, and a picture of each is left. */
+async function look(page: Page, name: string): Promise<void> {
+  for (const [suffix, size, colorScheme] of LOOKS) {
+    await page.setViewportSize(size)
+    await page.emulateMedia({ colorScheme })
+    await page.waitForTimeout(250)
+    expect(await overflow(page), `${name} ${suffix}`).toBe(0)
+    expect(await violations(page), `${name} ${suffix}`).toEqual([])
+    if (SHOTS) await page.screenshot({ path: join(SHOTS, `newcomer-${name}-${suffix}.png`) })
+  }
+  await page.setViewportSize(LOOKS[0][1])
+  await page.emulateMedia({ colorScheme: 'light' })
+}
+
+/** Drops a file on the page, as from the desktop. */
+async function drop(page: Page, name: string, bytes: Buffer): Promise<void> {
+  const data = await page.evaluateHandle(
+    ({ name, base64 }) => {
+      const transfer = new DataTransfer()
+      transfer.items.add(new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name))
+      return transfer
+    },
+    { name, base64: bytes.toString('base64') },
+  )
+  await page.locator('.drop').dispatchEvent('drop', { dataTransfer: data })
+}
+
+const post = (page: Page, text: string) => page.locator('article.post', { hasText: text })
+
+describe('a newcomer', () => {
+  it('is welcomed, names the device and writes the words down', async () => {
+    const { page } = window
+    await page.getByRole('heading', { name: 'Welcome to your pod' }).waitFor()
+    await look(page, '1-welcome')
+    await page.getByLabel('Name of this device').fill('Kitchen laptop')
+    await page.getByRole('button', { name: 'Go on' }).click()
+
+    await page.getByRole('heading', { name: 'Your way back in' }).waitFor()
+    await page.getByRole('button', { name: 'Show the words' }).click()
+    const words = await page.locator('.words li').allInnerTexts()
+    expect(words).toHaveLength(24)
+    await look(page, '2-words')
+    await page.getByRole('button', { name: 'I have written them down' }).click()
+    for (const field of await page.locator('.recovery .field').all()) {
+      const position = Number.parseInt(await field.innerText(), 10)
+      await field.getByRole('textbox').fill(words[position - 1] ?? '')
+    }
+    await page.getByRole('button', { name: 'Confirm' }).click()
+    await page.getByRole('button', { name: 'Go on' }).click()
+    await page.getByRole('heading', { name: 'Bring your life' }).waitFor()
+    expect(await page.getByRole('button', { name: 'Not backed up' }).count()).toBe(0)
+    await look(page, '3-import')
+  })
+
+  it('drops an export on the page and has a timeline', async () => {
+    const { page } = window
+    await drop(page, 'archive-20240102.zip', zip(made.files))
+    const report = page.getByRole('region', { name: 'What is in it' })
+    await report.waitFor()
+    expect(await report.innerText()).toMatch(/Mastodon/)
+    await look(page, '4-report')
+    await report.getByRole('button', { name: 'Import' }).click()
+    await page.getByRole('region', { name: 'What was imported' }).getByRole('link', { name: 'To the timeline' }).click()
+    await post(page, FIRST).waitFor()
+    await look(page, '5-timeline')
+  })
+
+  it('edits a post and takes that back', async () => {
+    const { page } = window
+    const mine = post(page, FIRST)
+    await mine.hover()
+    await mine.getByRole('button', { name: 'Edit' }).click()
+    await page.getByLabel('Text of the post').fill('Better words.')
+    await page.keyboard.press('Control+Enter')
+    await post(page, 'Better words.').waitFor()
+    const messages = page.getByRole('status', { name: 'Messages' })
+    await look(page, '6-undo')
+    await messages.getByRole('button', { name: 'Undo' }).click()
+    await post(page, FIRST).waitFor()
+    await messages.getByRole('button', { name: 'Redo' }).click()
+    await post(page, 'Better words.').waitFor()
+  })
+
+  it('looks at what it was before', async () => {
+    const { page } = window
+    const mine = post(page, 'Better words.')
+    await mine.hover()
+    await mine.getByRole('link', { name: 'Tuples' }).click()
+    await page.getByRole('region', { name: 'Tuples' }).waitFor()
+    const slider = page.getByRole('slider', { name: 'As of' })
+    await slider.focus()
+    await page.keyboard.press('Home')
+    await page.getByRole('region', { name: /^As it was/ }).getByText(FIRST, { exact: true }).waitFor()
+    await look(page, '7-as-of')
+  })
+
+  it('finds its way around, without a fault on any page', async () => {
+    const { page } = window
+    const pages = page.getByRole('navigation', { name: 'Pages' })
+    for (const name of ['Library', 'Following', 'Data', 'Import', 'Sharing', 'Timeline']) {
+      await pages.getByRole('link', { name, exact: true }).click()
+      await page.locator('main h1').first().waitFor({ state: 'attached' })
+      await page.waitForTimeout(300)
+      await look(page, `8-${name.toLowerCase()}`)
+    }
+  })
+
+  it('leaves with everything', async () => {
+    const { page } = window
+    await page.getByRole('link', { name: 'Settings', exact: true }).click()
+    await page.getByRole('heading', { name: 'Take everything with you' }).waitFor()
+    await look(page, '9-settings')
+    const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'JSON lines' }).click()])
+    const file = join(folder, 'pod.jsonl')
+    await download.saveAs(file)
+    const lines = readFileSync(file, 'utf8').trim().split('\n')
+    expect(lines.some((line) => line.includes('Better words.'))).toBe(true)
+    expect(JSON.parse(lines.at(-1) ?? '{}')).toMatchObject({ rhizome: 'end' })
+    expect(window.faults).toEqual([])
+  })
+})

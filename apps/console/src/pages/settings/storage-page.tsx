@@ -1,0 +1,107 @@
+import { useEffect, useState } from 'react'
+import { api } from '../../api/http'
+import type { Storage } from '../../api/types'
+import { bytes, count } from '../../data/exchange'
+import { useStatus } from '../../data/status'
+import { monthName } from '../../data/time'
+import { Chart, Shares } from '../../parts/chart'
+import { ErrorNote, Loading } from '../../parts/note'
+
+/** What takes how much room. */
+export function StoragePage() {
+  const commits = useStatus()?.commits
+  const [found, setFound] = useState<Storage | null>(null)
+  const [error, setError] = useState<unknown>(null)
+  useEffect(() => {
+    const controller = new AbortController()
+    api.storage(controller.signal).then(setFound, (cause: unknown) => {
+      if (!controller.signal.aborted) setError(cause)
+    })
+    return () => controller.abort()
+  }, [commits])
+  return (
+    <div className="page storage">
+      <div className="page-head">
+        <h1>Storage</h1>
+        <p className="quiet">What your pod holds, and how much room it takes on this device.</p>
+      </div>
+      {error !== null && !found && <ErrorNote error={error} />}
+      {!found && error === null && <Loading what="Counting" />}
+      {found && <Figures found={found} />}
+    </div>
+  )
+}
+
+function Figures({ found }: { found: Storage }) {
+  const { disk, files } = found
+  return (
+    <>
+      <dl className="big-figures">
+        <Big name="On disk" value={bytes(disk.total)} note={`${bytes(disk.tuples)} tuples and their indexes, ${bytes(disk.files)} files`} />
+        <Big name="Tuples" value={found.tuples.toLocaleString()} note={count(found.commits, 'commit')} />
+        <Big name="Files" value={files.count.toLocaleString()} note={bytes(files.bytes)} />
+      </dl>
+      <section aria-labelledby="storage-kinds">
+        <h2 id="storage-kinds">By kind</h2>
+        <Shares
+          name="By kind"
+          rows={found.kinds.map((each) => ({
+            label: each.kind === null ? 'other' : `${each.kind}${each.schema ? ` (${each.schema})` : ''}`,
+            value: each.bytes + each.file_bytes,
+            words: bytes(each.bytes + each.file_bytes),
+            note: `${count(each.entities, 'entity', 'entities')}, ${count(each.tuples, 'tuple')}${each.files > 0 ? `, ${count(each.files, 'file')}` : ''}`,
+          }))}
+        />
+      </section>
+      <section aria-labelledby="storage-apps">
+        <h2 id="storage-apps">By what wrote it</h2>
+        <Shares
+          name="By what wrote it"
+          rows={found.apps.map((each) => ({
+            label: each.app ?? 'another device',
+            value: each.bytes,
+            words: bytes(each.bytes),
+            note: `${count(each.tuples, 'tuple')} in ${count(each.commits, 'commit')}`,
+          }))}
+        />
+      </section>
+      {files.types.length > 0 && (
+        <section aria-labelledby="storage-files">
+          <h2 id="storage-files">Files by type</h2>
+          <Shares
+            name="Files by type"
+            rows={[
+              ...files.types.map((each) => ({ label: each.type ?? 'unknown type', value: each.bytes, words: bytes(each.bytes), note: count(each.count, 'file') })),
+              ...(files.unnamed.count > 0
+                ? [{ label: 'named by nothing', value: files.unnamed.bytes, words: bytes(files.unnamed.bytes), note: count(files.unnamed.count, 'file') }]
+                : []),
+            ]}
+          />
+        </section>
+      )}
+      <section aria-labelledby="storage-months">
+        <h2 id="storage-months">Over time</h2>
+        <p className="quiet">Bytes of what counts today, by the month in which it was written into the pod.</p>
+        <Chart
+          name="Bytes by month"
+          kind="bar"
+          axis="Month"
+          points={found.months.map((each) => ({ label: monthName(each.month), value: each.bytes }))}
+          format={bytes}
+        />
+      </section>
+    </>
+  )
+}
+
+function Big({ name, value, note }: { name: string; value: string; note: string }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>
+        <b>{value}</b>
+        <span className="quiet">{note}</span>
+      </dd>
+    </div>
+  )
+}

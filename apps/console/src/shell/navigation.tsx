@@ -11,7 +11,7 @@ const PAGES: { to: string; label: string; icon: IconName; pages: Route['page'][]
   { to: '/library', label: 'Library', icon: 'library', pages: groupOf('Library') },
   { to: '/following', label: 'Following', icon: 'public', pages: ['following'] },
   { to: '/data', label: 'Data', icon: 'data', pages: groupOf('Data') },
-  { to: '/import', label: 'Import', icon: 'import', pages: ['import', 'welcome'] },
+  { to: '/import', label: 'Import', icon: 'import', pages: ['import'] },
   { to: '/sharing', label: 'Sharing', icon: 'sharing', pages: groupOf('Sharing') },
 ]
 

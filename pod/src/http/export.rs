@@ -13,6 +13,7 @@ use axum::{
     extract::State,
     http::{HeaderValue, Response, header},
 };
+use futures_util::StreamExt;
 use parking_lot::Mutex;
 use rhizome_export::{Exported, Format};
 use serde::Deserialize;
@@ -149,7 +150,8 @@ pub(super) async fn file(
     let pieces = futures_util::stream::unfold(receive, |mut receive| async move {
         receive.recv().await.map(|piece| (piece, receive))
     });
-    let mut response = Response::new(Body::from_stream(pieces));
+    // what compresses it asks once more after the end
+    let mut response = Response::new(Body::from_stream(pieces.fuse()));
     let headers = response.headers_mut();
     headers.insert(
         header::CONTENT_TYPE,

@@ -359,7 +359,7 @@ describe('data', () => {
       const tuples = page.getByRole('region', { name: 'Tuples' })
       await tuples.waitFor()
       expect(await tuples.innerText()).toContain('social/\u200btext'.replace('\u200b', ''))
-      await page.getByText('History').click()
+      await page.locator('.history summary').click()
       await page.getByText(FIRST).first().waitFor()
       await shot(page, 'entity')
       expect(await violations(page)).toEqual([])

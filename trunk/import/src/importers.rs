@@ -7,10 +7,15 @@ use crate::importer::Importer;
 use crate::kindle::Kindle;
 use crate::mail::Mail;
 use crate::mastodon::Mastodon;
+use crate::meta::facebook::Facebook;
+use crate::meta::instagram::Instagram;
 use crate::rhizome::Rhizome;
 use crate::table::{Table, published};
 use crate::takeout::Takeout;
+use crate::telegram::Telegram;
+use crate::transcript::{Signal, WhatsApp};
 use crate::tuples::Tuples;
+use crate::twitter::Twitter;
 use crate::vcard::VCards;
 
 /// Every importer, tables by `table`. Of two that are equally sure of a source the earlier is used.
@@ -25,6 +30,12 @@ pub fn importers(table: Table) -> Vec<Box<dyn Importer>> {
         Box::new(Takeout),
         Box::new(Kindle),
         Box::new(Health),
+        Box::new(Twitter),
+        Box::new(Facebook),
+        Box::new(Instagram),
+        Box::new(Telegram),
+        Box::new(WhatsApp),
+        Box::new(Signal),
         Box::new(table),
         Box::new(Tuples),
     ];

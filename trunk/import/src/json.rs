@@ -7,6 +7,7 @@ use serde::de::{
     DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use crate::error::ImportError;
 use crate::source::{Allowance, Metered};
@@ -74,12 +75,30 @@ pub fn each_item(
     limit: usize,
     take: &mut dyn FnMut(u64, &str, u64) -> Result<(), ImportError>,
 ) -> Result<Outcome, ImportError> {
+    each_item_within(reader, path, &[], limit, &mut |_, number, item, done| {
+        take(number, item, done)
+    })
+}
+
+/// Takes an item: what is known of the object around it, its number, its text, the bytes read so far.
+type Take<'a> = dyn FnMut(&Map<String, Value>, u64, &str, u64) -> Result<(), ImportError> + 'a;
+
+/// [`each_item`], with what the object whose list holds the item says of itself before that list, under any of `names`.
+pub fn each_item_within(
+    reader: impl Read,
+    path: &[Step],
+    names: &[&str],
+    limit: usize,
+    take: &mut Take<'_>,
+) -> Result<Outcome, ImportError> {
     let (lossy, replaced): (_, Replaced) = Lossy::new(reader);
     let (metered, allowance) = Metered::new(lossy, limit as u64);
     let mut deserializer =
         serde_json::Deserializer::from_reader(BufReader::with_capacity(1 << 15, metered));
     let mut state = State {
         take,
+        names,
+        around: Map::new(),
         allowance,
         items: 0,
         mismatches: 0,
@@ -113,7 +132,9 @@ pub fn each_item(
 }
 
 struct State<'a> {
-    take: &'a mut dyn FnMut(u64, &str, u64) -> Result<(), ImportError>,
+    take: &'a mut Take<'a>,
+    names: &'a [&'a str],
+    around: Map<String, Value>,
     allowance: Allowance,
     items: u64,
     mismatches: u64,
@@ -136,7 +157,8 @@ impl<'de> DeserializeSeed<'de> for Walk<'_, '_> {
         let raw = <Box<RawValue> as serde::Deserialize>::deserialize(deserializer)?;
         let number = self.state.items;
         self.state.items += 1;
-        (self.state.take)(number, raw.get(), self.state.allowance.read()).map_err(|error| {
+        let done = self.state.allowance.read();
+        (self.state.take)(&self.state.around, number, raw.get(), done).map_err(|error| {
             self.state.stopped = Some(error);
             D::Error::custom("stopped")
         })
@@ -160,8 +182,18 @@ impl<'de> Visitor<'de> for Walk<'_, '_> {
         let Some((step, rest)) = self.path.split_first() else {
             return Ok(());
         };
+        self.state.around.clear();
         while let Some(name) = map.next_key::<String>()? {
             match step {
+                Step::Name(wanted)
+                    if *wanted != name && self.state.names.contains(&name.as_str()) =>
+                {
+                    self.state.allowance.renew();
+                    let raw = map.next_value::<Box<RawValue>>()?;
+                    if let Ok(value) = serde_json::from_str::<Value>(raw.get()) {
+                        self.state.around.insert(name, value);
+                    }
+                }
                 Step::Name(wanted) if *wanted != name => {
                     // Passing over a value holds none of it in memory, so its length is free.
                     self.state.allowance.lift();
@@ -383,6 +415,28 @@ mod tests {
             );
         }
         assert!(parse_path("orderedItems").is_err());
+    }
+
+    #[test]
+    fn what_is_around_an_item_is_that_of_its_own_object() {
+        let json = r#"{"id": 9, "l": [{"id": 1, "x": [7], "m": [1, 2]}, {"m": [3], "id": 2}, {"id": {"a": [1]}, "m": [4]}]}"#;
+        let mut got = Vec::new();
+        let path = parse_path("/l/*/m/*").unwrap();
+        each_item_within(
+            json.as_bytes(),
+            &path,
+            &["id"],
+            100,
+            &mut |around, _, item, _| {
+                got.push(format!(
+                    "{item} {}",
+                    around.get("id").unwrap_or(&Value::Null)
+                ));
+                Ok(())
+            },
+        )
+        .unwrap();
+        assert_eq!(got, ["1 1", "2 1", "3 null", "4 {\"a\":[1]}"]);
     }
 
     #[test]

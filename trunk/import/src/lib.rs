@@ -27,10 +27,12 @@
 //! Everything read is bounded by [`Limits`]; what cannot be read is a [`Problem`] in the report. The rules of comparing,
 //! the mapping file and the bytes of the import base are in `docs/import.md`.
 
+mod assignment;
 mod attached;
 mod audience;
 mod base;
 mod bluesky;
+mod chat;
 mod chunks;
 mod error;
 mod facts;
@@ -50,6 +52,7 @@ mod mail;
 mod mastodon;
 mod media;
 mod memory_pod;
+mod meta;
 mod part;
 mod pod;
 mod preview;
@@ -65,9 +68,12 @@ mod social;
 mod source;
 mod table;
 mod takeout;
+mod telegram;
 mod text;
 mod time;
+mod transcript;
 mod tuples;
+mod twitter;
 mod value_json;
 mod vcard;
 mod vocabulary;
@@ -86,6 +92,8 @@ pub use limits::Limits;
 pub use mail::Mail;
 pub use mastodon::Mastodon;
 pub use memory_pod::MemoryPod;
+pub use meta::facebook::Facebook;
+pub use meta::instagram::Instagram;
 pub use pod::{Pod, PodError};
 pub use preview::Preview;
 pub use problem::{Problem, ProblemCode};
@@ -102,8 +110,11 @@ pub use table::{
     published,
 };
 pub use takeout::Takeout;
+pub use telegram::Telegram;
 pub use text::{plain_text, sanitise};
+pub use transcript::{Signal, WhatsApp};
 pub use tuples::{Line, Scalar, Tuples};
+pub use twitter::Twitter;
 pub use vcard::VCards;
 
 /// The example of the README is compiled with the tests.

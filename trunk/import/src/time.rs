@@ -1,6 +1,9 @@
 //! Times as exports write them.
 
 use jiff::Timestamp;
+use jiff::civil::Time;
+use jiff::fmt::strtime::BrokenDownTime;
+use jiff::tz::TimeZone;
 
 /// Milliseconds since 1970 of an RFC 3339 time, such as `2022-07-12T16:15:56Z`.
 pub fn parse_time(text: &str) -> Option<i64> {
@@ -8,6 +11,19 @@ pub fn parse_time(text: &str) -> Option<i64> {
         .parse::<Timestamp>()
         .ok()
         .map(Timestamp::as_millisecond)
+}
+
+/// Milliseconds since 1970 of a time written as a `strptime` pattern says; without a zone it is of UTC, without a time of
+/// day of midnight.
+pub fn by_pattern(text: &str, pattern: &str) -> Option<i64> {
+    let parsed = BrokenDownTime::parse(pattern, text).ok()?;
+    if let Ok(timestamp) = parsed.to_timestamp() {
+        return Some(timestamp.as_millisecond());
+    }
+    let date = parsed.to_date().ok()?;
+    let time = parsed.to_time().unwrap_or(Time::midnight());
+    let zoned = date.to_datetime(time).to_zoned(TimeZone::UTC).ok()?;
+    Some(zoned.timestamp().as_millisecond())
 }
 
 #[cfg(test)]

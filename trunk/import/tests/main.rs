@@ -1,6 +1,7 @@
 //! Tests of the import frame and its importers through their public face.
 
 mod bluesky;
+mod chats;
 mod everyone;
 mod exports;
 mod health;
@@ -10,6 +11,7 @@ mod killed;
 mod kindle;
 mod mail;
 mod mastodon;
+mod meta;
 mod oracle;
 mod pods;
 mod published;
@@ -19,4 +21,5 @@ mod sources;
 mod tables;
 mod takeout;
 mod tuples;
+mod twitter;
 mod vcard;

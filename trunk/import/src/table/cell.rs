@@ -1,12 +1,10 @@
 //! Cells into values.
 
-use jiff::fmt::strtime::BrokenDownTime;
-use jiff::tz::TimeZone;
 use rhizome_schema::ValueType;
 use rhizome_tuple::Value;
 
 use super::mapping::Column;
-use crate::time::parse_time;
+use crate::time::{by_pattern, parse_time};
 
 /// Reads one cell as the column says. References and files are the caller's.
 ///
@@ -51,21 +49,7 @@ pub fn time(text: &str, format: &str) -> Option<i64> {
         "rfc3339" => parse_time(text),
         "unix" => seconds(text),
         "unix-ms" => text.parse().ok(),
-        pattern => {
-            let parsed = BrokenDownTime::parse(pattern, text).ok()?;
-            if let Ok(timestamp) = parsed.to_timestamp() {
-                return Some(timestamp.as_millisecond());
-            }
-            let date = parsed.to_date().ok()?;
-            let time = parsed.to_time().unwrap_or(jiff::civil::Time::midnight());
-            Some(
-                date.to_datetime(time)
-                    .to_zoned(TimeZone::UTC)
-                    .ok()?
-                    .timestamp()
-                    .as_millisecond(),
-            )
-        }
+        pattern => by_pattern(text, pattern),
     }
 }
 

@@ -1,0 +1,80 @@
+//! Likes, accounts that are followed, and tweets deleted shortly before the archive was made.
+
+use serde_json::{Map, Value};
+
+use super::files::{Files, Kind};
+use super::{Reading, address, text};
+use crate::audience::Audience;
+use crate::error::ImportError;
+use crate::problem::{Problem, ProblemCode, shorten};
+use crate::social::social;
+
+fn of<'a>(item: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    let text = item.get(name)?.as_str()?;
+    (!text.is_empty()).then_some(text)
+}
+
+impl Reading<'_> {
+    /// Both lists. Who may see them the archive does not say, so they are direct.
+    pub(super) fn lists(&mut self, files: &Files) -> Result<(), ImportError> {
+        for path in files.all(Kind::Likes) {
+            self.each(path, "like", &["like"], &mut |reading, n, item| {
+                reading.like(path, n, item)
+            })?;
+        }
+        for path in files.all(Kind::Following) {
+            self.each(path, "follow", &["following"], &mut |reading, n, item| {
+                reading.follow(path, n, item)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn like(&mut self, file: &str, n: u64, item: &Map<String, Value>) -> Result<(), ImportError> {
+        let Some(id) = of(item, "tweetId") else {
+            self.leave_out("like", file, &format!("item {n}"), "it names no tweet");
+            return Ok(());
+        };
+        let names = &self.names;
+        let mut facts = social("like", Audience::Direct, names);
+        facts.one(&names.author, self.author);
+        facts.one(&names.like_of_url, address(id));
+        facts.maybe(&names.like_of, self.known(id));
+        facts.maybe(&names.text, of(item, "fullText").map(text::unescape));
+        let record = facts.record("like", format!("like/{id}"), None, Some(Audience::Direct));
+        self.sink.record(record)
+    }
+
+    fn follow(&mut self, file: &str, n: u64, item: &Map<String, Value>) -> Result<(), ImportError> {
+        let Some(id) = of(item, "accountId") else {
+            self.leave_out("follow", file, &format!("item {n}"), "it names no account");
+            return Ok(());
+        };
+        let names = &self.names;
+        let mut facts = social("follow", Audience::Direct, names);
+        facts.one(&names.author, self.author);
+        facts.one(
+            &names.follow_of_url,
+            format!("https://twitter.com/i/user/{id}"),
+        );
+        let key = format!("follow/{id}");
+        self.sink
+            .record(facts.record("follow", key, None, Some(Audience::Direct)))
+    }
+
+    /// What its author deleted is not brought back.
+    pub(super) fn deleted(&mut self, files: &Files) -> Result<(), ImportError> {
+        for path in files.all(Kind::Deleted) {
+            self.each(path, "post", &["tweet"], &mut |reading, n, item| {
+                let id = of(item, "id_str").map_or_else(|| format!("item {n}"), shorten);
+                let message = "its author deleted it; it was left out";
+                reading.sink.skip(
+                    "post",
+                    Problem::of_item(ProblemCode::NotImported, path, id, message),
+                );
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+}

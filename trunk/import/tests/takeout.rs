@@ -429,3 +429,32 @@ fn media_are_told_apart_by_length_where_an_old_export_gives_no_address() {
     let again = run(&place, &source, &mut pod);
     assert_eq!((again.added, again.changed, again.skipped), (0, 0, 0));
 }
+
+#[test]
+fn contacts_calendars_and_mail_inside_are_read_too() {
+    let place = Place::new();
+    let mut pod = pod();
+    let mut files = histories();
+    files.push(file(
+        "Takeout/Contacts/All Contacts/All Contacts.vcf".to_owned(),
+        "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:c1\r\nFN:Grace\r\nEND:VCARD\r\n",
+    ));
+    files.push(file(
+        "Takeout/Calendar/ada.ics".to_owned(),
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:e1\r\nSUMMARY:Walk\r\nDTSTART:20200101T000000Z\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n",
+    ));
+    files.push(file(
+        "Takeout/Mail/All mail.mbox".to_owned(),
+        "From 1@xxx Wed Jan 01 00:00:00 +0000 2020\nMessage-ID: <m1@example>\nFrom: a@example.org\nSubject: Hi\nDate: Wed, 01 Jan 2020 00:00:00 +0000\n\nHello\n",
+    ));
+    let source = place.source("takeout", &files);
+    let report = run(&place, &source, &mut pod);
+    for kind in ["contact", "event", "mail", "watched"] {
+        assert!(
+            report.kinds.get(kind).is_some_and(|kind| kind.added > 0),
+            "{kind}: {report:?}"
+        );
+    }
+    let again = run(&place, &source, &mut pod);
+    assert_eq!((again.added, again.changed), (0, 0));
+}

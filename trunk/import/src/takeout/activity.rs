@@ -261,11 +261,17 @@ fn what(told: &Told) -> (&'static str, Option<String>, Option<String>) {
             name.filter(|name| !name.starts_with('@')),
             own(),
         )
-    } else if google || tube {
+    } else if (google || tube) && !says_visited(&told.title) {
         ("used", None, own())
     } else {
         ("visited", None, own())
     }
+}
+
+/// Whether a line says so of an address of Google's own, in English or German.
+fn says_visited(title: &str) -> bool {
+    let end = title.trim_end_matches('.').ends_with(" besucht");
+    end || title.starts_with("Visited ") || title.starts_with("Besucht: ")
 }
 
 /// A parameter of an address.
@@ -300,6 +306,23 @@ fn decode(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_of_google_can_be_visited() {
+        let visited = |title: &str| {
+            let url = Some("https://productforums.google.com/forum/".to_owned());
+            let title = title.to_owned();
+            what(&Told {
+                title,
+                url,
+                ..Told::default()
+            })
+            .0
+        };
+        assert_eq!(visited("Visited a forum"), "visited");
+        assert_eq!(visited("Ein Forum besucht"), "visited");
+        assert_eq!(visited("Opened a forum"), "used");
+    }
 
     #[test]
     fn addresses_tell_what_was_done() {

@@ -33,6 +33,7 @@ beforeAll(async () => {
     ...said('standup', { 'calendar/type': 'event', 'calendar/title': 'Stand-up', 'calendar/start': at('2024-03-04T09:00:00+01:00'), 'calendar/end': at('2024-03-04T09:15:00+01:00'), 'calendar/rrule': 'FREQ=WEEKLY;BYDAY=MO;COUNT=3' }),
     ...said('holiday', { 'calendar/type': 'event', 'calendar/title': 'Allotment days', 'calendar/start': at('2024-03-15T00:00:00Z'), 'calendar/end': at('2024-03-18T00:00:00Z'), 'calendar/all-day': true, 'calendar/location': 'Plot 12' }),
     ...said('bread', { 'note/type': 'note', 'note/title': 'Bread', 'note/text': 'Flour, water, salt.\nThe starter is in the fridge.', 'note/tag': ['kitchen'] }),
+    ...said('silent', { 'mail/type': 'mail', 'mail/text': 'No words above.', 'mail/sent': at('2024-03-01T10:00:00Z') }),
     ...said('mail', { 'mail/type': 'mail', 'mail/subject': 'The key', 'mail/from': 'Heron <heron@other.example>', 'mail/sent': at('2024-03-05T10:00:00Z'), 'mail/html': '<p>Under the <b>third</b> pot.</p><img src="https://tracker.example/x.png">' }),
   ]
   await pod.run(['tx', '--json', '-'], JSON.stringify(changes))
@@ -104,6 +105,7 @@ describe('the library', () => {
       await page.getByRole('link', { name: 'Mail', exact: true }).click()
       await page.getByRole('link', { name: /^The key/ }).click()
       await page.getByText('Under the third pot.').waitFor()
+      await page.getByRole('link', { name: /^No subject/ }).waitFor()
       await look(page, 'mail')
       expect(await page.evaluate(() => 'hacked' in window)).toBe(false)
     })

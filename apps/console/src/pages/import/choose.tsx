@@ -33,7 +33,7 @@ export function Choose({ onFile, onPath }: { onFile: (file: File) => void; onPat
       >
         <Icon name="import" size={36} />
         <p className="drop-title">Drop an export here</p>
-        <p className="quiet">A Mastodon archive (zip, tar.gz), or a table: CSV, JSON, JSON Lines</p>
+        <p className="quiet">As the platform gave it to you: an archive, an address book, a calendar, a mailbox, notes, a table. What it is is seen from what is in it.</p>
         <button type="button" className="button primary" onClick={() => input.current?.click()}>
           Choose a file
         </button>
@@ -43,7 +43,6 @@ export function Choose({ onFile, onPath }: { onFile: (file: File) => void; onPat
           className="visually-hidden"
           tabIndex={-1}
           aria-label="Export file"
-          accept=".zip,.gz,.tgz,.tar,.csv,.tsv,.json,.jsonl,.ndjson"
           onChange={(event) => {
             const file = event.target.files?.[0]
             event.target.value = ''

@@ -38,9 +38,11 @@ export function Report({ job, onRun, onAgain }: { job: ImportJob; onRun: () => v
       <div className="actions">
         {done ? (
           <>
-            <Link to="/" className="button primary">
-              To the timeline
-            </Link>
+            {places(report).map(([to, words], at) => (
+              <Link key={to} to={to} className={at === 0 ? 'button primary' : 'button'}>
+                {words}
+              </Link>
+            ))}
             <button type="button" className="button" onClick={onAgain}>
               Import another
             </button>
@@ -58,6 +60,24 @@ export function Report({ job, onRun, onAgain }: { job: ImportJob; onRun: () => v
       </div>
     </section>
   )
+}
+
+const PLACES: [kinds: string[], to: string, words: string][] = [
+  [['post', 'reply', 'boost'], '/', 'To the timeline'],
+  [['event'], '/library/calendar', 'To the calendar'],
+  [['contact'], '/library/contacts', 'To the contacts'],
+  [['note'], '/library/notes', 'To the notes'],
+  [['mail'], '/library/mail', 'To the mail'],
+]
+
+/** Where what was imported is to be seen; everything is among the data. */
+function places(report: ImportReport): [to: string, words: string][] {
+  const some = (kind: string) => {
+    const counts = report.kinds[kind]
+    return counts !== undefined && counts.added + counts.changed + counts.unchanged > 0
+  }
+  const found = PLACES.filter(([kinds]) => kinds.some(some)).map(([, to, words]): [string, string] => [to, words])
+  return found.length > 0 ? found : [['/data', 'To the data']]
 }
 
 /** What people look for first comes first. */

@@ -49,14 +49,14 @@ const KINDS: Record<'contacts' | 'notes' | 'mail', Kind> = {
     title: 'Notes',
     one: 'Note',
     icon: 'note',
-    q: (limit) => `[:find ?e ?title :where [?e "note/type" "note"] [?e "note/title" ?title] :order [[?title]] :limit ${limit}]`,
+    q: (limit) => `[:find ?e ?title :where [?e "note/type" "note"] [(get-else $ ?e "note/title" "Untitled") ?title] :order [[?title]] :limit ${limit}]`,
     bring: 'Exports of Evernote, Notion, Roam, Keep, and folders of Markdown become notes.',
   },
   mail: {
     title: 'Mail',
     one: 'Message',
     icon: 'mail',
-    q: (limit) => `[:find ?e ?subject ?sent :where [?e "mail/type" "mail"] [?e "mail/sent" ?sent] [?e "mail/subject" ?subject] :order [[?sent :desc]] :limit ${limit}]`,
+    q: (limit) => `[:find ?e ?subject ?sent :where [?e "mail/type" "mail"] [?e "mail/sent" ?sent] [(get-else $ ?e "mail/subject" "No subject") ?subject] :order [[?sent :desc]] :limit ${limit}]`,
     bring: 'Mailboxes come as mbox files, as mail programs and Google Takeout write them.',
   },
 }

@@ -14,4 +14,5 @@ mod mistakes;
 mod running;
 mod sharing;
 mod shell;
+mod sync_sql;
 mod three;

@@ -1,8 +1,5 @@
 //! `rhizome sync-sql` beside a running pod and a real database.
 
-#[allow(dead_code)]
-mod shell;
-
 use std::{
     io::{BufRead, BufReader},
     process::{Child, Stdio},
@@ -11,10 +8,11 @@ use std::{
 
 use rhizome_sql::fixture::Server;
 use serde_json::{Value as Json, json};
-use shell::Shell;
+
+use crate::shell::Shell;
 
 const NOTES: &str = "[:find ?n ?text ?at :where [?n :note/text ?text] [?n :note/at ?at]]";
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A process that is killed in the end.
 struct Sync(Child);

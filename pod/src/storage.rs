@@ -1,7 +1,7 @@
 //! What takes how much room: by kind, by who wrote it, by month, and files by their type.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -72,7 +72,7 @@ struct Counting<'s> {
     /// By the number of a commit.
     commits: Vec<Sum>,
     /// A file counts once, where it is met first.
-    seen: HashMap<Word, ()>,
+    seen: HashSet<Word>,
 }
 
 impl Counting<'_> {
@@ -111,7 +111,7 @@ impl Counting<'_> {
         let mut sum = entity.sum;
         sum.entities = 1;
         for (file, size) in &entity.files {
-            if self.seen.insert(*file, ()).is_none() {
+            if self.seen.insert(*file) {
                 let one = Sum {
                     files: 1,
                     file_bytes: *size,
@@ -199,7 +199,7 @@ impl Pod {
             kinds: HashMap::new(),
             media: HashMap::new(),
             commits: vec![Sum::default(); now.commit_count() as usize],
-            seen: HashMap::new(),
+            seen: HashSet::new(),
         };
         let mut last: Option<(Eid, Entity)> = None;
         now.said_in(|fact, commit| {

@@ -55,6 +55,7 @@ impl Kind {
     }
 
     /// The kind of a column that has held `self` and is to hold `other`: two different ones make text.
+    #[must_use]
     pub fn with(self, other: Self) -> Self {
         match (self, other) {
             (Self::Unknown, kind) | (kind, Self::Unknown) => kind,
@@ -142,6 +143,7 @@ impl Cell {
     }
 
     /// As a column of this kind holds it: anything that is not of it is there as text.
+    #[must_use]
     pub fn fit(self, kind: Kind) -> Self {
         if matches!(self, Self::Null) || self.kind() == kind {
             return self;

@@ -15,7 +15,7 @@ use std::{
 use crate::SqlError;
 
 /// How long a server may take to start, also after it was killed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A server that ends with this value.
 pub struct Server {

@@ -291,21 +291,18 @@ impl Mirror {
                 continue;
             };
             let cells = fitted(&self.columns, &kept.cells, store);
-            let key = match &kept.key {
-                Some(key) => {
+            let key = if let Some(key) = &kept.key {
+                written.changed += 1;
+                key.clone()
+            } else {
+                let key = self.keys.take(&cells);
+                kept.key = Some(key.clone());
+                if self.gone.contains(&key) {
                     written.changed += 1;
-                    key.clone()
+                } else {
+                    written.added += 1;
                 }
-                None => {
-                    let key = self.keys.take(&cells);
-                    kept.key = Some(key.clone());
-                    if self.gone.contains(&key) {
-                        written.changed += 1;
-                    } else {
-                        written.added += 1;
-                    }
-                    key
-                }
+                key
             };
             put.push((key, cells));
         }

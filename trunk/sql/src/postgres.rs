@@ -268,7 +268,11 @@ fn put(transaction: &mut Transaction<'_>, name: &str, change: &Change<'_>) -> Re
     } else {
         format!("DO UPDATE SET {}", set.join(", "))
     };
-    let into: String = names.iter().map(|n| format!(", {n}")).collect();
+    let mut into = String::new();
+    for name in &names {
+        into.push_str(", ");
+        into.push_str(name);
+    }
     for rows in change.put.chunks(ROWS.min(PARAMETERS / width).max(1)) {
         let values: Vec<String> = (0..rows.len())
             .map(|row| {

@@ -10,6 +10,7 @@ use serde_json::{Value as Json, json};
 
 const QUERY: &str = "[:find ?p ?text :where [?p :note/text ?text]]";
 
+#[allow(clippy::needless_pass_by_value)] // what `json!` makes is handed over
 fn row(key: &str, cells: Json) -> Row {
     Row {
         key: key.into(),

@@ -35,7 +35,10 @@ fn rows(file: &Path, table: &str, columns: &str) -> Vec<Vec<String>> {
         all.push((0..width).map(|i| text(row.get_ref(i).unwrap())).collect());
     }
     if columns == "_key" {
-        all.iter_mut().for_each(|r: &mut Vec<String>| r.truncate(1))
+        for row in &mut all {
+            let row: &mut Vec<String> = row;
+            row.truncate(1);
+        }
     }
     all
 }

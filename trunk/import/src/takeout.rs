@@ -14,6 +14,7 @@ mod youtube;
 use std::collections::BTreeMap;
 
 use crate::error::ImportError;
+use crate::google_keep::keep_notes;
 use crate::icalendar::ICalendars;
 use crate::importer::{Importer, Recognition, Sink};
 use crate::json::{End, Outcome};
@@ -118,7 +119,7 @@ impl Importer for Takeout {
                 other.read(source, &recognition, sink)?;
             }
         }
-        Ok(())
+        keep_notes(source, sink)
     }
 }
 

@@ -26,6 +26,32 @@ pub fn by_pattern(text: &str, pattern: &str) -> Option<i64> {
     Some(zoned.timestamp().as_millisecond())
 }
 
+/// Milliseconds since 1970 of a time as people and programs write it: RFC 3339, the same with a space, without seconds or
+/// without a time, `20240102T030405Z`, RFC 2822. What has no zone is read as UTC.
+pub fn parse_any_time(text: &str) -> Option<i64> {
+    let text = text.trim();
+    if let Some(time) = parse_time(text) {
+        return Some(time);
+    }
+    if let Ok(zoned) = jiff::fmt::rfc2822::parse(text) {
+        return Some(zoned.timestamp().as_millisecond());
+    }
+    for form in [
+        "%Y-%m-%d %H:%M:%S %z",
+        "%Y-%m-%d %H:%M %z",
+        "%Y%m%dT%H%M%SZ",
+    ] {
+        if let Ok(time) = jiff::fmt::strtime::parse(form, text) {
+            let offset = time.offset().unwrap_or(jiff::tz::Offset::UTC);
+            let time = time.to_datetime().ok()?;
+            return Some(offset.to_timestamp(time).ok()?.as_millisecond());
+        }
+    }
+    let local: jiff::civil::DateTime = text.parse().ok()?;
+    let time = jiff::tz::Offset::UTC.to_timestamp(local).ok()?;
+    Some(time.as_millisecond())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,6 +71,24 @@ mod tests {
             "+99999-01-01T00:00:00Z",
         ] {
             assert_eq!(parse_time(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn times_as_people_write_them() {
+        for (text, seconds) in [
+            ("2024-01-02T03:04:05Z", 1_704_164_645),
+            ("2024-01-02 03:04:05 +0100", 1_704_161_045),
+            ("2024-01-02 03:04:05", 1_704_164_645),
+            ("2024-01-02T03:04", 1_704_164_640),
+            ("2024-01-02", 1_704_153_600),
+            ("20240102T030405Z", 1_704_164_645),
+            ("Tue, 02 Jan 2024 03:04:05 +0000", 1_704_164_645),
+        ] {
+            assert_eq!(parse_any_time(text), Some(seconds * 1_000), "{text}");
+        }
+        for wrong in ["", "soon", "2024-13-01", "2024", "10:00", "a title"] {
+            assert_eq!(parse_any_time(wrong), None, "{wrong}");
         }
     }
 }

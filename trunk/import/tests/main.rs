@@ -1,9 +1,12 @@
 //! Tests of the import frame and its importers through their public face.
 
+mod blogs;
 mod bluesky;
 mod chats;
 mod everyone;
 mod exports;
+mod feeds;
+mod gpx;
 mod health;
 mod hostile;
 mod icalendar;
@@ -12,6 +15,8 @@ mod kindle;
 mod mail;
 mod mastodon;
 mod meta;
+mod notes;
+mod notion;
 mod oracle;
 mod pods;
 mod published;
@@ -21,5 +26,6 @@ mod sources;
 mod tables;
 mod takeout;
 mod tuples;
+mod twice;
 mod twitter;
 mod vcard;

@@ -16,6 +16,9 @@ const BUILT_IN: &[&str] = &[
     include_str!("../schemas/contact-1.json"),
     include_str!("../schemas/calendar-1.json"),
     include_str!("../schemas/mail-1.json"),
+    include_str!("../schemas/feed-1.json"),
+    include_str!("../schemas/note-1.json"),
+    include_str!("../schemas/place-1.json"),
 ];
 
 static COMPILED: LazyLock<Schemas> = LazyLock::new(|| {

@@ -42,6 +42,9 @@ fn every_embedded_document_is_read_and_in_the_set() {
             "org.rhizome.contact/1",
             "org.rhizome.calendar/1",
             "org.rhizome.mail/1",
+            "org.rhizome.feed/1",
+            "org.rhizome.note/1",
+            "org.rhizome.place/1",
         ]
     );
 }

@@ -22,7 +22,7 @@ const FORMATTING: [&str; 14] = [
 ];
 const VOID: [&str; 8] = ["br", "hr", "img", "input", "link", "meta", "source", "wbr"];
 
-/// The allow-list: text structure, links to http(s) that pass nothing on, and the few class names by which Mastodon
+/// The allow-list: text structure and tables, links to http(s) that pass nothing on, and the few class names by which Mastodon
 /// marks mentions and the hidden parts of links. No images, styles, scripts, forms or relative links.
 static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     let tags = [
@@ -32,6 +32,7 @@ static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
         "br",
         "code",
         "del",
+        "div",
         "em",
         "h1",
         "h2",
@@ -53,6 +54,12 @@ static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
         "strong",
         "sub",
         "sup",
+        "table",
+        "tbody",
+        "td",
+        "th",
+        "thead",
+        "tr",
         "u",
         "ul",
     ];
@@ -252,7 +259,7 @@ impl Text {
                 self.break_line(2);
                 self.pre += usize::from(&*tag.name == "pre");
             }
-            "div" => self.break_line(1),
+            "div" | "tr" => self.break_line(1),
             "li" => {
                 self.break_line(1);
                 self.put('-');
@@ -284,7 +291,8 @@ impl Text {
                 self.pre = self.pre.saturating_sub(1);
                 self.break_line(2);
             }
-            "li" | "div" => self.break_line(1),
+            "li" | "div" | "tr" => self.break_line(1),
+            "td" | "th" => self.space = true,
             "script" | "style" | "rp" => self.hidden = self.hidden.saturating_sub(1),
             "a" => {
                 if let Some((href, named, start)) = self.link.take() {
@@ -322,6 +330,19 @@ fn bare(address: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_and_cells_stay_apart() {
+        let (html, text) = clean(
+            "<div style=\"x\">one</div><div>two</div><table><tr><td>a</td><td onclick=\"x\">b</td></tr><tr><td>c</td></tr></table>",
+        );
+        assert_eq!(text, "one\ntwo\na b\nc");
+        assert!(
+            html.contains("<div>two</div>") && html.contains("<td>b</td>"),
+            "{html}"
+        );
+        assert!(!html.contains("style") && !html.contains("onclick"));
+    }
 
     #[test]
     fn scripts_handlers_images_and_strange_links_go() {

@@ -68,9 +68,10 @@ unit: nextest $(web)/dist/index.html
 doc: $(web)/dist/index.html
 	@$(step) doctests cargo test --workspace --locked --doc
 
-# Capabilities beside another implementation: each judges what the other mints.
+# Beside other implementations: capabilities, of which each judges what the other mints; public files, which the tools of others read.
 interop: $(web)/dist/index.html
 	@$(step) "interop with iso-ucan" root/capability/interop/run
+	@$(step) "interop with @ipld/car" pod/interop/run
 
 console: $(web)/dist/index.html
 $(web)/node_modules/.package-lock.json: $(web)/package-lock.json
@@ -121,4 +122,4 @@ fuzz:
 
 clean:
 	cargo clean
-	rm -rf $(web)/dist $(web)/node_modules bench/js/node_modules bench/replication/node_modules root/capability/interop/node_modules bench/data
+	rm -rf $(web)/dist $(web)/node_modules bench/js/node_modules bench/replication/node_modules root/capability/interop/node_modules pod/interop/node_modules bench/data

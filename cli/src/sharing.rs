@@ -103,18 +103,26 @@ fn publish(
 }
 
 pub fn grants(home: &Home, output: &Output) -> Result<(), Failure> {
-    let answer = match home.open("grants")? {
+    let (answer, at) = match home.open("grants")? {
         Opened::Here(pod) => {
             let all: Vec<Json> = pod.grants()?.iter().map(Given::to_json).collect();
-            json!({ "grants": all })
+            (json!({ "grants": all }), None)
         }
-        Opened::There(client) => client.grants()?,
+        Opened::There(client) => (client.grants()?, Some(client.running().url.clone())),
     };
     output.answer(&answer, |a| {
         if a["grants"].as_array().is_some_and(Vec::is_empty) {
             return "You have given nothing to anybody: `rhizome grant --help`.".into();
         }
-        lines(&a["grants"], |g| {
+        let all = a["grants"].as_array().into_iter().flatten();
+        let public = all.filter(|g| g["public"] == true && g["revoked_ms"].is_null());
+        let files = match (public.count(), at) {
+            (0, _) | (_, None) => String::new(),
+            (_, Some(at)) => {
+                format!("\n\nFiles that are public: {at}/ipfs/CID, for readers of IPFS")
+            }
+        };
+        let all = lines(&a["grants"], |g| {
             let state = match (g["revoked_ms"].is_null(), g["accepted"] == true) {
                 (false, _) if !g["moved"].is_null() => "moved: a device was taken out",
                 (false, _) => "taken back",
@@ -131,7 +139,8 @@ pub fn grants(home: &Home, output: &Output) -> Result<(), Failure> {
                 text(g, "can"),
                 text(g, "where")
             )
-        })
+        });
+        all + &files
     })
 }
 

@@ -155,6 +155,11 @@ impl Jobs {
         }
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.by_id.lock().len()
+    }
+
     /// A job about a path on this machine.
     pub fn of_path(&self, path: &str, options: ImportOptions) -> Result<Arc<Job>, PodError> {
         let path = expand_home(path);

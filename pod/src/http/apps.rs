@@ -193,6 +193,7 @@ pub(super) fn router(app: App) -> Router {
         .route("/apps/leave", post(leave))
         .fallback(not_granted)
         .method_not_allowed_fallback(not_granted)
+        .route_layer(axum::middleware::from_fn(super::metrics::note_api))
         .with_state(app)
 }
 

@@ -192,14 +192,22 @@ fn own_only(out: &mut HeaderMap) {
     );
 }
 
-fn insert(headers: &mut HeaderMap, name: header::HeaderName, value: &str) {
+pub(super) fn insert(headers: &mut HeaderMap, name: header::HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
     }
 }
 
-/// Reads on a thread of its own, piece by piece, no further ahead than the reader takes.
 fn stream(file: rhizome_blob::Blob, from: u64, to: u64) -> Body {
+    Body::from_stream(pieces(file, from, to))
+}
+
+/// Reads on a thread of its own, piece by piece, no further ahead than the reader takes.
+pub(super) fn pieces(
+    file: rhizome_blob::Blob,
+    from: u64,
+    to: u64,
+) -> impl futures_util::Stream<Item = Result<Bytes, PodError>> + Send + 'static {
     let (send, receive) = mpsc::channel::<Result<Bytes, PodError>>(WAITING);
     tokio::task::spawn_blocking(move || {
         let mut at = from;
@@ -216,8 +224,7 @@ fn stream(file: rhizome_blob::Blob, from: u64, to: u64) -> Body {
             at += len;
         }
     });
-    Body::from_stream(futures_util::stream::unfold(
-        receive,
-        |mut receive| async move { receive.recv().await.map(|piece| (piece, receive)) },
-    ))
+    futures_util::stream::unfold(receive, |mut receive| async move {
+        receive.recv().await.map(|piece| (piece, receive))
+    })
 }

@@ -21,6 +21,9 @@ pub const BLOB_TOKEN: &str = "token-for-blobs";
 pub fn api(pod: &Arc<Pod>, address: SocketAddr) -> Router {
     let (_, closing) = watch::channel(false);
     super::router(App {
+        public: Arc::default(),
+        exports: Arc::default(),
+        metrics: Arc::default(),
         node: None,
         link: None,
         pod: Arc::clone(pod),

@@ -10,9 +10,11 @@ mod drafts;
 mod export;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod gateway;
 mod groups;
 mod guard;
 mod import;
+mod metrics;
 mod past;
 mod range;
 mod reply;
@@ -62,6 +64,9 @@ pub(crate) struct App {
     thumbnails: Arc<Thumbnails>,
     tokens: Tokens,
     hosts: Hosts,
+    /// What is public, for the gateway.
+    public: Arc<gateway::Public>,
+    metrics: Arc<metrics::Metrics>,
     /// The network side, where there is one.
     node: Option<Arc<PodNode>>,
     /// Its address over a WebSocket.
@@ -158,8 +163,11 @@ fn router(app: App) -> Router {
             "/import/{job}",
             get(import::look).post(import::run).delete(import::remove),
         )
+        .route("/metrics", get(metrics::metrics))
+        .route("/openapi.json", get(description))
         .fallback(no_such_path)
-        .method_not_allowed_fallback(other_method);
+        .method_not_allowed_fallback(other_method)
+        .route_layer(middleware::from_fn(metrics::note_api));
     // the same paths for apps, and no others
     let for_apps = apps::router(app.clone());
     let behind_token = behind_token.layer(middleware::from_fn_with_state(
@@ -177,6 +185,7 @@ fn router(app: App) -> Router {
         // the address is good once
         .route("/export/{id}/file", get(export::file))
         .method_not_allowed_fallback(other_method)
+        .route_layer(middleware::from_fn(metrics::note_api))
         .fallback_service(behind_token.with_state(app.clone()));
     // who comes here proves its key, and is a device of the pod or shows a code
     let links = match &app.node {
@@ -188,6 +197,8 @@ fn router(app: App) -> Router {
         .and(NotForContentType::IMAGES)
         .and(NotForContentType::const_new("video/"))
         .and(NotForContentType::const_new("audio/"))
+        // what is checked against a hash stays as it is
+        .and(NotForContentType::const_new("application/vnd.ipld."))
         .and(NotForContentType::const_new("application/octet-stream"))
         .and(NotForContentType::const_new("application/zip"));
     Router::new()
@@ -196,15 +207,30 @@ fn router(app: App) -> Router {
         .route("/api/1/", any(no_such_path))
         // a DID document is public
         .route("/1.0/identifiers/{did}", get(resolution::resolve))
+        // files that are public
+        .route(
+            "/ipfs/{*path}",
+            get(gateway::serve)
+                .options(|| async { gateway::preflight() })
+                .fallback(other_method),
+        )
+        .route_layer(middleware::from_fn(metrics::note_other))
         .merge(links)
         .fallback(get(assets::serve))
         .layer(CompressionLayer::new().gzip(true).compress_when(small))
         .layer(middleware::from_fn_with_state(app.clone(), admit))
+        .layer(middleware::from_fn_with_state(app.clone(), metrics::watch))
         .with_state(app)
 }
 
 async fn no_such_path() -> Refusal {
     Refusal::not_found("there is no such path in the API")
+}
+
+/// The API as a program reads it.
+async fn description() -> impl IntoResponse {
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    (kind, include_str!("../../../docs/openapi.json"))
 }
 
 async fn other_method() -> Refusal {
@@ -227,6 +253,10 @@ async fn admit(State(app): State<App>, mut request: Request, next: Next) -> Resp
         // an app sent the browser here: what it is for is decided by the person who sees the page
         Ok(Site::Visit) if request.uri().path() == "/authorize" => {
             request.extensions_mut().insert(Site::Visit);
+            next.run(request).await
+        }
+        // what is public is for every page, too
+        Ok(Site::Visit | Site::Other(_)) if gateway::is_here(request.uri().path()) => {
             next.run(request).await
         }
         Ok(Site::Visit) => refused(guard::NOT_ASKED),

@@ -69,6 +69,8 @@ impl Serving {
             thumbnails: Arc::new(Thumbnails::of(&pod)),
             tokens,
             hosts: Hosts::of(address),
+            public: Arc::default(),
+            metrics: Arc::default(),
             node: None,
             link: None,
             closing: is_closing,

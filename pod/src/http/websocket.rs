@@ -84,6 +84,7 @@ pub(super) async fn live(
                 close(socket, 1013, "too many connections").await;
                 return;
             };
+            let _counted = app.metrics.connection();
             converse(app, site, socket).await;
         })
 }

@@ -151,6 +151,12 @@ impl Hub {
         }
     }
 
+    /// How many subscriptions there are.
+    pub(crate) fn subscriptions(&self) -> usize {
+        let state = self.shared.state.lock();
+        state.numbers.values().map(BTreeSet::len).sum()
+    }
+
     pub(crate) fn figures_changed(&self) {
         self.shared.pending.lock().figures = true;
         self.shared.wake.notify_one();

@@ -3,10 +3,11 @@
 //! The seed of those who follow a public view follows from its DID ([`Seed::of_public`]). Which views of a pod are public is asked of peers; whether a view is of that pod is to be seen in the
 //! view itself: a device of the pod has delegated to read it to the key of that seed.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use rhizome_capability::Principal;
 use rhizome_identity::Did;
+use rhizome_ipld::Cid;
 use rhizome_network::{Link, PeerAddress, Protocol};
 use rhizome_share::Predicate;
 use rhizome_view::{Guests, Note, Power, ViewError};
@@ -148,6 +149,31 @@ impl Pod {
                 if view.member()?.is_device(&followers) {
                     out.push(record.did);
                 }
+                view.rest()?;
+            }
+        }
+        Ok(out)
+    }
+
+    /// The files that anybody may have: those that this person named in what is public now.
+    ///
+    /// # Errors
+    /// Those of the stores.
+    pub(crate) fn public_files(&self) -> Result<BTreeSet<Cid>, PodError> {
+        let mut out = BTreeSet::new();
+        if self.any_views()?.is_none() {
+            return Ok(out);
+        }
+        for did in self.public_views()? {
+            let Some(view) = self.views()?.get(&did) else {
+                continue;
+            };
+            let was_open = view.is_open();
+            if is_open(&did, &view.guests()?) {
+                let member = view.member()?;
+                out.extend(view.files(&member)?.gives);
+            }
+            if !was_open {
                 view.rest()?;
             }
         }
@@ -325,7 +351,7 @@ impl PodNode {
         }
         let peers = pod.peers()?.into_iter();
         all.extend(peers.filter_map(|peer| peer.address.parse().ok()));
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         all.retain(|place| seen.insert(place.key()));
         all.truncate(MAX_PLACES);
         if all.is_empty() {

@@ -1,0 +1,10 @@
+//! What the pod answers to whoever reaches its port: by its description, by those who may not, and to everybody.
+
+mod ask;
+mod crawler;
+mod description;
+mod gateway;
+mod metrics;
+#[path = "../node.rs"]
+#[allow(dead_code)]
+mod node;

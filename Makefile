@@ -8,6 +8,7 @@
 #   bench-replication  beside hypercore, automerge, PouchDB and Yjs      (make bench-replication BENCH="--each 1")
 #   bench-grants       what a change costs with up to 100,000 open grants
 #   bench-timeline     the newest posts of 200 pods that are followed   (make bench-timeline BENCH="--pods 100")
+#   bench-search       words in a million posts, beside SQLite FTS5     (make bench-search BENCH="--posts 100000")
 #   fuzz   every fuzz target in turn                                     (make fuzz SECONDS_EACH=600 FILTER=codec)
 #   soak   the random tests at full length, an hour or so
 
@@ -15,7 +16,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help up test lint bench bench-sync bench-replication bench-grants bench-timeline fuzz soak clean setup-test setup-up fmt clippy unit doc interop console console-test e2e deny nextest
+.PHONY: help up test lint bench bench-sync bench-replication bench-grants bench-timeline bench-search fuzz soak clean setup-test setup-up fmt clippy unit doc interop console console-test e2e deny nextest
 
 # rustup's proxies look for toolchains under HOME. In a fresh HOME those toolchains still lie beside the proxies.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -106,6 +107,7 @@ bench:
 	BENCH_FEATURES="--features peers" scripts/bench-replication
 	BENCH_FEATURES="--features peers" scripts/bench-grants
 	BENCH_FEATURES="--features peers" scripts/bench-timeline
+	BENCH_FEATURES="--features peers" scripts/bench-search
 bench-sync:
 	scripts/bench-sync $(BENCH)
 bench-replication:
@@ -114,6 +116,8 @@ bench-grants:
 	scripts/bench-grants $(BENCH)
 bench-timeline:
 	scripts/bench-timeline $(BENCH)
+bench-search:
+	BENCH_FEATURES="--features peers" scripts/bench-search $(BENCH)
 soak:
 	scripts/soak
 

@@ -29,6 +29,7 @@ mod report;
 mod rhizome;
 mod rhizome_live;
 mod run;
+mod search;
 mod sets;
 mod shares;
 mod sheet;
@@ -81,6 +82,8 @@ enum Command {
     Shares(shares::Options),
     /// The newest posts of all who are followed, and how long a new one is on its way.
     Timeline(timeline::Options),
+    /// Words in a million posts: how long it takes, how much the index weighs, and how soon a new post is found.
+    Search(search::Options),
     /// Write the synthetic tuples to standard output.
     Generate {
         #[arg(long, default_value_t = 1_000_000)]
@@ -153,6 +156,7 @@ fn main() -> ExitCode {
         Command::Commits(options) => commits::run(&options),
         Command::Shares(options) => shares::run(&options),
         Command::Timeline(options) => timeline::run(&options),
+        Command::Search(options) => search::run(&options),
         Command::Device { home } => device::serve(&home),
         Command::Generate { tuples, seed } => generate_to_stdout(tuples, seed),
         Command::Worker {

@@ -145,6 +145,24 @@ pub enum Command {
         #[arg(long)]
         once: bool,
     },
+    /// Find words in what you wrote and keep: all of them, `"phrases"`, `-not`, `begin*`, `this OR that`
+    Search {
+        /// What to look for
+        #[arg(required = true, value_name = "WORDS", allow_hyphen_values = true)]
+        words: Vec<String>,
+        /// Only in texts of this attribute; may be given several times
+        #[arg(long, value_name = "NAME")]
+        attribute: Vec<String>,
+        /// Only entities of this type, such as `post`
+        #[arg(long, value_name = "TYPE")]
+        r#type: Option<String>,
+        /// At most so many, the best first
+        #[arg(long, default_value_t = 20, value_name = "N")]
+        limit: usize,
+        /// Search what somebody shares with you instead; `all`: yours and everybody's; `followed`: all whom you follow
+        #[arg(long, value_name = "DID")]
+        pod: Option<String>,
+    },
     /// Queries and transactions line by line
     Repl,
     /// Change tuples: a JSON array of {"assert" | "retract" | "insert" | "add" | "list": {"entity", "attribute", "value"}}

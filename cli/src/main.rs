@@ -20,6 +20,7 @@ mod output;
 mod past;
 mod recovery;
 mod repl;
+mod search;
 mod sharing;
 mod sync_sql;
 
@@ -141,6 +142,22 @@ fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
         }
         Command::Log { limit } => past::log(&home, *limit, output),
         Command::Undo { commit } => past::undo(&home, commit.as_deref(), output),
+        Command::Search {
+            words,
+            attribute,
+            r#type,
+            limit,
+            pod,
+        } => {
+            let wanted = rhizome_pod::Search {
+                q: words.join(" "),
+                attributes: attribute.clone(),
+                kind: r#type.clone(),
+                limit: Some(*limit),
+                pod: pod.clone(),
+            };
+            search::run(&home, &wanted, output)
+        }
         Command::Repl => repl::run(&home, output),
         Command::Tx { file, pod } => commands::tx(&home, file, pod.as_deref(), output),
         Command::Grant {

@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value as Json, json};
 
 use crate::{
-    ExportFormat, PodError, PodHome, Running,
+    ExportFormat, PodError, PodHome, Running, Search,
     http::{MAX_QUERY_BODY, MAX_TX_BODY},
 };
 
@@ -101,6 +101,22 @@ impl Client {
             if let Some(nested) = members.shift_remove("result") {
                 return Ok(nested);
             }
+        }
+        Ok(answer)
+    }
+
+    /// Looks for words. The answer is that of [`crate::Pod::search`].
+    pub fn search(&self, search: &Search) -> Result<Json, PodError> {
+        let body = json!({
+            "q": search.q,
+            "attributes": search.attributes,
+            "type": search.kind,
+            "limit": search.limit,
+            "pod": search.pod,
+        });
+        let mut answer = self.post("/search", &body)?;
+        if let Some(members) = answer.as_object_mut() {
+            members.shift_remove("took_us");
         }
         Ok(answer)
     }

@@ -15,6 +15,7 @@ use rhizome_network::NetworkError;
 use rhizome_query::QueryError;
 use rhizome_replica::ReplicaError;
 use rhizome_sealed::SealedError;
+use rhizome_search::SearchError;
 use rhizome_share::ShareError;
 use rhizome_storage::StorageError;
 use rhizome_sync::SyncError;
@@ -65,6 +66,9 @@ pub enum PodError {
     /// A query was refused.
     #[error(transparent)]
     Query(#[from] QueryError),
+    /// A search was refused, or its index failed.
+    #[error(transparent)]
+    Search(#[from] SearchError),
     /// A transaction could not be read.
     #[error(transparent)]
     Change(#[from] ChangeError),
@@ -208,6 +212,7 @@ impl PodError {
             Self::NotLoopback(_) => "not-loopback",
             Self::Listen { .. } => "listen",
             Self::Query(e) => e.code(),
+            Self::Search(_) => "search",
             Self::Change(_) | Self::Replica(ReplicaError::Edit(_)) => "transaction",
             Self::Value(_) => "value",
             Self::Request(_) => "request",
@@ -254,6 +259,10 @@ impl PodError {
     pub(crate) fn is_callers(&self) -> bool {
         match self {
             Self::Query(QueryError::Storage(_)) => false,
+            Self::Search(error) => matches!(
+                error,
+                SearchError::Empty | SearchError::Long(_) | SearchError::Words | SearchError::Or
+            ),
             Self::Query(_)
             | Self::Change(_)
             | Self::Value(_)

@@ -28,6 +28,7 @@ use crate::{
 /// pod.redb       commits and indexes
 /// blobs/         files by hash
 /// views.redb     views, if there are any, and views/ with a key store each
+/// search/        the search index; it can be deleted (mode 0700)
 /// incoming/      uploads that are being looked at
 /// writer.lock    held by the one process that writes; says which
 /// running.json   how to reach `rhizome up`, while it runs (mode 0600)
@@ -318,6 +319,10 @@ impl PodHome {
 
     fn blobs(&self) -> PathBuf {
         self.directory.join("blobs")
+    }
+
+    pub(crate) fn search(&self) -> PathBuf {
+        self.directory.join("search")
     }
 
     pub(crate) fn incoming(&self) -> PathBuf {

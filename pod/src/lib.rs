@@ -53,6 +53,7 @@ mod query;
 mod reach;
 mod recovery;
 mod running;
+mod search;
 mod shape;
 mod sharing;
 mod storage;
@@ -105,6 +106,7 @@ pub use rhizome_identity::{Did, Role as DeviceRole};
 pub use rhizome_network::{Mode, websocket::WebSocketConfig};
 pub use rhizome_view::Power;
 pub use running::Running;
+pub use search::Search;
 pub use sharing::{
     ANYONE, Accepted, Followed, Given, Group, GroupMember, GroupRole, MyProposal, Proposal,
     ShareInvite, Terms as GrantTerms, Undone, Whose,

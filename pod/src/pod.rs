@@ -25,6 +25,7 @@ use crate::{
     live::Hub,
     lock::WriterLock,
     past::Past,
+    search::Keeper,
     sharing::{Kept, Moving},
     storage::Used,
 };
@@ -39,6 +40,9 @@ pub struct Pod {
     hub: Hub,
     importing: Mutex<()>,
     blob_figures: Mutex<Option<(BlobFigures, Instant)>>,
+    search: OnceLock<Keeper>,
+    /// Held while the search index is opened.
+    opening_search: Mutex<()>,
     inbox: Desk,
     apps: crate::apps::Desk,
     views: OnceLock<Views>,
@@ -134,6 +138,8 @@ impl Pod {
             past: Past::default(),
             used: Used::default(),
             blob_figures: Mutex::default(),
+            search: OnceLock::new(),
+            opening_search: Mutex::default(),
             inbox: Desk::default(),
             apps: crate::apps::Desk::default(),
             views: OnceLock::new(),
@@ -339,6 +345,16 @@ impl Pod {
             )?
         };
         Ok(self.views.get_or_init(|| views))
+    }
+
+    /// The search index. Opened when it is first asked for.
+    pub(crate) fn searching(&self) -> Result<&Keeper, PodError> {
+        let _alone = self.opening_search.lock();
+        if let Some(search) = self.search.get() {
+            return Ok(search);
+        }
+        let keeper = Keeper::open(&self.home.search(), &self.replica)?;
+        Ok(self.search.get_or_init(|| keeper))
     }
 
     /// As [`Self::views`], if there ever was one.

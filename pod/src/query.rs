@@ -3,13 +3,14 @@
 use std::sync::atomic::Ordering;
 
 use rhizome_query::{
-    Input, Limits, Prepared,
+    FoundText, Input, Limits, MAX_TEXTS, Prepared, QueryError, TextSearch,
     iql::{self, Names},
 };
 use rhizome_replica::Snapshot;
+use rhizome_search::{Found, Request, scan};
 use serde_json::Value as Json;
 
-use crate::{Pod, PodError, Stop};
+use crate::{Pod, PodError, Stop, search::is_searched};
 
 /// Rows of a result: what a client can still use, and well below what the engine can hold.
 pub(crate) fn limits() -> Limits {
@@ -24,7 +25,9 @@ impl Pod {
     /// `{"columns": […], "rows": [[…]]}`, IQL an object with an array of objects for each namespace asked for. `stop` is looked at every
     /// few thousand steps.
     pub fn query(&self, q: &Json, inputs: &[Json], stop: &Stop) -> Result<Json, PodError> {
-        query_in(&self.replica().snapshot(), q, inputs, stop)
+        let now = self.replica().snapshot();
+        let find = |request: &Request<'_>| self.found_in(request, &now, stop);
+        query_with(&now, q, inputs, stop, &Texts { find: &find })
     }
 }
 
@@ -35,7 +38,57 @@ pub(crate) fn query_in(
     inputs: &[Json],
     stop: &Stop,
 ) -> Result<Json, PodError> {
-    Compiled::new(q, inputs)?.json(now, &|| !stop.load(Ordering::Relaxed))
+    let check = || !stop.load(Ordering::Relaxed);
+    let find = |request: &Request<'_>| Ok(scan(request, now, &is_searched, &check)?);
+    query_with(now, q, inputs, stop, &Texts { find: &find })
+}
+
+fn query_with(
+    now: &Snapshot,
+    q: &Json,
+    inputs: &[Json],
+    stop: &Stop,
+    texts: &Texts<'_>,
+) -> Result<Json, PodError> {
+    let check = || !stop.load(Ordering::Relaxed);
+    match Compiled::searching(q, inputs, texts)? {
+        Compiled::Datalog { query, inputs } => {
+            Ok(query.run_while(now, &inputs, &check)?.to_json()?)
+        }
+        Compiled::Iql(query) => {
+            Ok(query.run_searching(now, &Names::default(), &limits(), &check, texts)?)
+        }
+    }
+}
+
+/// Answers what a query looks for in texts.
+struct Texts<'a> {
+    find: &'a dyn Fn(&Request<'_>) -> Result<Found, PodError>,
+}
+
+impl TextSearch for Texts<'_> {
+    fn texts(&self, attribute: Option<&str>, words: &str) -> Result<Vec<FoundText>, String> {
+        let query = rhizome_search::Query::parse(words).map_err(|e| e.to_string())?;
+        let attributes: Vec<String> = attribute.into_iter().map(str::to_owned).collect();
+        let request = Request {
+            attributes: &attributes,
+            limit: MAX_TEXTS + 1,
+            texts: true,
+            ..Request::new(&query)
+        };
+        let found = (self.find)(&request).map_err(|e| e.to_string())?;
+        if !found.complete && found.hits.len() <= MAX_TEXTS {
+            return Err("too many texts have these words: look for something rarer".into());
+        }
+        let text = |hit: rhizome_search::Hit| {
+            Some(FoundText {
+                entity: hit.entity,
+                text: hit.text?,
+                score: f64::from(hit.score),
+            })
+        };
+        Ok(found.hits.into_iter().filter_map(text).collect())
+    }
 }
 
 /// A query that was read, with its inputs.
@@ -48,10 +101,26 @@ pub(crate) enum Compiled {
 }
 
 impl Compiled {
+    /// A query that is to be live.
     pub fn new(q: &Json, inputs: &[Json]) -> Result<Self, PodError> {
+        Self::prepared(q, inputs, |text| Prepared::with(text, None, &limits()))
+    }
+
+    /// A query that is run once.
+    fn searching(q: &Json, inputs: &[Json], texts: &Texts<'_>) -> Result<Self, PodError> {
+        Self::prepared(q, inputs, |text| {
+            Prepared::searching(text, &limits(), texts)
+        })
+    }
+
+    fn prepared(
+        q: &Json,
+        inputs: &[Json],
+        prepare: impl Fn(&str) -> Result<Prepared, QueryError>,
+    ) -> Result<Self, PodError> {
         match q {
             Json::String(text) if !is_iql(text) => {
-                let query = Box::new(Prepared::with(text, None, &limits())?);
+                let query = Box::new(prepare(text)?);
                 let inputs = query.inputs(inputs)?;
                 Ok(Self::Datalog { query, inputs })
             }
@@ -63,16 +132,6 @@ impl Compiled {
             _ => Err(PodError::Request(
                 "`q` is a text (Datalog or JSON) or an object (IQL)".into(),
             )),
-        }
-    }
-
-    /// The whole answer.
-    pub fn json(&self, now: &Snapshot, check: &dyn Fn() -> bool) -> Result<Json, PodError> {
-        match self {
-            Self::Datalog { query, inputs } => {
-                Ok(query.run_while(now, inputs, check)?.to_json()?)
-            }
-            Self::Iql(query) => Ok(query.run_while(now, &Names::default(), &limits(), check)?),
         }
     }
 }

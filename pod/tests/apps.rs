@@ -1083,6 +1083,16 @@ fn all_answers(node: &Node, all: &serde_json::Map<String, Json>) -> Vec<(String,
             &page.ask("POST", "/query", &json!({ "q": q })),
         );
     }
+    for q in [
+        "photo",
+        "zanzibar",
+        "zanz*",
+        "photo OR zanzibar",
+        "came",
+        "photo -zanzibar",
+    ] {
+        note(q, &page.ask("POST", "/search", &json!({ "q": q })));
+    }
     note("status", &page.ask("GET", "/status", &Json::Null));
     for name in ["photo0", "photo1", "photo2"] {
         note(

@@ -18,6 +18,7 @@ mod node;
 mod notes;
 mod past;
 mod public;
+mod search;
 mod sharing;
 mod transact;
 mod views;

@@ -18,6 +18,7 @@ import { ImportPage } from './pages/import/import-page'
 import { LibraryPage } from './pages/library/library-page'
 import { MissingPage } from './pages/missing'
 import { QueryPage } from './pages/query/query-page'
+import { SearchPage } from './pages/search/search-page'
 import { SettingsPage } from './pages/settings/settings-page'
 import { StoragePage } from './pages/settings/storage-page'
 import { SharingPage } from './pages/sharing/sharing-page'
@@ -80,6 +81,8 @@ function Page({ place }: { place: Place }) {
       return <TimelinePage search={place.search} />
     case 'query':
       return <QueryPage search={place.search} />
+    case 'search':
+      return <SearchPage search={place.search} />
     case 'import':
       return <ImportPage />
     case 'data':
@@ -119,6 +122,7 @@ function Page({ place }: { place: Place }) {
 const TITLES = {
   timeline: 'Timeline',
   query: 'Query',
+  search: 'Search',
   import: 'Import',
   data: 'Data',
   entity: 'Data',

@@ -4,6 +4,7 @@ import { type ComponentProps, type MouseEvent, useSyncExternalStore } from 'reac
 export type Route =
   | { page: 'timeline' }
   | { page: 'query' }
+  | { page: 'search' }
   | { page: 'import' }
   | { page: 'data' }
   | { page: 'devices' }
@@ -47,6 +48,7 @@ export function parse(path: string): Route {
     case '':
       return { page: 'timeline' }
     case 'query':
+    case 'search':
     case 'import':
     case 'data':
     case 'devices':

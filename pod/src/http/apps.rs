@@ -26,9 +26,10 @@ use super::{
     blocking,
     guard::{NOT_ASKED, Site, bearer, same_secret},
     reply::{Answer, Named, Payload, Refusal},
+    search::MAX_SEARCH,
 };
 use crate::{
-    PodError, Stop,
+    PodError, Search, Stop,
     apps::{Caller, Doing, Opens, Redeem, Scope},
     entity,
     json::{ChangeError, parse_changes},
@@ -186,6 +187,7 @@ pub(super) fn router(app: App) -> Router {
     Router::new()
         .route("/status", get(status))
         .route("/query", post(query).layer(body(MAX_QUERY)))
+        .route("/search", post(search).layer(body(MAX_SEARCH)))
         .route("/tx", post(transact).layer(body(MAX_TX)))
         .route("/entity/{id}", get(seen))
         .route("/propose", post(propose).layer(body(MAX_QUERY)))
@@ -198,7 +200,7 @@ pub(super) fn router(app: App) -> Router {
 }
 
 async fn not_granted(Extension(caller): Extension<Caller>) -> Refusal {
-    let what = "apps ask /status, /query, /tx, /entity, /propose, /blob, /live and /apps/leave, nothing else";
+    let what = "apps ask /status, /query, /search, /tx, /entity, /propose, /blob, /live and /apps/leave, nothing else";
     caller.note(Doing::Refused, Some("another path"));
     PodError::NotGranted(what.into()).into()
 }
@@ -258,6 +260,23 @@ async fn query(Extension(caller): Extension<Caller>, Payload(body): Payload) -> 
     })
     .await;
     guard.0.store(true, Ordering::Relaxed);
+    answer.map(JsonBody)
+}
+
+async fn search(Extension(caller): Extension<Caller>, Payload(body): Payload) -> Answer {
+    let search: Search = read(&body)?;
+    if search.pod.as_ref().is_some_and(|pod| pod != caller.pod()) {
+        let what = "an app searches the pod that let it in: leave `pod` out";
+        return Err(PodError::NotGranted(what.into()).into());
+    }
+    let stop = Arc::new(Stop::new(false));
+    let guard = StopOnDrop(Arc::clone(&stop));
+    let answer = blocking(move || {
+        let done = caller.compute(|now| search.scan(now, &stop));
+        noted(&caller, Doing::Query, done)
+    })
+    .await;
+    drop(guard);
     answer.map(JsonBody)
 }
 

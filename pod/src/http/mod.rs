@@ -19,6 +19,7 @@ mod past;
 mod range;
 mod reply;
 mod resolution;
+mod search;
 mod serve;
 mod sharing;
 mod sniff;
@@ -82,6 +83,10 @@ fn router(app: App) -> Router {
         .route(
             "/query",
             post(api::query).layer(DefaultBodyLimit::max(MAX_QUERY_BODY)),
+        )
+        .route(
+            "/search",
+            post(search::search).layer(DefaultBodyLimit::max(search::MAX_SEARCH)),
         )
         .route(
             "/tx",

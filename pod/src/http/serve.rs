@@ -104,6 +104,13 @@ impl Serving {
 
     /// Answers until `stop` is done; then finishes what is under way, at most for five seconds, and makes everything durable.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), PodError> {
+        let pod = Arc::clone(&self.pod);
+        let indexing = move || pod.searching().and_then(crate::search::Keeper::start);
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = indexing() {
+                tracing::warn!(%error, "there is no search index: searches take longer");
+            }
+        });
         let failed = |error| PodError::Listen {
             address: self
                 .listener

@@ -29,6 +29,7 @@ import type {
   Reach,
   Receipt,
   Scope,
+  SearchAnswer,
   Shared,
   Status,
   Storage,
@@ -101,6 +102,8 @@ export const api = {
   /** `pod` says whose tuples: a DID, or `all`; without it they are one's own. */
   query: (q: string, inputs: unknown[] = [], signal?: AbortSignal, pod?: string) =>
     call<QueryResult>('/query', { ...json({ q, inputs, ...(pod && { pod }) }), signal: signal ?? null }),
+  search: (what: { q: string; limit: number; type?: string }, signal?: AbortSignal) =>
+    call<SearchAnswer>('/search', { ...json(what), signal: signal ?? null }),
   /** `pod`: the DID of a group, or of who shares something. */
   transact: (operations: Operation[], pod?: string) =>
     call<Receipt>(`/tx${pod === undefined ? '' : `?pod=${encodeURIComponent(pod)}`}`, json(operations)),

@@ -52,6 +52,22 @@ export interface IqlResult {
 
 export type QueryResult = DatalogResult | IqlResult
 
+/** An entity that was found; `created` as RFC 3339. */
+export interface SearchHit {
+  entity: EntityId
+  attribute: string
+  type: string | null
+  created: string | null
+  score: number
+  excerpt: { text: string; hit: boolean }[]
+}
+
+export interface SearchAnswer {
+  hits: SearchHit[]
+  complete: boolean
+  behind: number
+}
+
 export type Operation =
   | { assert: Target }
   | { retract: { entity: EntityId; attribute: string; value?: Value } }

@@ -12,6 +12,7 @@ const KEYS: [keys: string, does: string][] = [
   ['g then t, l, f, d, q, h, i', 'Timeline, library, following, data, query, history, import'],
   ['g then s, g, v, a, o, ,', 'Sharing, groups, devices, apps, storage, settings'],
   ['u', 'Undo, while that is offered'],
+  ['/', 'Search'],
   ['.', 'To the top'],
   ['?', 'This list'],
 ]
@@ -33,6 +34,7 @@ export function useShortcuts(help: () => void): void {
       else if (event.key === 'e') actOnCurrent('[data-action="edit"]')
       else if (event.key === 'o') actOnCurrent('[data-action="open-media"]')
       else if (event.key === 'Enter' && current() === document.activeElement) openCurrent()
+      else if (event.key === '/') startSearch()
       else if (event.key === '.') window.scrollTo({ top: 0 })
       else if (event.key === 'u' && newestAction()) newestAction()?.()
       else if (event.key === '?') help()
@@ -73,6 +75,12 @@ function actOnCurrent(selector: string): void {
 function openCurrent(): void {
   const id = current()?.dataset['post']
   if (id) navigate(`/data/${id}`)
+}
+
+function startSearch(): void {
+  const field = document.getElementById('search-field')
+  if (field) field.focus()
+  else navigate('/search')
 }
 
 export function ShortcutHelp({ onClose }: { onClose: () => void }) {

@@ -39,6 +39,9 @@ export function Navigation({ route, onHelp }: { route: Route; onHelp: () => void
             </Link>
           ))}
         </nav>
+        <Link to="/search" className="icon-button" aria-label="Search" title="Search (/)" aria-current={route.page === 'search' ? 'page' : undefined}>
+          <Icon name="search" />
+        </Link>
         {route.page !== 'welcome' && <NotBackedUp />}
         <button type="button" className="icon-button keys" aria-label="Keyboard and display" title="Keyboard and display (?)" onClick={onHelp}>
           <Icon name="keyboard" />

@@ -101,7 +101,7 @@ fn fill(pod: &Pod, posts: &Posts) -> Result<()> {
     while next < posts.len() {
         let end = (next + AT_ONCE).min(posts.len());
         let changes =
-            (next..end).flat_map(|n| post(&format!("_:{n}"), &posts.text(n), posts.at(n)));
+            (next..end).flat_map(|n| post(&format!("_:{n}"), &posts.text(n), Posts::at(n)));
         let changes = parse_changes(&changes.collect()).map_err(failed)?;
         pod.transact(App::CommandLine, &changes)?;
         next = end;
@@ -283,6 +283,7 @@ fn beside(
 }
 
 #[cfg(not(feature = "peers"))]
+#[allow(clippy::unnecessary_wraps)] // as the one with peers
 fn beside(
     _: &mut Json,
     _: &Path,

@@ -76,7 +76,7 @@ fn fill(db: &Connection, posts: &Posts) -> rusqlite::Result<()> {
     db.execute_batch("BEGIN")?;
     let mut insert = db.prepare("INSERT INTO posts VALUES (?1, ?2, ?3)")?;
     for n in 0..posts.len() {
-        insert.execute(params![n as i64 + 1, posts.at(n) as i64, posts.text(n)])?;
+        insert.execute(params![n as i64 + 1, Posts::at(n) as i64, posts.text(n)])?;
     }
     db.execute_batch("COMMIT; PRAGMA wal_checkpoint(TRUNCATE);")
 }

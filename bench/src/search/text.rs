@@ -46,7 +46,7 @@ impl Posts {
     }
 
     /// When a post was made.
-    pub fn at(&self, n: u64) -> u64 {
+    pub fn at(n: u64) -> u64 {
         1_500_000_000_000 + n * 60_000
     }
 

@@ -152,12 +152,11 @@ impl Shared {
 
     fn run(&self) {
         while !self.is_closed() {
-            let done = match self.index.behind() {
-                None => self.catch_up(&|| !self.is_closed()).map(|_| ()),
-                Some(_) => {
-                    self.wait();
-                    self.write()
-                }
+            let done = if self.index.behind().is_some() {
+                self.wait();
+                self.write()
+            } else {
+                self.catch_up(&|| !self.is_closed()).map(|_| ())
             };
             match done {
                 Ok(()) | Err(SearchError::Stopped) => {}

@@ -1,6 +1,7 @@
 //! Requests byte by byte, and the description of the API.
 
 use std::{
+    fmt::Write as _,
     io::{Read, Write},
     net::TcpStream,
 };
@@ -45,13 +46,13 @@ pub fn ask(
     let mut stream = TcpStream::connect(address).unwrap();
     let mut head = format!("{method} {path} HTTP/1.0\r\n");
     if !headers.iter().any(|(name, _)| *name == "host") {
-        head += &format!("host: {address}\r\n");
+        write!(head, "host: {address}\r\n").unwrap();
     }
     for (name, value) in headers {
-        head += &format!("{name}: {value}\r\n");
+        write!(head, "{name}: {value}\r\n").unwrap();
     }
     if !body.is_empty() || method == "POST" {
-        head += &format!("content-length: {}\r\n", body.len());
+        write!(head, "content-length: {}\r\n", body.len()).unwrap();
     }
     head += "\r\n";
     stream.write_all(head.as_bytes()).unwrap();

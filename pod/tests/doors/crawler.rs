@@ -139,13 +139,11 @@ fn nobody_gets_what_is_not_his_and_no_secret_is_logged() {
         let path = match operation.path.as_str() {
             "/1.0/identifiers/{did}" => format!("/1.0/identifiers/{SECRET}"),
             path => {
-                let mut parts = path
+                let parts: Vec<_> = path
                     .split('/')
                     .map(|p| if p.starts_with('{') { SECRET } else { p })
-                    .collect::<Vec<_>>()
-                    .join("/");
-                parts += &format!("?{SECRET}={SECRET}");
-                parts
+                    .collect();
+                format!("{}?{SECRET}={SECRET}", parts.join("/"))
             }
         };
         let send = |headers: &[(&str, &str)], body: &[u8]| {

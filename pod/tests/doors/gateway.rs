@@ -32,17 +32,15 @@ fn file(node: &Node, bytes: &[u8], public: bool) -> String {
 fn publish(node: &Node) -> String {
     let terms = json!({ "where": "public: true", "can": "read", "to": "anyone" });
     let given = node.client.grant(&terms);
-    match given {
-        Ok(given) => given["grant"].as_str().unwrap().to_owned(),
+    let given = given.unwrap_or_else(|_| {
         // without a network side the pod itself does it
-        Err(_) => {
-            let given = node
-                .pod
-                .publish(&"public: true".parse().unwrap(), Power::Read, None)
-                .unwrap();
-            given.to_json()["grant"].as_str().unwrap().to_owned()
-        }
-    }
+        let predicate = "public: true".parse().unwrap();
+        node.pod
+            .publish(&predicate, Power::Read, None)
+            .unwrap()
+            .to_json()
+    });
+    given["grant"].as_str().unwrap().to_owned()
 }
 
 /// Asks until what is public has been looked at again.

@@ -5,6 +5,7 @@ use std::{
     io::{self, Read},
     ops::ControlFlow,
     path::{Path, PathBuf},
+    time::{Duration, SystemTime},
 };
 
 use rhizome_blob::{BlobError, BlobStore, Cid};

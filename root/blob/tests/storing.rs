@@ -23,19 +23,25 @@ fn names_are_whole_file_blake3() {
 }
 
 #[test]
-fn storing_again_writes_nothing() {
+fn storing_again_writes_nothing_but_when_it_was() {
     let (_directory, store) = store();
     let cid = store.put_bytes(&sample(40_000)).unwrap();
-    let modified = || {
-        fs::metadata(file_of(&store, &cid, "blob"))
-            .unwrap()
-            .modified()
-            .unwrap()
+    let at = file_of(&store, &cid, "blob");
+    let file = || std::os::unix::fs::MetadataExt::ino(&fs::metadata(&at).unwrap());
+    let before = file();
+    let long_ago = SystemTime::now() - Duration::from_hours(48);
+    let age = || {
+        let opened = fs::File::options().write(true).open(&at).unwrap();
+        opened.set_modified(long_ago).unwrap();
+        assert_eq!(store.arrived(&cid).unwrap(), long_ago);
     };
-    let before = modified();
+    age();
     store.put(&sample(40_000)[..], u64::MAX).unwrap();
+    assert!(store.arrived(&cid).unwrap() > long_ago);
+    age();
     store.put_bytes(&sample(40_000)).unwrap();
-    assert_eq!(modified(), before);
+    assert!(store.arrived(&cid).unwrap() > long_ago);
+    assert_eq!(file(), before, "the file is the same one");
     assert_eq!(store.iter().count(), 1);
 }
 

@@ -128,6 +128,7 @@ fn nobody_gets_what_is_not_his_and_no_secret_is_logged() {
     let for_apps = [
         "/status",
         "/query",
+        "/search",
         "/tx",
         "/entity/{id}",
         "/propose",

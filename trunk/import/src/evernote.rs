@@ -28,6 +28,7 @@ const KIND: Kind = Kind {
         let head = decode(head).0;
         head.contains("<en-export") || head.contains("evernote-export")
     },
+    alone: true,
     beside: &[],
 };
 

@@ -51,6 +51,7 @@ const KIND: Kind = Kind {
         let head = decode(head).0;
         is_opml(&head) || is_feed(&head)
     },
+    alone: true,
     beside: &[],
 };
 

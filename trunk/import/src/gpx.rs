@@ -28,6 +28,7 @@ const NAME: &str = "gpx";
 const KIND: Kind = Kind {
     ends: &[".gpx"],
     looks: |head| decode(head).0.contains("<gpx"),
+    alone: true,
     beside: &[],
 };
 

@@ -35,6 +35,7 @@ const KIND: Kind = Kind {
             .get(..15)
             .is_some_and(|start| start.eq_ignore_ascii_case("BEGIN:VCALENDAR"))
     },
+    alone: true,
     beside: &[],
 };
 

@@ -15,6 +15,8 @@ pub struct Kind {
     pub ends: &'static [&'static str],
     /// Whether a file that begins like this is one.
     pub looks: fn(&[u8]) -> bool,
+    /// Whether a file that is given alone may have any name: not where it may begin with anything.
+    pub alone: bool,
     /// Ends of names of files that lie beside such ones and say nothing against them.
     pub beside: &'static [&'static str],
 }
@@ -29,9 +31,14 @@ fn ends(path: &str, ends: &[&str]) -> bool {
 }
 
 impl Kind {
-    /// Whether the file is of this kind. A file given alone may have any name.
+    /// Whether its name says nothing against it.
+    fn may_be(&self, source: &Source, path: &str) -> bool {
+        ends(path, self.ends) || (self.alone && source.entries().len() == 1)
+    }
+
+    /// Whether the file is of this kind.
     fn is(&self, source: &Source, path: &str) -> Result<bool, ImportError> {
-        if !ends(path, self.ends) && source.entries().len() > 1 {
+        if !self.may_be(source, path) {
             return Ok(false);
         }
         Ok((self.looks)(&source.head(path, HEAD)?))
@@ -59,7 +66,7 @@ impl Kind {
         let (mut named, mut others) = (0_usize, 0_usize);
         let (mut looked, mut right) = (0_usize, 0_usize);
         for entry in source.entries() {
-            if ends(&entry.path, self.ends) || source.entries().len() == 1 {
+            if self.may_be(source, &entry.path) {
                 named += 1;
                 if looked < LOOKED {
                     looked += 1;

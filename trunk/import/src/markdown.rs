@@ -25,6 +25,7 @@ const NAME: &str = "markdown";
 const KIND: Kind = Kind {
     ends: &[".md", ".markdown"],
     looks: |head| !head.is_empty() && !head.contains(&0),
+    alone: false,
     beside: &[
         ".png",
         ".jpg",

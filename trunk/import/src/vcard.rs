@@ -36,6 +36,7 @@ const KIND: Kind = Kind {
             .get(..11)
             .is_some_and(|start| start.eq_ignore_ascii_case("BEGIN:VCARD"))
     },
+    alone: true,
     beside: &[".jpg", ".jpeg", ".png"],
 };
 

@@ -27,6 +27,7 @@ const NAME: &str = "wordpress";
 const KIND: Kind = Kind {
     ends: &[".xml", ".wxr"],
     looks: |head| decode(head).0.contains("wordpress.org/export"),
+    alone: true,
     beside: &[],
 };
 

@@ -5,6 +5,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { archive, FIRST } from './archive'
 import { openWindow, overflow, startBrowser, violations, type Window } from './browser'
+import { bluesky, FROM_BLUESKY, FROM_TWITTER, twitter } from './others'
 import { type Pod, startPod } from './pod'
 import { zip } from './zip'
 
@@ -91,17 +92,38 @@ describe('a newcomer', () => {
     await look(page, '3-import')
   })
 
-  it('drops an export on the page and has a timeline', async () => {
+  it('drops three exports on the page and has one timeline', async () => {
     const { page } = window
-    await drop(page, 'archive-20240102.zip', zip(made.files))
-    const report = page.getByRole('region', { name: 'What is in it' })
-    await report.waitFor()
-    expect(await report.innerText()).toMatch(/Mastodon/)
-    await look(page, '4-report')
-    await report.getByRole('button', { name: 'Import' }).click()
+    const exports = [
+      ['archive-20240102.zip', zip(made.files), /Mastodon/],
+      ['repo.car', bluesky(), /Bluesky/],
+      ['twitter-2023.zip', zip(twitter()), /Twitter/],
+    ] as const
+    for (const [n, [name, bytes, what]] of exports.entries()) {
+      if (n > 0) await page.getByRole('button', { name: 'Import another' }).click()
+      await drop(page, name, bytes)
+      const report = page.getByRole('region', { name: 'What is in it' })
+      await report.waitFor()
+      expect(await report.innerText()).toMatch(what)
+      if (n === 0) await look(page, '4-report')
+      await report.getByRole('button', { name: 'Import' }).click()
+      await page.getByRole('region', { name: 'What was imported' }).getByRole('link', { name: 'To the timeline' }).waitFor()
+    }
     await page.getByRole('region', { name: 'What was imported' }).getByRole('link', { name: 'To the timeline' }).click()
-    await post(page, FIRST).waitFor()
+    for (const text of [FROM_BLUESKY, FROM_TWITTER, FIRST]) await post(page, text).waitFor()
     await look(page, '5-timeline')
+  })
+
+  it('finds a word of any of them', async () => {
+    const { page } = window
+    await page.keyboard.press('/')
+    await page.getByRole('searchbox', { name: 'What to look for' }).waitFor()
+    await page.keyboard.type('heron')
+    const hit = page.locator('.search-hit', { hasText: FROM_BLUESKY.slice(0, 20) })
+    await hit.waitFor()
+    await look(page, '5b-search')
+    await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Timeline', exact: true }).click()
+    await post(page, FIRST).waitFor()
   })
 
   it('edits a post and takes that back', async () => {

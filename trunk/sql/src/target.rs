@@ -101,7 +101,12 @@ mod tests {
         ] {
             assert!(text.parse::<Target>().is_ok(), "{text}");
         }
-        for text in ["", "sqlite:", "mysql://x/y", "postgres://a:b:c:d@/"] {
+        for text in [
+            "",
+            "sqlite:",
+            "mysql://x/y",
+            "postgres://ada@localhost:port/",
+        ] {
             assert!(
                 matches!(text.parse::<Target>(), Err(SqlError::Target(_))),
                 "{text}"

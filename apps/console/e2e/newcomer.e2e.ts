@@ -77,6 +77,7 @@ describe('a newcomer', () => {
 
     await page.getByRole('heading', { name: 'Your way back in' }).waitFor()
     await page.getByRole('button', { name: 'Show the words' }).click()
+    await page.locator('.words li').nth(23).waitFor()
     const words = await page.locator('.words li').allInnerTexts()
     expect(words).toHaveLength(24)
     await look(page, '2-words')
@@ -164,6 +165,17 @@ describe('a newcomer', () => {
       await page.waitForTimeout(300)
       await look(page, `8-${name.toLowerCase()}`)
     }
+  })
+
+  it('makes a backup', async () => {
+    const { page } = window
+    await page.getByRole('link', { name: 'Settings', exact: true }).click()
+    const section = page.getByRole('region', { name: 'Backup' })
+    await section.getByLabel('Folder on this machine').fill(join(folder, 'backup'))
+    await section.getByLabel('By itself').selectOption('Every day')
+    await section.getByRole('button', { name: 'Back up now' }).click()
+    await section.getByText(/The last one/).waitFor()
+    expect(await section.innerText()).not.toMatch(/missing/)
   })
 
   it('leaves with everything', async () => {

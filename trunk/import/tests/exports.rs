@@ -1,5 +1,5 @@
-//! The table of exports: every sample on this machine, by whom it is recognised and what becomes of it. With
-//! `RHIZOME_WRITE_EXPORTS=1` it writes `docs/exports.md`.
+//! The table of exports: every sample on this machine, by whom it is recognised and what becomes of it. It writes
+//! `docs/exports.md` anew where there are samples.
 
 use crate::pods::{Place, open, pod};
 use rhizome_import::{
@@ -107,6 +107,21 @@ fn line(sample: &str, at: &Path) -> Line {
     }
 }
 
+/// A folder of samples that have nothing to do with each other.
+const SEVERAL: &str = "chat-exports";
+
+/// Names of the folders in a folder, in order.
+fn folders(at: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(at)
+        .unwrap()
+        .map(|found| found.unwrap())
+        .filter(|found| found.file_type().unwrap().is_dir())
+        .map(|found| found.file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
 fn samples() -> Option<PathBuf> {
     let at = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/exports");
     if at.is_dir() {
@@ -119,13 +134,15 @@ fn samples() -> Option<PathBuf> {
 #[test]
 fn every_sample_is_recognised_or_refused_with_a_reason() {
     let Some(at) = samples() else { return };
-    let mut names: Vec<String> = std::fs::read_dir(&at)
-        .unwrap()
-        .map(|found| found.unwrap())
-        .filter(|found| found.file_type().unwrap().is_dir())
-        .map(|found| found.file_name().into_string().unwrap())
-        .collect();
-    names.sort();
+    let names = folders(&at).into_iter().flat_map(|name| {
+        if name == SEVERAL {
+            let each = folders(&at.join(&name)).into_iter();
+            each.map(|inner| format!("{name}/{inner}")).collect()
+        } else {
+            vec![name]
+        }
+    });
+    let names: Vec<String> = names.collect();
     let lines: Vec<Line> = names
         .iter()
         .map(|name| line(name, &at.join(name)))
@@ -154,9 +171,9 @@ fn every_sample_is_recognised_or_refused_with_a_reason() {
         )
         .unwrap();
     }
-    println!("{page}");
-    if std::env::var_os("RHIZOME_WRITE_EXPORTS").is_some() {
-        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/exports.md");
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/exports.md");
+    if std::fs::read_to_string(&docs).ok().as_deref() != Some(&page) {
+        println!("{page}");
         std::fs::write(docs, page).unwrap();
     }
 }

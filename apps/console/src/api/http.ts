@@ -3,11 +3,14 @@ import type {
   Activity,
   ApiErrorBody,
   Apps,
+  BackupReport,
+  BackupState,
   Ask,
   Commits,
   Conflicts,
   Devices,
   Draft,
+  ExportFormat,
   DraftDiff,
   EntityDetail,
   EntityId,
@@ -119,7 +122,7 @@ export const api = {
   /** What it said of one entity, or all of it. */
   undoCommit: (commit: string, entity?: EntityId) => call<UndoneCommit>('/undo', json({ commit, ...(entity && { entity }) })),
   /** Everything as a file, from an address that is good once. */
-  exportAs: (format: 'car' | 'zip' | 'jsonl') => call<{ export: string; url: string; seconds: number }>('/export', json({ format })),
+  exportAs: (format: ExportFormat) => call<{ export: string; url: string; seconds: number }>('/export', json({ format })),
   storage: (signal?: AbortSignal) => call<Storage>('/storage', { signal: signal ?? null }),
   recoveryWords: () => call<{ words: string[] }>('/recovery/words', json({})),
   confirmRecovery: (answers: Record<string, string>) => call<{ confirmed: boolean }>('/recovery/confirm', json({ answers })),
@@ -186,6 +189,10 @@ export const api = {
   revokeApp: (id: string) => call<unknown>('/apps/revoke', json({ id })),
   appActivity: (id: string, signal?: AbortSignal) =>
     call<{ activity: Activity[] }>(`/apps/${encodeURIComponent(id)}/activity`, { signal: signal ?? null }),
+  backupState: (signal?: AbortSignal) => call<BackupState>('/backup', { signal: signal ?? null }),
+  /** Makes one now, and remembers where and how often; it may take long. */
+  backup: (directory: string, hours: number) => call<BackupReport>('/backup', json({ directory, hours })),
+  forgetBackup: () => call<BackupState>('/backup', { method: 'DELETE' }),
   importPath: (path: string) => call<ImportJob>('/import?dry-run', json({ path })),
   importJob: (job: string, signal?: AbortSignal) => call<ImportJob>(`/import/${job}`, { signal: signal ?? null }),
   importRun: (job: string) => call<ImportJob>(`/import/${job}`, json({})),
@@ -221,6 +228,6 @@ export function upload(file: File, progress: (sent: number) => void, signal: Abo
 }
 
 /** `<img>` and `<video>` cannot send headers, so blobs have a short token of their own that opens nothing else. */
-export function blobUrl(cid: string, blobToken: string): string {
-  return `/api/1/blob/${encodeURIComponent(cid)}?t=${encodeURIComponent(blobToken)}`
+export function blobUrl(cid: string, blobToken: string, size?: 320 | 640 | 1280): string {
+  return `/api/1/blob/${encodeURIComponent(cid)}?t=${encodeURIComponent(blobToken)}${size ? `&size=${size}` : ''}`
 }

@@ -88,6 +88,26 @@ export interface Receipt {
 }
 
 /** A commit that was taken back. */
+export type ExportFormat = 'zip' | 'car' | 'jsonl' | 'activitystreams' | 'vcard' | 'icalendar'
+
+export interface BackupReport {
+  directory: string
+  commits: number
+  bytes: number
+  files: number
+  sent: number
+  complete: boolean
+}
+
+export interface BackupState {
+  directory: string | null
+  hours?: number | null
+  last_ms?: number | null
+  error?: string | null
+  report?: BackupReport | null
+  running: boolean
+}
+
 export interface UndoneCommit {
   undone: string
   /** The commit that did it; `null` if nothing was left to do. */

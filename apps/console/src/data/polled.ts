@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from 'react'
 import { api } from '../api/http'
-import type { Apps, Devices, Draft, Followed, Given, Group, Peers, Proposal, Shared, TimelinePost } from '../api/types'
+import type { Apps, BackupState, Devices, Draft, Followed, Given, Group, Peers, Proposal, Shared, TimelinePost } from '../api/types'
 
 export interface Polled<T> {
   value: T | null
@@ -75,6 +75,12 @@ export function usePeers(): Polled<Peers> {
 
 export function useDevices(): Polled<Devices> {
   return useSyncExternalStore(devices.subscribe, devices.snapshot)
+}
+
+export const backups = new Poll<BackupState>((signal) => api.backupState(signal), 5_000)
+
+export function useBackups(): Polled<BackupState> {
+  return useSyncExternalStore(backups.subscribe, backups.snapshot)
 }
 
 export const grants = new Poll<{ grants: Given[] }>((signal) => api.grants(signal), 3_000)

@@ -9,7 +9,8 @@ export function useStatus(): Status | null {
   return useContext(StatusContext)
 }
 
-export function useBlobUrl(cid: string | null): string | null {
+/** Where a file is; of a picture, one that fits into a square of `size` pixels. */
+export function useBlobUrl(cid: string | null, size?: 320 | 640 | 1280): string | null {
   const status = useStatus()
-  return cid && status ? blobUrl(cid, status.blob_token) : null
+  return cid && status ? blobUrl(cid, status.blob_token, size) : null
 }

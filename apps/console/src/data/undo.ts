@@ -10,11 +10,12 @@ export function undoneWords(undone: UndoneCommit): string {
   return kept > 0 ? `Undone, but ${since}.` : 'Undone.'
 }
 
-/** Takes back what a commit said, or what it said of one entity, and says so, with a way to have it again. */
-export async function undo(commit: string, entity?: EntityId): Promise<void> {
+/** Takes back what a commit said, or what it said of one entity, and says so, with a way to have it again. `again`: the commit took something back itself. */
+export async function undo(commit: string, entity?: EntityId, again = false): Promise<void> {
   try {
     const undone = await api.undoCommit(commit, entity)
-    offer(undone.commit, undoneWords(undone), 'Redo')
+    const whole = undone.commit !== null && undone.kept.length === 0
+    offer(undone.commit, again && whole ? 'Done again.' : undoneWords(undone), again ? 'Undo' : 'Redo')
   } catch (cause) {
     toast(cause instanceof Error ? cause.message : String(cause))
   }
@@ -25,7 +26,7 @@ export function offerUndo(commit: string | null, text: string): void {
   if (commit !== null) offer(commit, text, 'Undo')
 }
 
-function offer(commit: string | null, text: string, label: string): void {
+function offer(commit: string | null, text: string, label: 'Undo' | 'Redo'): void {
   if (commit === null) {
     toast(text)
     return
@@ -34,7 +35,7 @@ function offer(commit: string | null, text: string, label: string): void {
     label,
     run: () => {
       dismiss(id)
-      void undo(commit)
+      void undo(commit, undefined, label === 'Redo')
     },
   })
 }

@@ -1,5 +1,6 @@
 import { type FormEvent, useEffect, useState } from 'react'
 import { api } from '../../api/http'
+import type { ExportFormat } from '../../api/types'
 import { count } from '../../data/exchange'
 import { devices, useDevices } from '../../data/polled'
 import { type Preferences, setPreferences, usePreferences } from '../../data/preferences'
@@ -13,6 +14,7 @@ import { EntityName } from '../../parts/value'
 import { Link } from '../../router'
 import { Recovery } from '../../shell/recovery-section'
 import { importerWords } from '../import/words'
+import { Backup } from './backup'
 
 /** What a person may decide about this pod and this page, and what there is to know of it. */
 export function SettingsPage() {
@@ -27,6 +29,7 @@ export function SettingsPage() {
       <Recovery confirmed={status?.recovery.confirmed} />
       <ThisPod />
       <Runs />
+      <Backup />
       <Leave />
     </div>
   )
@@ -163,16 +166,19 @@ function Runs() {
   )
 }
 
-const FORMATS: [format: 'zip' | 'car' | 'jsonl', name: string, about: string][] = [
+const FORMATS: [format: ExportFormat, name: string, about: string][] = [
   ['zip', 'Zip', 'everything: JSON lines, and every file beside them'],
   ['car', 'CAR', 'everything, addressed by content'],
   ['jsonl', 'JSON lines', 'an entity on each line, without the files'],
+  ['activitystreams', 'Posts', 'and profiles with their pictures, as archives of Mastodon are'],
+  ['vcard', 'Contacts', 'as vCards, for any address book'],
+  ['icalendar', 'Calendar', 'events, tasks and journals'],
 ]
 
 /** The way out is always open. */
 function Leave() {
   const [error, setError] = useState<unknown>(null)
-  const save = async (format: 'zip' | 'car' | 'jsonl') => {
+  const save = async (format: ExportFormat) => {
     setError(null)
     try {
       const { url } = await api.exportAs(format)

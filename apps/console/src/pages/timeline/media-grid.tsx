@@ -46,7 +46,9 @@ interface TileProps {
 function Tile({ id, covered, alone, more, onOpen }: TileProps) {
   const known = useEntity(id)
   const media = known?.state ? readMedia(id, known.state) : null
-  const src = useBlobUrl(covered ? null : (media?.blob ?? null))
+  // what moves would stand still in a smaller size
+  const still = media?.mime.startsWith('image/') && media.mime !== 'image/gif'
+  const src = useBlobUrl(covered ? null : (media?.blob ?? null), still ? (alone ? 1280 : 640) : undefined)
   const box = alone && media?.width && media.height ? { aspectRatio: `${media.width} / ${media.height}` } : undefined
   if (!media) return <div className="tile" style={box} aria-busy="true" />
   const isVideo = media.mime.startsWith('video/') || media.mime.startsWith('audio/')

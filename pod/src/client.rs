@@ -44,8 +44,10 @@ impl Client {
 
     /// A node at a known address.
     pub fn new(running: Running) -> Self {
+        // a node closes a connection whose last request it answered before all of it had come: the next one would find that out
         let config = ureq::Agent::config_builder()
             .proxy(None)
+            .max_idle_connections(0)
             .http_status_as_error(false)
             .build();
         Self {

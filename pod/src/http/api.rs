@@ -218,7 +218,7 @@ pub(super) async fn entity(
 }
 
 /// The words, until they are confirmed. By POST, so that no history or cache keeps the answer.
-pub(super) async fn recovery_words(State(app): State<App>) -> Answer {
+pub(super) async fn recovery_words(State(app): State<App>, Payload(_): Payload) -> Answer {
     blocking(move || {
         app.pod
             .recovery_words()
@@ -277,7 +277,7 @@ pub(super) async fn conflicts(State(app): State<App>) -> Answer {
 }
 
 /// Verifies every hash, signature, index and file.
-pub(super) async fn doctor(State(app): State<App>) -> Answer {
+pub(super) async fn doctor(State(app): State<App>, Payload(_): Payload) -> Answer {
     let stop = Arc::new(Stop::new(false));
     let guard = StopOnDrop(Arc::clone(&stop));
     let answer = blocking(move || Ok(app.pod.doctor(&mut |_| {}, &stop)?.to_json())).await;

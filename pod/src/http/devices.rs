@@ -178,7 +178,7 @@ pub(super) async fn remove_peer(State(app): State<App>, Payload(body): Payload) 
 }
 
 /// One round with every known peer.
-pub(super) async fn sync(State(app): State<App>) -> Answer {
+pub(super) async fn sync(State(app): State<App>, Payload(_): Payload) -> Answer {
     let reports = node(&app)?.sync_all().await?;
     let reports: Vec<Json> = reports.iter().map(crate::PeerReport::to_json).collect();
     Ok(JsonBody(json!({ "peers": reports })))

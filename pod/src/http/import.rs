@@ -14,7 +14,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::{
     App, api, blocking,
-    reply::{Answer, Asked, Named, Refusal},
+    reply::{Answer, Asked, Named, Payload, Refusal},
 };
 use crate::{
     ImportOptions, PodError,
@@ -133,7 +133,7 @@ pub(super) async fn look(State(app): State<App>, Named(id): Named) -> Answer {
 }
 
 /// Runs what was looked at.
-pub(super) async fn run(State(app): State<App>, Named(id): Named) -> Answer {
+pub(super) async fn run(State(app): State<App>, Named(id): Named, Payload(_): Payload) -> Answer {
     let job = find(&app, &id)?;
     if !job.claim(&[JobState::Ready, JobState::Failed, JobState::Cancelled]) {
         return Err(Refusal::new(

@@ -180,7 +180,6 @@ describe('a newcomer', () => {
 
   it('leaves with everything', async () => {
     const { page } = window
-    await page.getByRole('link', { name: 'Settings', exact: true }).click()
     await page.getByRole('heading', { name: 'Take everything with you' }).waitFor()
     await look(page, '9-settings')
     const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'JSON lines' }).click()])

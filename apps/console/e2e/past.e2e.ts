@@ -74,7 +74,8 @@ describe('undo', () => {
       // by keyboard, to have it again
       await page.keyboard.press('u')
       await post(page, NEW).waitFor()
-      await messages.getByRole('button', { name: 'Redo' }).click()
+      await messages.getByText('Done again.').waitFor()
+      await messages.getByRole('button', { name: 'Undo' }).click()
       await post(page, FIRST).waitFor()
     })
   })

@@ -100,7 +100,10 @@ impl<'t> Run<'t> {
         }
         let rest = self.cut();
         match waiting {
-            Some((mut first, _)) if rest.1.len() < CRUMB && !last => {
+            // a crumb may hold more keys than a full block, where those are much alike: then there is nothing to share
+            Some((mut first, _))
+                if rest.1.len() < CRUMB && !last && rest.0.keys.len() < first.keys.len() =>
+            {
                 let half = usize::midpoint(first.keys.len(), rest.0.keys.len());
                 let mut second = Block {
                     keys: first.keys.split_off(half),

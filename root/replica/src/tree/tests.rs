@@ -242,3 +242,41 @@ fn a_block_that_is_missing_or_another_one_is_a_fault_and_no_answer() {
         assert!(opened.range(0, u128::MAX).rev().count() > 0);
     }
 }
+
+/// Keys that are much alike fill little of a page, and may be more than those of the full one before them.
+#[test]
+fn what_is_left_of_a_run_may_have_more_keys_than_the_block_before() {
+    let kv: Arc<dyn Kv> = Arc::new(MemoryKv::new());
+    let r = &mut Random::new(1);
+    for unlike in (60..460).step_by(5) {
+        let mut tree = Tree::new(Layout::Eav, true, Arc::new(BlockStore::new(kv.clone())));
+        let mut next = 1;
+        // the first leaf in the store: keys that are much alike, then others, which go again
+        let mut map: Map = (0..340).map(|i| (1 << 125 | i, 7)).collect();
+        map.extend((0..9_000_u128).map(|i| (1 << 126 | i << 40, r.next_u64())));
+        let stored: Vec<_> = map.iter().map(|(k, p)| (*k, Some(*p))).collect();
+        tree.apply(&stored);
+        let (directory, _) = save(&mut tree, &*kv, &mut next);
+        let first = directory[0].2 as usize;
+        let mut low: Vec<(u128, Option<u64>)> = (0..unlike)
+            .map(|_| ((r.next_u64() as u128) << 60, Some(r.next_u64())))
+            .collect();
+        low.extend(stored[340..first].iter().map(|(k, _)| (*k, None)));
+        low.sort_unstable();
+        tree.apply(&low);
+        for (k, p) in low {
+            match p {
+                Some(p) => map.insert(k, p),
+                None => map.remove(&k),
+            };
+        }
+        let (directory, _) = save(&mut tree, &*kv, &mut next);
+        let store = Arc::new(BlockStore::new(kv.clone()));
+        let opened = Tree::new(Layout::Eav, true, store).with_directory(&directory);
+        assert!(
+            opened.range(0, u128::MAX).eq(map.keys().copied()),
+            "{unlike}"
+        );
+        opened.store.fault().unwrap();
+    }
+}

@@ -1,15 +1,12 @@
-import { join } from 'node:path'
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { AppKey, own, send, serveSample, type Site } from './app'
-import { overflow, startBrowser, violations } from './browser'
+import { overflow, PHONE, shotWhole, startBrowser, violations } from './browser'
 import { importPhotos } from './photos'
 import { type Pod, startPod } from './pod'
 
 /** A page of another origin asks a pod for photos and people: it is refused, gets a part, gets all, and loses it while it is open. */
 
-const SHOTS = process.env['E2E_SHOTS']
-const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true } as const
 const DESK = { viewport: { width: 1280, height: 860 } } as const
 const TITLES = ['Garibaldi Lake', 'Black Tusk', 'Camp at dusk', 'Marmot', 'First snow', 'The way down']
 const OTHERS = ['Tax office', 'The new flat']
@@ -30,15 +27,6 @@ afterAll(async () => {
 })
 
 const set = (entity: string, attribute: string, value: unknown) => ({ assert: { entity, attribute, value } })
-
-async function shot(page: Page, name: string): Promise<void> {
-  if (!SHOTS) return
-  const before = page.viewportSize()
-  const height = await page.evaluate(() => document.documentElement.scrollHeight)
-  if (before) await page.setViewportSize({ width: before.width, height: Math.max(height, before.height) })
-  await page.screenshot({ path: join(SHOTS, `${name}.png`) })
-  if (before) await page.setViewportSize(before)
-}
 
 interface Visit {
   context: BrowserContext
@@ -122,7 +110,7 @@ describe('a page of another origin', () => {
       expect(await overflow(app)).toBe(0)
       expect(await violations(app)).toEqual([])
       await armed(app)
-      await shot(app, 'consent')
+      await shotWhole(app, 'consent')
       await app.getByRole('button', { name: 'Refuse' }).click()
       await app.getByText('You refused.').waitFor()
       expect(app.url()).toBe(`${site.origin}/`)
@@ -139,7 +127,7 @@ describe('a page of another origin', () => {
       await app.getByText('Nothing was given.').waitFor()
       expect(await app.getByRole('button').count()).toBe(0)
       expect(await violations(app)).toEqual([])
-      await shot(app, 'consent-wrong')
+      await shotWhole(app, 'consent-wrong')
     })
   })
 
@@ -158,7 +146,7 @@ describe('a page of another origin', () => {
         await app.getByText('it may see and suggest 6 entities.').waitFor()
         expect(await overflow(app)).toBe(0)
         expect(await violations(app)).toEqual([])
-        await shot(app, 'consent-narrowed-dark-phone')
+        await shotWhole(app, 'consent-narrowed-dark-phone')
         await allow(app).click()
         await app.getByText('Connected with').waitFor()
         await app.getByText('6 photos').waitFor()
@@ -169,7 +157,7 @@ describe('a page of another origin', () => {
         expect(await app.locator('#names option').count()).toBe(0)
         await field(app, 'Marmot').fill('our cook')
         await app.getByText('Suggested').waitFor()
-        await shot(app, 'sample-narrowed-dark-phone')
+        await shotWhole(app, 'sample-narrowed-dark-phone')
         expect(await caption('Marmot')).toEqual([])
         await tab.goto(`${pod.url}/sharing`)
         await tab.locator('[data-proposal] ins', { hasText: 'our cook' }).waitFor()
@@ -185,7 +173,7 @@ describe('a page of another origin', () => {
         await tab.getByText(site.origin).waitFor()
         expect(await overflow(tab)).toBe(0)
         expect(await violations(tab)).toEqual([])
-        await shot(tab, 'apps-ended-dark-phone')
+        await shotWhole(tab, 'apps-ended-dark-phone')
       },
       { ...PHONE, colorScheme: 'dark' },
     )
@@ -216,7 +204,7 @@ describe('a page of another origin', () => {
       // still there after a reload, in this tab
       await app.reload()
       await app.getByText('8 photos').waitFor()
-      await shot(app, 'sample')
+      await shotWhole(app, 'sample')
 
       await tab.goto(`${pod.url}/apps`)
       const card = tab.locator('[data-app]', { hasText: 'Online' })
@@ -224,7 +212,7 @@ describe('a page of another origin', () => {
       await card.getByText('What it did').click()
       await card.getByText('wrote once').waitFor()
       expect(await violations(tab)).toEqual([])
-      await shot(tab, 'apps')
+      await shotWhole(tab, 'apps')
       for (const width of [720, 900, 1079, 360]) {
         await tab.setViewportSize({ width, height: 800 })
         expect([width, await overflow(tab)]).toEqual([width, 0])
@@ -251,7 +239,7 @@ describe('a page of another origin', () => {
       async ({ app }) => {
         await connect(app)
         await armed(app)
-        await shot(app, 'consent-phone')
+        await shotWhole(app, 'consent-phone')
         await allow(app).click()
         await app.getByText('8 photos').waitFor()
         await app.evaluate(() => sessionStorage.clear())
@@ -265,12 +253,12 @@ describe('a page of another origin', () => {
       async ({ app, console: tab }) => {
         await connect(app)
         await armed(app)
-        await shot(app, 'consent-dark')
+        await shotWhole(app, 'consent-dark')
         await allow(app).click()
         await app.getByText('8 photos').waitFor()
         await tab.bringToFront()
         await tab.getByRole('button', { name: /Take back/ }).waitFor()
-        await shot(tab, 'apps-dark')
+        await shotWhole(tab, 'apps-dark')
         await tab.getByRole('button', { name: /Take back/ }).click()
         await tab.getByText('No app sees anything of yours.').waitFor()
       },
@@ -295,16 +283,16 @@ describe('a program without a browser', () => {
     await visit(async ({ console: tab }) => {
       const card = tab.locator(`[data-waiting="${user_code}"]`)
       await card.waitFor()
-      await shot(tab, 'apps-waiting')
+      await shotWhole(tab, 'apps-waiting')
       expect(await violations(tab)).toEqual([])
       await tab.getByRole('link', { name: 'Type a code' }).click()
       await tab.getByLabel('The code').fill((user_code ?? '').toLowerCase().replace('-', ' '))
-      await shot(tab, 'consent-type')
+      await shotWhole(tab, 'consent-type')
       await tab.getByRole('button', { name: 'Look what it asks' }).click()
       await tab.getByText('A program on this machine').waitFor()
       expect(await tab.locator('.user-code').innerText()).toBe(user_code)
       expect(await violations(tab)).toEqual([])
-      await shot(tab, 'consent-code')
+      await shotWhole(tab, 'consent-code')
       await allow(tab).click()
       await tab.getByText('You may close this page.').waitFor()
     })

@@ -1,6 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { join } from 'node:path'
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+
+/** Pictures of pages are left here when E2E_SHOTS names a folder. */
+const SHOTS = process.env['E2E_SHOTS']
+export const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true } as const
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
@@ -45,6 +50,35 @@ export async function openWindow(browser: Browser, url: string, options: Browser
   })
   await page.goto(url)
   return { context, page, faults, close: () => context.close() }
+}
+
+/** Opens a window, does the work in it, and asks that nothing went wrong in the page meanwhile. */
+export async function within(browser: Browser, url: string, work: (window: Window) => Promise<void>, options: BrowserContextOptions = {}): Promise<void> {
+  const window = await openWindow(browser, url, options)
+  try {
+    await work(window)
+    if (window.faults.length > 0) throw new Error(`faults in the page:\n${window.faults.join('\n')}`)
+  } finally {
+    await window.close()
+  }
+}
+
+/** What a person sees without scrolling. */
+export async function shot(page: Page, name: string): Promise<void> {
+  if (SHOTS) await page.screenshot({ path: join(SHOTS, `${name}.png`) })
+}
+
+/** The page to its end. The window grows, else the bars that stick to it would lie across the middle of a long page. */
+export async function shotWhole(page: Page, name: string): Promise<void> {
+  if (!SHOTS) return
+  const before = page.viewportSize()
+  if (before) {
+    const height = await page.evaluate(() => document.documentElement.scrollHeight)
+    await page.setViewportSize({ width: before.width, height: Math.max(height, before.height) })
+    await page.evaluate(() => window.scrollTo(0, 0))
+  }
+  await shot(page, name)
+  if (before) await page.setViewportSize(before)
 }
 
 export interface Violation {

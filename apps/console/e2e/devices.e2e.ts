@@ -1,13 +1,11 @@
-import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openWindow, overflow, startBrowser, violations, type Window } from './browser'
+import { openWindow, overflow, PHONE, shot, shotWhole, startBrowser, violations, type Window, within } from './browser'
 import { type CloudPeer, type Newcomer, type Pod, startCloudPeer, startComparing, startPod } from './pod'
 
 /** A laptop, a cloud peer that keeps its pod sealed, and a phone that joins by the code on the laptop's page. */
 
-const SHOTS = process.env['E2E_SHOTS']
-const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, colorScheme: 'dark' } as const
+const DARK_PHONE = { ...PHONE, colorScheme: 'dark' } as const
 
 let browser: Browser
 let laptop: Pod
@@ -23,19 +21,7 @@ afterAll(async () => {
   await Promise.all([phone?.stop(), laptop?.stop(), cloud?.stop()])
 })
 
-async function shot(page: Page, name: string, fullPage = true): Promise<void> {
-  if (SHOTS) await page.screenshot({ path: join(SHOTS, `${name}.png`), fullPage })
-}
-
-async function inWindow(pod: Pod, path: string, work: (window: Window) => Promise<void>, options = {}): Promise<void> {
-  const window = await openWindow(browser, pod.page(path), options)
-  try {
-    await work(window)
-    expect(window.faults).toEqual([])
-  } finally {
-    await window.close()
-  }
-}
+const inWindow = (pod: Pod, path: string, work: (window: Window) => Promise<void>, options = {}) => within(browser, pod.page(path), work, options)
 
 const section = (page: Page, name: RegExp) => page.getByRole('region', { name })
 const note = (text: string) => JSON.stringify([{ assert: { entity: '_:n', attribute: 'note/text', value: text } }])
@@ -76,7 +62,7 @@ describe('one device alone', () => {
       const peer = page.locator('[data-peer]')
       await peer.getByText('In step').waitFor()
       await page.getByRole('contentinfo', { name: 'Pod' }).getByText('In step with 1 peer').waitFor()
-      await shot(page, 'devices-one')
+      await shotWhole(page, 'devices-one')
     })
   })
 })
@@ -89,14 +75,14 @@ describe('a second device', () => {
       await dialog.getByRole('button', { name: 'Show the code' }).click()
       await dialog.getByRole('img', { name: 'The code as a QR code' }).waitFor()
       expect(await dialog.getByRole('timer').innerText()).toMatch(/^[12]:\d\d$/)
-      await shot(page, 'pairing', false)
+      await shot(page, 'pairing')
       expect(await violations(page)).toEqual([])
       const command = await dialog.locator('.copyable code').first().innerText()
       const [program, verb, code = ''] = command.split(' ')
       expect([program, verb]).toEqual(['rhizome', 'join'])
       phone = await startPod(['join', code, '--name', 'phone'])
       await dialog.getByText('phone is one of your devices now.').waitFor()
-      await shot(page, 'joined', false)
+      await shot(page, 'joined')
       await dialog.getByRole('button', { name: 'Done' }).click()
       await section(page, /Your devices/).getByRole('heading', { name: 'phone' }).waitFor()
     })
@@ -116,7 +102,7 @@ describe('a second device', () => {
   it('an edit on one appears on the page of the other without a reload', async () => {
     if (!phone) throw new Error('no phone')
     const query = `/query?q=${encodeURIComponent('[:find ?text :where [_ "note/text" ?text]]')}`
-    const there = await openWindow(browser, phone.page(query), PHONE)
+    const there = await openWindow(browser, phone.page(query), DARK_PHONE)
     const here = await openWindow(browser, laptop.page(query))
     try {
       for (const { page } of [there, here]) await page.getByRole('switch', { name: 'Live' }).check()
@@ -125,7 +111,7 @@ describe('a second device', () => {
       await there.page.getByRole('cell', { name: 'written on the laptop' }).waitFor()
       await phone.run(['tx', '--json', '-'], note('written on the phone'))
       await here.page.getByRole('cell', { name: 'written on the phone' }).waitFor()
-      await shot(there.page, 'phone-live', false)
+      await shot(there.page, 'phone-live')
       expect([...there.faults, ...here.faults]).toEqual([])
     } finally {
       await there.close()
@@ -141,7 +127,7 @@ describe('a second device', () => {
       await page.locator('[data-peer]').getByText('In step').waitFor()
       await section(page, /Your devices/).getByText(/connected now/).waitFor()
       await page.setViewportSize({ width: 1280, height: 930 })
-      await shot(page, 'devices', false)
+      await shot(page, 'devices')
       expect(await violations(page)).toEqual([])
     })
     await inWindow(
@@ -151,9 +137,9 @@ describe('a second device', () => {
         await page.locator('[data-peer]').getByText('In step').waitFor()
         expect(await overflow(page)).toBe(0)
         expect(await violations(page)).toEqual([])
-        await shot(page, 'devices-phone-dark')
+        await shotWhole(page, 'devices-phone-dark')
       },
-      PHONE,
+      DARK_PHONE,
     )
   })
 
@@ -176,7 +162,7 @@ describe('a second device', () => {
       await page.getByText('1 change not yet delivered').waitFor()
       await page.locator('[data-peer]').getByText('Out of reach').waitFor({ timeout: 60_000 })
       await section(page, /Your devices/).getByText(/last seen/).waitFor()
-      await shot(page, 'devices-offline')
+      await shotWhole(page, 'devices-offline')
       expect(await violations(page)).toEqual([])
       await Promise.all([cloud.wake(), phone?.wake()])
       await page.locator('[data-peer]').getByText('In step').waitFor({ timeout: 60_000 })
@@ -184,7 +170,7 @@ describe('a second device', () => {
       await page.getByRole('link', { name: '1 value was written differently in two places at once' }).click({ timeout: 60_000 })
       const conflict = page.locator('.card.conflict')
       expect(await conflict.innerText()).toMatch(/note\/colour[\s\S]*(red|blue)[\s\S]*(red|blue)[\s\S]*shown/)
-      await shot(page, 'conflicts')
+      await shotWhole(page, 'conflicts')
       expect(await violations(page)).toEqual([])
       await conflict.getByRole('heading').getByRole('link').click()
       await page.getByText('was written in two places at once').waitFor()
@@ -206,7 +192,7 @@ describe('a device without a camera', () => {
     const command = await dialog.locator('.copyable code').first().innerText()
     expect(command).toMatch(/^rhizome join rhizome:1:[a-z2-7]+$/)
     expect(await dialog.getByRole('img', { name: 'The code as a QR code' }).count()).toBe(0)
-    await shot(page, 'comparing-code', false)
+    await shot(page, 'comparing-code')
     expect(await violations(page)).toEqual([])
     const tablet = await startComparing(command.split(' ')[2] ?? '', 'tablet')
     tablets.push(tablet)
@@ -223,7 +209,7 @@ describe('a device without a camera', () => {
       tablet.say('yes')
       await dialog.getByRole('button', { name: 'They do not match' }).click()
       await dialog.getByText('The pictures were said not to match').waitFor()
-      await shot(page, 'comparing-refused', false)
+      await shot(page, 'comparing-refused')
       expect(await violations(page)).toEqual([])
       expect(await tablet.ended).toMatch(/not-confirmed/)
       await page.keyboard.press('Escape')
@@ -253,11 +239,11 @@ describe('a device without a camera', () => {
   it('joins when both people say that they match', async () => {
     await inWindow(laptop, '/devices', async ({ page }) => {
       const { dialog, tablet } = await compare(page)
-      await shot(page, 'comparing', false)
+      await shot(page, 'comparing')
       expect(await violations(page)).toEqual([])
       await page.setViewportSize(PHONE.viewport)
       expect(await overflow(page)).toBe(0)
-      await shot(page, 'comparing-narrow', false)
+      await shot(page, 'comparing-narrow')
       await dialog.getByRole('button', { name: 'They match', exact: true }).click()
       await dialog.getByText('Say yes on the new device too.').waitFor()
       tablet.say('yes')
@@ -297,7 +283,7 @@ describe('a stolen device', () => {
       await page.getByRole('button', { name: 'Remove phone' }).click()
       const dialog = page.getByRole('dialog', { name: 'Remove phone?' })
       await dialog.getByText('This cannot be undone').waitFor()
-      await shot(page, 'remove', false)
+      await shot(page, 'remove')
       expect(await violations(page)).toEqual([])
       await dialog.getByRole('button', { name: 'Remove it' }).click()
       await page.getByRole('button', { name: 'Remove phone' }).waitFor({ state: 'detached' })

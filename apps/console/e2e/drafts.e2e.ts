@@ -1,13 +1,9 @@
-import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { openWindow, overflow, startBrowser, violations, type Window } from './browser'
+import { overflow, PHONE, shotWhole, startBrowser, violations, type Window, within } from './browser'
 import { type CloudPeer, type Pod, startCloudPeer, startPod } from './pod'
 
 /** Changes that are thought about beside the data: of one's own, and of what somebody shares. */
-
-const SHOTS = process.env['E2E_SHOTS']
-const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true } as const
 
 let browser: Browser
 let alice: Pod
@@ -52,23 +48,7 @@ async function call(pod: Pod, path: string, body?: unknown): Promise<unknown> {
   return read
 }
 
-async function shot(page: Page, name: string): Promise<void> {
-  if (!SHOTS) return
-  const before = page.viewportSize()
-  if (before) await page.setViewportSize({ width: before.width, height: Math.max(before.height, await page.evaluate(() => document.documentElement.scrollHeight)) })
-  await page.screenshot({ path: join(SHOTS, `${name}.png`) })
-  if (before) await page.setViewportSize(before)
-}
-
-async function inWindow(pod: Pod, path: string, work: (window: Window) => Promise<void>, options = {}): Promise<void> {
-  const window = await openWindow(browser, pod.page(path), options)
-  try {
-    await work(window)
-    expect(window.faults).toEqual([])
-  } finally {
-    await window.close()
-  }
-}
+const inWindow = (pod: Pod, path: string, work: (window: Window) => Promise<void>, options = {}) => within(browser, pod.page(path), work, options)
 
 const captions = async () => (await alice.query('[:find ?c :where [_ "caption" ?c] :order [?c]]')).flat()
 
@@ -113,7 +93,7 @@ it('a draft is begun, says something, and shows where the data changed since', a
       await call(alice, '/tx', [set(one, 'caption', 'a very old rock')])
       await card.getByText('Changed since you wrote it here: 1 attribute.').waitFor()
       await card.getByText('it was a rock when you wrote this').waitFor()
-      await shot(page, 'draft-narrow')
+      await shotWhole(page, 'draft-narrow')
       expect(await overflow(page)).toBe(0)
       expect(await violations(page)).toEqual([])
     },
@@ -128,7 +108,7 @@ it('it is adopted, one entity first, made undone, and dropped', async () => {
     await card.locator('.difference', { hasText: 'our cook' }).getByRole('button', { name: 'Adopt only this' }).click()
     await card.getByText('adopted in part').waitFor()
     expect(await captions()).toEqual(['a very old rock', 'our cook'])
-    await shot(page, 'draft-in-part')
+    await shotWhole(page, 'draft-in-part')
     expect(await violations(page)).toEqual([])
     await card.getByRole('button', { name: 'Propose…' }).click()
     await card.getByText('Nobody does.').waitFor()
@@ -166,7 +146,7 @@ it('one of what somebody shares is proposed to them', async () => {
     expect(await card.getByRole('button', { name: /Adopt/ }).count()).toBe(0)
     await card.getByRole('button', { name: 'Propose…' }).click()
     await card.getByLabel('What you say about it').fill('Its name.')
-    await shot(page, 'draft-propose')
+    await shotWhole(page, 'draft-propose')
     expect(await violations(page)).toEqual([])
     await card.getByRole('button', { name: 'Propose', exact: true }).click()
     await card.getByText('proposed', { exact: true }).waitFor()

@@ -1,13 +1,9 @@
-import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openWindow, overflow, startBrowser, violations, type Window } from './browser'
+import { overflow, PHONE, shotWhole, startBrowser, violations, type Window, within } from './browser'
 import { type CloudPeer, type Pod, startCloudPeer, startPod } from './pod'
 
 /** Alice makes posts public; Bob and Carol follow her by way of a peer, and Bob's comment is seen by who follows Bob too. */
-
-const SHOTS = process.env['E2E_SHOTS']
-const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true } as const
 
 let browser: Browser
 let alice: Pod
@@ -56,27 +52,7 @@ async function post(pod: Pod, text: string, at: string, answers?: string): Promi
   return (made as { entities: Record<string, string> }).entities['_:p'] ?? ''
 }
 
-async function shot(page: Page, name: string): Promise<void> {
-  if (!SHOTS) return
-  const before = page.viewportSize()
-  if (before) {
-    const height = await page.evaluate(() => document.documentElement.scrollHeight)
-    await page.setViewportSize({ width: before.width, height: Math.max(height, before.height) })
-    await page.evaluate(() => window.scrollTo(0, 0))
-  }
-  await page.screenshot({ path: join(SHOTS, `${name}.png`) })
-  if (before) await page.setViewportSize(before)
-}
-
-async function inWindow(pod: Pod, path: string, work: (window: Window) => Promise<void>, options = {}): Promise<void> {
-  const window = await openWindow(browser, pod.page(path), options)
-  try {
-    await work(window)
-    expect(window.faults).toEqual([])
-  } finally {
-    await window.close()
-  }
-}
+const inWindow = (pod: Pod, path: string, work: (window: Window) => Promise<void>, options = {}) => within(browser, pod.page(path), work, options)
 
 describe('following', () => {
   it('begins with what somebody makes public on the page of sharing', async () => {
@@ -88,12 +64,12 @@ describe('following', () => {
       await form.getByRole('radio', { name: /Anyone/ }).check()
       expect(await form.getByLabel('Their DID').count()).toBe(0)
       expect(await violations(page)).toEqual([])
-      await shot(page, 'public-form')
+      await shotWhole(page, 'public-form')
       await form.getByRole('button', { name: 'Make it public' }).click()
       await page.getByRole('heading', { name: 'It is public' }).waitFor({ timeout: 30_000 })
       expect(await page.getByText('It is not yet where they can get it.').count()).toBe(0)
       await page.getByText('Public', { exact: true }).waitFor()
-      await shot(page, 'public-made')
+      await shotWhole(page, 'public-made')
       expect(await violations(page)).toEqual([])
       await page.getByRole('button', { name: 'Done' }).click()
     })
@@ -105,7 +81,7 @@ describe('following', () => {
       await page.keyboard.press('g')
       await page.keyboard.press('f')
       await page.getByText('Nobody yet.').waitFor()
-      await shot(page, 'following-empty')
+      await shotWhole(page, 'following-empty')
       expect(await violations(page)).toEqual([])
       await page.getByLabel('Their DID').fill(did.alice)
       await page.getByRole('button', { name: 'Follow', exact: true }).click()
@@ -123,7 +99,7 @@ describe('following', () => {
       await posts.filter({ hasText: 'The lake is frozen over' }).getByText('Is it thick enough?').waitFor({ timeout: 30_000 })
       expect(await overflow(page)).toBe(0)
       expect(await violations(page)).toEqual([])
-      await shot(page, 'following')
+      await shotWhole(page, 'following')
     })
   })
 
@@ -148,7 +124,7 @@ describe('following', () => {
         await page.getByText('Is it thick enough?').waitFor({ timeout: 30_000 })
         expect(await overflow(page)).toBe(0)
         expect(await violations(page)).toEqual([])
-        await shot(page, 'following-narrow')
+        await shotWhole(page, 'following-narrow')
         await page.locator(`[data-followed="${did.alice}"]`).getByRole('button', { name: /Unfollow/ }).click()
         await page.getByRole('dialog').getByRole('button', { name: 'Unfollow' }).click()
         await page.getByText('The lake is frozen over').waitFor({ state: 'detached' })

@@ -1,14 +1,11 @@
-import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openWindow, overflow, startBrowser, violations, type Window } from './browser'
+import { overflow, PHONE, shotWhole, startBrowser, violations, type Window, within } from './browser'
 import { picture } from './picture'
 import { type CloudPeer, type Pod, startCloudPeer, startPod } from './pod'
 
 /** Three people and a peer that can read none of it: a club, from its first page to the last who may not go. */
 
-const SHOTS = process.env['E2E_SHOTS']
-const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true } as const
 const CLUB = 'Garibaldi Hiking Club'
 
 let browser: Browser
@@ -45,30 +42,14 @@ async function call(pod: Pod, path: string, body?: unknown): Promise<unknown> {
 
 /** Twice: as it is, and in the other colours. */
 async function shot(page: Page, name: string): Promise<void> {
-  if (!SHOTS) return
-  const before = page.viewportSize()
-  if (before) {
-    const height = await page.evaluate(() => document.documentElement.scrollHeight)
-    await page.setViewportSize({ width: before.width, height: Math.max(height, before.height) })
-    await page.evaluate(() => window.scrollTo(0, 0))
-  }
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme })
-    await page.screenshot({ path: join(SHOTS, `${name}-${colorScheme}.png`) })
+    await shotWhole(page, `${name}-${colorScheme}`)
   }
   await page.emulateMedia({ colorScheme: null })
-  if (before) await page.setViewportSize(before)
 }
 
-async function inWindow(pod: Pod, path: string, work: (window: Window) => Promise<void>, options = {}): Promise<void> {
-  const window = await openWindow(browser, pod.page(path), options)
-  try {
-    await work(window)
-    expect(window.faults).toEqual([])
-  } finally {
-    await window.close()
-  }
-}
+const inWindow = (pod: Pod, path: string, work: (window: Window) => Promise<void>, options = {}) => within(browser, pod.page(path), work, options)
 
 /** Fits, reads well to a machine, and is on record. */
 async function sound(page: Page, name: string): Promise<void> {

@@ -1,12 +1,10 @@
-import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openWindow, overflow, startBrowser, violations, type Window } from './browser'
+import { overflow, shot, startBrowser, violations, type Window, within } from './browser'
 import { type Pod, startPod } from './pod'
 
 /** Calendar, contacts, notes and mail, as the public schemas say them. */
 
-const SHOTS = process.env['E2E_SHOTS']
 const LOOKS = [
   ['desktop', { width: 1280, height: 860 }, 'light'],
   ['phone', { width: 390, height: 844 }, 'dark'],
@@ -44,22 +42,14 @@ afterAll(async () => {
   await pod?.stop()
 })
 
-async function inWindow(path: string, work: (window: Window) => Promise<void>): Promise<void> {
-  const window = await openWindow(browser, pod.page(path))
-  try {
-    await work(window)
-    expect(window.faults).toEqual([])
-  } finally {
-    await window.close()
-  }
-}
+const inWindow = (path: string, work: (window: Window) => Promise<void>, options = {}) => within(browser, pod.page(path), work, options)
 
 async function look(page: Page, name: string): Promise<void> {
   for (const [suffix, size, colorScheme] of LOOKS) {
     await page.setViewportSize(size)
     await page.emulateMedia({ colorScheme })
     await page.waitForTimeout(200)
-    if (SHOTS) await page.screenshot({ path: join(SHOTS, `library-${name}-${suffix}.png`) })
+    await shot(page, `library-${name}-${suffix}`)
     expect(await overflow(page), `${name} ${suffix}`).toBe(0)
     expect(await violations(page), `${name} ${suffix}`).toEqual([])
   }

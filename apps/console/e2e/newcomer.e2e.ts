@@ -4,14 +4,13 @@ import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { archive, FIRST } from './archive'
-import { openWindow, overflow, startBrowser, violations, type Window } from './browser'
+import { openWindow, overflow, shot, startBrowser, violations, type Window } from './browser'
 import { bluesky, FROM_BLUESKY, FROM_TWITTER, twitter } from './others'
 import { type Pod, startPod } from './pod'
 import { zip } from './zip'
 
 /** A person who never saw a terminal: from an empty folder to a timeline, then an edit, undo, another moment, and the way out. One page, one story. */
 
-const SHOTS = process.env['E2E_SHOTS']
 const LOOKS = [
   ['desktop-light', { width: 1280, height: 860 }, 'light'],
   ['desktop-dark', { width: 1280, height: 860 }, 'dark'],
@@ -46,7 +45,7 @@ async function look(page: Page, name: string): Promise<void> {
     await page.waitForTimeout(250)
     expect(await overflow(page), `${name} ${suffix}`).toBe(0)
     expect(await violations(page), `${name} ${suffix}`).toEqual([])
-    if (SHOTS) await page.screenshot({ path: join(SHOTS, `newcomer-${name}-${suffix}.png`) })
+    await shot(page, `newcomer-${name}-${suffix}`)
   }
   await page.setViewportSize(LOOKS[0][1])
   await page.emulateMedia({ colorScheme: 'light' })

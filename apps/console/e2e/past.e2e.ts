@@ -4,13 +4,11 @@ import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Archive, archive, FIRST, writeArchive } from './archive'
-import { openWindow, overflow, startBrowser, violations, type Window } from './browser'
+import { overflow, PHONE, shot, startBrowser, violations, type Window, within } from './browser'
 import { type Pod, startPod } from './pod'
 
 /** What was there before: undo, other moments, the history, and what takes how much room. */
 
-const SHOTS = process.env['E2E_SHOTS']
-const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true } as const
 const NEW = 'Written over what was imported.'
 
 let browser: Browser
@@ -32,19 +30,7 @@ afterAll(async () => {
   if (folder) rmSync(folder, { recursive: true, force: true })
 })
 
-async function shot(page: Page, name: string): Promise<void> {
-  if (SHOTS) await page.screenshot({ path: join(SHOTS, `${name}.png`) })
-}
-
-async function inWindow(path: string, work: (window: Window) => Promise<void>, options = {}): Promise<void> {
-  const window = await openWindow(browser, pod.page(path), options)
-  try {
-    await work(window)
-    expect(window.faults).toEqual([])
-  } finally {
-    await window.close()
-  }
-}
+const inWindow = (path: string, work: (window: Window) => Promise<void>, options = {}) => within(browser, pod.page(path), work, options)
 
 const post = (page: Page, text: string) => page.locator('article.post', { hasText: text })
 

@@ -1,11 +1,7 @@
-import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openWindow, overflow, startBrowser, violations, type Window } from './browser'
+import { overflow, PHONE, shot, startBrowser, violations, type Window, within } from './browser'
 import { type Pod, startPod } from './pod'
-
-const SHOTS = process.env['E2E_SHOTS']
-const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true } as const
 
 let browser: Browser
 let pod: Pod
@@ -33,15 +29,7 @@ afterAll(async () => {
   await pod?.stop()
 })
 
-async function inWindow(path: string, work: (window: Window) => Promise<void>, options = {}): Promise<void> {
-  const window = await openWindow(browser, pod.page(path), options)
-  try {
-    await work(window)
-    expect(window.faults).toEqual([])
-  } finally {
-    await window.close()
-  }
-}
+const inWindow = (path: string, work: (window: Window) => Promise<void>, options = {}) => within(browser, pod.page(path), work, options)
 
 const hits = (page: Page) => page.locator('.search-hit')
 
@@ -62,7 +50,7 @@ describe('the search', () => {
       await page.getByRole('button', { name: 'reply' }).click()
       await page.getByText('1 found').waitFor()
       expect(new URL(page.url()).search).toBe('?q=cafe+espr&type=reply')
-      if (SHOTS) await page.screenshot({ path: join(SHOTS, 'search.png') })
+      await shot(page, 'search')
       await hits(page).first().click()
       await page.getByText('the café is shut').first().waitFor()
       await page.goBack()
@@ -99,7 +87,7 @@ describe('the search', () => {
           await hits(page).first().waitFor()
           expect(await overflow(page)).toBe(0)
           await page.getByRole('link', { name: 'Search' }).waitFor()
-          if (SHOTS) await page.screenshot({ path: join(SHOTS, `search-${options.viewport.width}.png`) })
+          await shot(page, `search-${options.viewport.width}`)
         },
         options,
       )

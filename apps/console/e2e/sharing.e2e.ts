@@ -1,13 +1,10 @@
-import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openWindow, overflow, startBrowser, violations, type Window } from './browser'
+import { overflow, PHONE, shot, shotWhole, startBrowser, violations, type Window, within } from './browser'
 import { type CloudPeer, type Pod, startCloudPeer, startPod } from './pod'
 
 /** Two people who never meet: Alice shares an album with Bob by way of a peer that can read none of it. */
 
-const SHOTS = process.env['E2E_SHOTS']
-const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true } as const
 const ALBUM = 'is-photo: true && photo-album: "garibaldi"'
 
 let browser: Browser
@@ -54,28 +51,7 @@ async function call(pod: Pod, path: string, body?: unknown): Promise<unknown> {
   return read
 }
 
-async function shot(page: Page, name: string, fullPage = true): Promise<void> {
-  if (!SHOTS) return
-  const before = page.viewportSize()
-  if (fullPage && before) {
-    // else the bars that stick to the window would lie across the middle of a long page
-    const height = await page.evaluate(() => document.documentElement.scrollHeight)
-    await page.setViewportSize({ width: before.width, height: Math.max(height, before.height) })
-    await page.evaluate(() => window.scrollTo(0, 0))
-  }
-  await page.screenshot({ path: join(SHOTS, `${name}.png`) })
-  if (fullPage && before) await page.setViewportSize(before)
-}
-
-async function inWindow(pod: Pod, path: string, work: (window: Window) => Promise<void>, options = {}): Promise<void> {
-  const window = await openWindow(browser, pod.page(path), options)
-  try {
-    await work(window)
-    expect(window.faults).toEqual([])
-  } finally {
-    await window.close()
-  }
-}
+const inWindow = (pod: Pod, path: string, work: (window: Window) => Promise<void>, options = {}) => within(browser, pod.page(path), work, options)
 
 const set = (entity: string, attribute: string, value: unknown) => ({ assert: { entity, attribute, value } })
 const photo = (title: string) => photos[title] ?? ''
@@ -95,13 +71,13 @@ describe('an album', () => {
       await page.keyboard.press('g')
       await page.keyboard.press('s')
       await page.getByText('Nobody sees anything of yours').waitFor()
-      await shot(page, 'sharing-empty')
+      await shotWhole(page, 'sharing-empty')
       expect(await violations(page)).toEqual([])
       await page.getByRole('button', { name: 'Share something' }).click()
       const form = page.getByRole('form', { name: 'Share something' })
       await form.getByLabel('What', { exact: true }).fill('is-photo: true & photo-album: garibaldi')
       await form.getByText('At character 16: expected && or ||, or the end.').waitFor()
-      await shot(page, 'sharing-fault')
+      await shotWhole(page, 'sharing-fault')
       expect(await violations(page)).toEqual([])
       await form.getByLabel('What', { exact: true }).fill('photo-year > 2024')
       await form.getByText('2 entities now').waitFor()
@@ -121,11 +97,11 @@ describe('an album', () => {
       await form.getByText('That is your own').waitFor()
       await form.getByLabel('Their DID').fill(did.bob)
       await form.getByLabel('Until', { exact: true }).selectOption('in a month')
-      await shot(page, 'sharing-form')
+      await shotWhole(page, 'sharing-form')
       expect(await violations(page)).toEqual([])
       await page.setViewportSize(PHONE.viewport)
       expect(await overflow(page)).toBe(0)
-      await shot(page, 'sharing-form-narrow')
+      await shotWhole(page, 'sharing-form-narrow')
       await page.setViewportSize({ width: 1280, height: 860 })
       await form.getByRole('button', { name: 'Share', exact: true }).click()
       await page.getByRole('heading', { name: 'Now hand over the invitation' }).waitFor({ timeout: 30_000 })
@@ -135,11 +111,11 @@ describe('an album', () => {
       invite = await page.locator('.invitation .copyable code').innerText()
       expect(invite).toMatch(/^rzshare1/)
       await page.getByText('Not accepted yet').waitFor()
-      await shot(page, 'sharing-invitation')
+      await shotWhole(page, 'sharing-invitation')
       expect(await violations(page)).toEqual([])
       await page.setViewportSize(PHONE.viewport)
       expect(await overflow(page)).toBe(0)
-      await shot(page, 'sharing-invitation-narrow')
+      await shotWhole(page, 'sharing-invitation-narrow')
       await page.getByRole('button', { name: 'I have handed it over' }).click()
     })
   })
@@ -159,14 +135,14 @@ describe('an album', () => {
         await card.getByText('6 entities here').waitFor()
         expect(await overflow(page)).toBe(0)
         expect(await violations(page)).toEqual([])
-        await shot(page, 'shared-narrow')
+        await shotWhole(page, 'shared-narrow')
         await card.getByRole('button', { name: /Look/ }).click()
         await page.getByRole('cell', { name: 'Garibaldi Lake' }).waitFor()
         expect(await page.getByText(/Passport|papers/).count()).toBe(0)
         expect(await page.getByLabel('Whose data').inputValue()).toBe(did.alice)
         expect(await overflow(page)).toBe(0)
         expect(await violations(page)).toEqual([])
-        await shot(page, 'shared-look-narrow', false)
+        await shot(page, 'shared-look-narrow')
         await page.getByRole('cell').getByRole('button').first().click()
         await page.getByRole('cell', { name: 'is-photo' }).waitFor()
         await page.getByLabel('Whose data').selectOption('yours')
@@ -185,7 +161,7 @@ describe('an album', () => {
       await page.getByRole('cell', { name: 'the tooth of the thunderbird' }).waitFor()
       await page.getByRole('link', { name: 'Sharing' }).click()
       await page.getByText('Accepted', { exact: true }).waitFor()
-      await shot(page, 'sharing-given')
+      await shotWhole(page, 'sharing-given')
       expect(await violations(page)).toEqual([])
     })
   })
@@ -208,7 +184,7 @@ describe('proposals', () => {
       await card.locator('del', { hasText: 'the tooth' }).waitFor()
       await card.locator('ins', { hasText: 'a tooth' }).waitFor()
       await card.getByText('A new entity').waitFor()
-      await shot(page, 'proposal')
+      await shotWhole(page, 'proposal')
       expect(await violations(page)).toEqual([])
       await card.getByLabel('Say something about it').fill('Who is the cook?')
       await card.getByRole('button', { name: 'Say it' }).click()
@@ -226,20 +202,20 @@ describe('proposals', () => {
           await asked.locator('.talk-said li').nth(1).waitFor()
           expect(await overflow(his)).toBe(0)
           expect(await violations(his)).toEqual([])
-          await shot(his, 'talk-narrow')
+          await shotWhole(his, 'talk-narrow')
         },
         { ...PHONE, colorScheme: 'dark' },
       )
       await exchange()
       await card.getByText('He who eats most.').waitFor()
-      await shot(page, 'talk')
+      await shotWhole(page, 'talk')
       expect(await violations(page)).toEqual([])
       const one = card.locator('.difference', { hasText: 'our cook' })
       await one.getByRole('button', { name: 'Adopt only this' }).click()
       await card.getByText('adopted in part').waitFor()
       await one.getByText('adopted', { exact: true }).waitFor()
       expect(await caption('Marmot')).toEqual(['our cook'])
-      await shot(page, 'proposal-in-part')
+      await shotWhole(page, 'proposal-in-part')
       expect(await violations(page)).toEqual([])
       await card.getByRole('button', { name: 'Undo the adoption' }).click()
       await card.getByText('adopted in part').waitFor({ state: 'detached' })
@@ -259,7 +235,7 @@ describe('proposals', () => {
     await inWindow(bob, '/sharing', async ({ page }) => {
       await page.getByText('2 changes of yours do not count').click()
       await page.getByText('it would change what decides whether the entity is shared').waitFor()
-      await shot(page, 'shared-refused')
+      await shotWhole(page, 'shared-refused')
       expect(await violations(page)).toEqual([])
     })
     expect(await album('First snow')).toEqual(['garibaldi'])
@@ -271,7 +247,7 @@ describe('proposals', () => {
         await card.locator('del', { hasText: 'garibaldi' }).waitFor()
         expect(await overflow(page)).toBe(0)
         expect(await violations(page)).toEqual([])
-        await shot(page, 'proposals-narrow')
+        await shotWhole(page, 'proposals-narrow')
         await card.getByRole('button', { name: 'Adopt', exact: true }).click()
         await page.getByText('adopted', { exact: true }).first().waitFor({ state: 'attached' })
         await proposal(page, 'mine').getByRole('button', { name: 'Decline' }).click()
@@ -279,7 +255,7 @@ describe('proposals', () => {
         await page.getByText('Decided').click()
         await page.getByText('declined', { exact: true }).waitFor()
         expect(await violations(page)).toEqual([])
-        await shot(page, 'proposals-decided-narrow')
+        await shotWhole(page, 'proposals-decided-narrow')
       },
       { ...PHONE, colorScheme: 'dark' },
     )
@@ -301,12 +277,12 @@ describe('while no peer answers', () => {
       await form.getByLabel('Their DID').fill(did.bob)
       await form.getByLabel('Until', { exact: true }).selectOption('the end of a day…')
       await form.getByLabel('The last day').fill('2099-12-31')
-      await shot(page, 'sharing-until')
+      await shotWhole(page, 'sharing-until')
       expect(await violations(page)).toEqual([])
       await form.getByRole('button', { name: 'Share', exact: true }).click()
       await page.getByText('It is not yet where they can get it.').waitFor({ timeout: 40_000 })
       await page.getByText('until 31 Dec 2099').first().waitFor()
-      await shot(page, 'sharing-not-sent')
+      await shotWhole(page, 'sharing-not-sent')
       expect(await violations(page)).toEqual([])
       const late = await page.locator('.invitation .copyable code').innerText()
       await cloud.wake()
@@ -323,12 +299,12 @@ describe('taken back', () => {
       await page.locator('[data-grant]', { hasText: 'garibaldi' }).getByRole('button', { name: 'Take back' }).click()
       const dialog = page.getByRole('dialog', { name: 'Take this back?' })
       await dialog.getByText('That cannot be unsent.').waitFor()
-      await shot(page, 'take-back', false)
+      await shot(page, 'take-back')
       expect(await violations(page)).toEqual([])
       await dialog.getByRole('button', { name: 'Take it back' }).click()
       await dialog.waitFor({ state: 'detached', timeout: 30_000 })
       await page.getByText('Taken back or over').click()
-      await shot(page, 'sharing-taken-back')
+      await shotWhole(page, 'sharing-taken-back')
       expect(await violations(page)).toEqual([])
     })
   })
@@ -342,7 +318,7 @@ describe('taken back', () => {
       const card = proposal(page, 'they may not write here (any more)')
       await card.locator('ins', { hasText: 'mosquitoes' }).waitFor({ timeout: 30_000 })
       expect(await caption('Camp at dusk')).toEqual([])
-      await shot(page, 'proposal-too-late')
+      await shotWhole(page, 'proposal-too-late')
       expect(await violations(page)).toEqual([])
       await card.getByRole('button', { name: 'Adopt', exact: true }).click()
       await page.getByText('None are open.').waitFor()
@@ -353,7 +329,7 @@ describe('taken back', () => {
   it('the other is told so, can write no longer, and can forget it', async () => {
     await inWindow(bob, '/sharing', async ({ page }) => {
       await page.getByText('taken back, or its time is over').waitFor({ timeout: 30_000 })
-      await shot(page, 'shared-taken-back')
+      await shotWhole(page, 'shared-taken-back')
       await expect(call(bob, `/tx?pod=${did.alice}`, [set(photo('Marmot'), 'caption', 'later')])).rejects.toThrow(/not write/)
       await page.locator('[data-view]', { hasText: 'garibaldi' }).getByRole('button', { name: /Forget/ }).click()
       await page.getByRole('dialog').getByText('They are told nothing').waitFor()

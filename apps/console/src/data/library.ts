@@ -1,6 +1,7 @@
 import type { EntityState } from '../api/live'
-import type { EntityId, Value } from '../api/types'
+import type { EntityId } from '../api/types'
 import { ruleWords, starts } from './recurrence'
+import { blob, refs, text, texts, time, times } from './values'
 
 /** Reads the public schemas of contacts, calendars, notes and mail from an entity's tuples. Unknown or odd values read as absent. */
 
@@ -56,15 +57,6 @@ export interface Note {
   updated: number | null
 }
 
-export const text = (value: Value | Value[] | undefined): string | null => (typeof value === 'string' && value.trim() !== '' ? value : null)
-const time = (value: Value | Value[] | undefined): number | null =>
-  typeof value === 'object' && !Array.isArray(value) && 'time' in value && Number.isFinite(value.time) ? value.time : null
-const blob = (value: Value | Value[] | undefined): string | null =>
-  typeof value === 'object' && !Array.isArray(value) && 'blob' in value ? value.blob : null
-const each = (value: Value | Value[] | undefined): Value[] => (value === undefined ? [] : Array.isArray(value) ? value : [value])
-const texts = (value: Value | Value[] | undefined): string[] => each(value).filter((one) => typeof one === 'string')
-const times = (value: Value | Value[] | undefined): number[] => each(value).flatMap((one) => time(one) ?? [])
-
 export function readContact(id: EntityId, state: EntityState): Contact {
   return {
     id,
@@ -110,7 +102,7 @@ export function readMail(id: EntityId, state: EntityState): Mail {
     to: texts(state['mail/to']),
     sent: time(state['mail/sent']),
     text: text(state['mail/text']) ?? plain(text(state['mail/html']) ?? ''),
-    attachments: each(state['mail/attachment']).flatMap((one) => (typeof one === 'object' && 'ref' in one ? one.ref : [])),
+    attachments: refs(state['mail/attachment']),
   }
 }
 

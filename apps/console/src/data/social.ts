@@ -1,5 +1,6 @@
 import type { EntityState } from '../api/live'
-import type { EntityId, Value } from '../api/types'
+import type { EntityId } from '../api/types'
+import { blob, count, first, ref, refs, type Slot, text, texts, time } from './values'
 
 /** Reads the public schema org.rhizome.social/1 from an entity's tuples. Unknown or odd values read as absent. */
 
@@ -68,7 +69,7 @@ export function readProfile(id: EntityId, state: EntityState): Profile {
     avatar: blob(state['social/avatar']),
     header: blob(state['social/header']),
     url: webUrl(state['social/url']),
-    fields: all(state['social/field']).filter((each) => typeof each === 'string'),
+    fields: texts(state['social/field']),
   }
 }
 
@@ -86,7 +87,7 @@ export function readPost(id: EntityId, state: EntityState): Post {
     summary: text(state['social/summary']),
     sensitive: first(state['social/sensitive']) === true,
     language: languageTag(text(state['social/language'])),
-    tags: all(state['social/tag']).filter((each) => typeof each === 'string'),
+    tags: texts(state['social/tag']),
     replyTo: ref(state['social/reply-to']),
     replyToUrl: webUrl(state['social/reply-to-url']),
     boostOf: ref(state['social/boost-of']),
@@ -134,54 +135,11 @@ export function nameOf(state: EntityState): string | null {
   return null
 }
 
-type Slot = Value | Value[] | undefined
-
-function first(slot: Slot): Value | undefined {
-  return Array.isArray(slot) ? slot[0] : slot
-}
-
-function all(slot: Slot): Value[] {
-  return slot === undefined ? [] : Array.isArray(slot) ? slot : [slot]
-}
-
-function isObject(value: Value | undefined): value is Exclude<Value, boolean | number | string> {
-  return typeof value === 'object'
-}
-
-function text(slot: Slot): string | null {
-  const value = first(slot)
-  return typeof value === 'string' && value !== '' ? value : null
-}
-
-function count(slot: Slot): number | null {
-  const value = first(slot)
-  return typeof value === 'number' && value > 0 ? value : null
-}
-
-function time(slot: Slot): number | null {
-  const value = first(slot)
-  return isObject(value) && 'time' in value ? value.time : null
-}
-
-function ref(slot: Slot): EntityId | null {
-  const value = first(slot)
-  return isObject(value) && 'ref' in value ? value.ref : null
-}
-
-function refs(slot: Slot): EntityId[] {
-  return all(slot).flatMap((each) => (isObject(each) && 'ref' in each ? [each.ref] : []))
-}
-
 /** From -1 (left, bottom) to 1 (right, top) to percentages from the top left. */
 function focus(x: Slot, y: Slot): string | null {
   const [across, up] = [first(x), first(y)]
   if (typeof across !== 'number' || typeof up !== 'number' || Math.abs(across) > 1 || Math.abs(up) > 1) return null
   return `${Math.round((across + 1) * 50)}% ${Math.round((1 - up) * 50)}%`
-}
-
-function blob(slot: Slot): string | null {
-  const value = first(slot)
-  return isObject(value) && 'blob' in value ? value.blob : null
 }
 
 /** Imported data may hold any text as an address: only http and https become links. */

@@ -12,8 +12,7 @@ use crate::{
 /// How often it is asked whether to go on.
 const ASK_EVERY: u64 = 1_024;
 
-/// Looks through all texts, as long as `check` says true: for few tuples, and where there is no index. Takes some two microseconds for each text of the length of
-/// a post.
+/// Looks through all texts, as long as `check` says true: for few tuples, and where there is no index. The time it takes grows with the texts, not with what is found.
 ///
 /// # Errors
 /// [`SearchError::Stopped`], [`SearchError::Replica`].

@@ -92,6 +92,9 @@ describe('import', () => {
       expect(await done.innerText()).toMatch(/Everything was here already/)
       expect(await done.innerText()).toMatch(/Added\s+0 /)
       expect(await done.innerText()).toMatch(/Changed\s+0 /)
+      // who comes back wants to import something else
+      await page.reload()
+      await page.getByText('Drop an export here').waitFor()
     })
   })
 
@@ -339,7 +342,7 @@ describe('data', () => {
       const mine = post(page, 'Their words')
       await mine.waitFor()
       await mine.hover()
-      await mine.getByRole('link', { name: 'Tuples' }).click()
+      await mine.getByRole('link', { name: 'Details' }).click()
       const tuples = page.getByRole('region', { name: 'Tuples' })
       await tuples.waitFor()
       expect(await tuples.innerText()).toContain('social/\u200btext'.replace('\u200b', ''))

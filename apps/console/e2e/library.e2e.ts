@@ -1,6 +1,7 @@
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { overflow, shot, startBrowser, violations, type Window, within } from './browser'
+import { picture } from './picture'
 import { type Pod, startPod } from './pod'
 
 /** Calendar, contacts, notes and mail, as the public schemas say them. */
@@ -21,16 +22,35 @@ function said(name: string, attributes: Said): object[] {
   )
 }
 
+/** Takes a file in. */
+async function upload(bytes: Buffer): Promise<string> {
+  const answer = await fetch(`${pod.url}/api/1/blob`, { method: 'POST', headers: { authorization: `Bearer ${pod.token}` }, body: new Uint8Array(bytes) })
+  return ((await answer.json()) as { blob: string }).blob
+}
+
 const at = (text: string) => ({ time: Date.parse(text) })
 
 beforeAll(async () => {
   ;[browser, pod] = await Promise.all([startBrowser(), startPod()])
+  const loaf = await upload(picture(3, 64, 48))
   const changes = [
     ...said('ada', { 'contact/type': 'contact', 'contact/name': 'Ada Byron', 'contact/org': 'Analytical Engines', 'contact/email': ['ada@engines.example', 'ada@home.example'], 'contact/tel': '+44 20 7946 0000', 'contact/birthday': '1815-12-10' }),
     ...said('grace', { 'contact/type': 'contact', 'contact/name': 'Grace Hopper', 'contact/note': '<script>window.hacked = true</script>' }),
     ...said('standup', { 'calendar/type': 'event', 'calendar/title': 'Stand-up', 'calendar/start': at('2024-03-04T09:00:00+01:00'), 'calendar/end': at('2024-03-04T09:15:00+01:00'), 'calendar/rrule': 'FREQ=WEEKLY;BYDAY=MO;COUNT=3' }),
     ...said('holiday', { 'calendar/type': 'event', 'calendar/title': 'Allotment days', 'calendar/start': at('2024-03-15T00:00:00Z'), 'calendar/end': at('2024-03-18T00:00:00Z'), 'calendar/all-day': true, 'calendar/location': 'Plot 12' }),
-    ...said('bread', { 'note/type': 'note', 'note/title': 'Bread', 'note/text': 'Flour, water, salt.\nThe starter is in the fridge.', 'note/tag': ['kitchen'] }),
+    ...said('bread', { 'note/type': 'note', 'note/title': 'Bread', 'note/text': 'Flour, water, salt.\nThe starter is in the fridge.', 'note/tag': ['kitchen'], 'note/file': [{ ref: '_:picture' }, { ref: '_:recipe' }], 'note/child': { ref: '_:line' } }),
+    ...said('picture', { 'note/type': 'note-file', 'note/name': 'loaf.png', 'note/mime': 'image/png', 'note/blob': { blob: loaf } }),
+    ...said('recipe', { 'note/type': 'note-file', 'note/name': 'recipe.bin', 'note/mime': 'application/octet-stream', 'note/bytes': 2048, 'note/blob': { blob: loaf } }),
+    ...said('line', { 'note/type': 'block', 'note/text': 'Fold it twice' }),
+    ...said('nameless', { 'note/type': 'note', 'note/text': 'Buy a scale\nand a tin' }),
+    ...said('photo', { 'social/type': 'media', 'is-photo': true, 'social/mime': 'image/png', 'social/blob': { blob: loaf }, 'social/alt': 'The loaf', 'social/created': at('2023-05-06T10:00:00Z') }),
+    ...said('undated', { 'social/type': 'media', 'is-photo': true, 'social/mime': 'image/png', 'social/blob': { blob: loaf } }),
+    ...said('talk', { 'message/type': 'conversation', 'message/participant': ['Ada', 'Bo'] }),
+    ...said('old-talk', { 'message/type': 'conversation', 'message/title': 'Allotment' }),
+    ...Array.from({ length: 130 }, (_, n) =>
+      said(`said${n}`, { 'message/type': 'message', 'message/conversation': { ref: '_:talk' }, 'message/sender': n % 3 === 0 ? 'Ada' : 'Bo', 'message/text': `word ${n}`, 'message/sent': { time: Date.parse('2024-02-01T10:00:00Z') + n * 60_000 } }),
+    ).flat(),
+    ...said('old', { 'message/type': 'message', 'message/conversation': { ref: '_:old-talk' }, 'message/notice': true, 'message/text': 'Heron joined', 'message/sent': at('2020-02-01T10:00:00Z') }),
     ...said('silent', { 'mail/type': 'mail', 'mail/text': 'No words above.', 'mail/sent': at('2024-03-01T10:00:00Z') }),
     ...said('mail', { 'mail/type': 'mail', 'mail/subject': 'The key', 'mail/from': 'Heron <heron@other.example>', 'mail/sent': at('2024-03-05T10:00:00Z'), 'mail/html': '<p>Under the <b>third</b> pot.</p><img src="https://tracker.example/x.png">' }),
   ]
@@ -91,6 +111,10 @@ describe('the library', () => {
     await inWindow('/library/notes', async ({ page }) => {
       await page.getByRole('link', { name: 'Bread' }).click()
       await page.getByText('The starter is in the fridge.').waitFor()
+      await page.getByText('Fold it twice').waitFor()
+      await page.waitForFunction(() => (document.querySelector<HTMLImageElement>('.attached img')?.naturalWidth ?? 0) > 0)
+      const file = page.getByRole('link', { name: 'recipe.bin' })
+      expect(await file.getAttribute('download')).toBe('recipe.bin')
       await look(page, 'notes')
       await page.getByRole('link', { name: 'Mail', exact: true }).click()
       await page.getByRole('link', { name: /^The key/ }).click()
@@ -98,6 +122,48 @@ describe('the library', () => {
       await page.getByRole('link', { name: /^No subject/ }).waitFor()
       await look(page, 'mail')
       expect(await page.evaluate(() => 'hacked' in window)).toBe(false)
+    })
+  })
+
+  it('calls a note without a title by what it begins with', async () => {
+    await inWindow('/library/notes', async ({ page }) => {
+      await page.getByRole('link', { name: 'Buy a scale', exact: true }).waitFor()
+    })
+  })
+
+  it('shows photos by month, and large', async () => {
+    await inWindow('/library/photos', async ({ page }) => {
+      const month = page.getByRole('region', { name: 'May 2023' })
+      await month.getByRole('button', { name: 'The loaf' }).waitFor()
+      await page.getByRole('region', { name: 'Without a time' }).getByRole('button', { name: 'Picture' }).waitFor()
+      await page.waitForFunction(() => [...document.querySelectorAll<HTMLImageElement>('.photo-grid img')].filter((each) => each.naturalWidth > 0).length === 2)
+      await look(page, 'photos')
+      await month.getByRole('button', { name: 'The loaf' }).click()
+      await page.getByRole('dialog', { name: 'Media 1 of 2' }).waitFor()
+      await page.keyboard.press('Escape')
+      expect(await page.evaluate(() => document.activeElement?.querySelector('img')?.alt)).toBe('The loaf')
+    })
+  })
+
+  it('shows conversations, the newest first, from their end', async () => {
+    await inWindow('/library/messages', async ({ page }) => {
+      const list = page.getByRole('region', { name: 'Conversations' }).getByRole('link')
+      await list.nth(1).getByText('Allotment').waitFor()
+      await list.filter({ hasText: 'Ada, Bo' }).click()
+      const talk = page.getByRole('region', { name: 'Conversation', exact: true })
+      await talk.getByText('word 129').waitFor()
+      await page.waitForFunction(() => window.scrollY + window.innerHeight >= document.documentElement.scrollHeight - 60)
+      expect(await talk.getByText('word 29', { exact: true }).count()).toBe(0)
+      await talk.getByRole('button', { name: 'Earlier messages' }).click()
+      await talk.getByText('word 0', { exact: true }).waitFor()
+      expect(await talk.getByRole('listitem').first().innerText()).toMatch(/1 February 2024[\s\S]*Ada[\s\S]*word 0/)
+      await look(page, 'messages')
+    })
+  })
+
+  it('opens at what there is', async () => {
+    await inWindow('/library', async ({ page }) => {
+      await page.waitForURL('**/library/calendar*')
     })
   })
 

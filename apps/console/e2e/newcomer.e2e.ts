@@ -146,7 +146,7 @@ describe('a newcomer', () => {
     const { page } = window
     const mine = post(page, 'Better words.')
     await mine.hover()
-    await mine.getByRole('link', { name: 'Tuples' }).click()
+    await mine.getByRole('link', { name: 'Details' }).click()
     await page.getByRole('region', { name: 'Tuples' }).waitFor()
     const slider = page.getByRole('slider', { name: 'As of' })
     await slider.focus()

@@ -143,7 +143,7 @@ describe('storage and settings', () => {
   it('says what takes how much room', async () => {
     await inWindow('/storage', async ({ page }) => {
       const kinds = page.getByRole('list', { name: 'By kind' })
-      await kinds.getByText('media (social)').waitFor()
+      await kinds.getByText('Pictures and videos').waitFor()
       expect(await kinds.innerText()).toContain(`${made.counts.media}`)
       await page.getByRole('list', { name: 'By what wrote it' }).getByText('mastodon import').waitFor()
       await page.getByRole('list', { name: 'Files by type' }).getByText('image/png').waitFor()

@@ -47,7 +47,7 @@ describe('the search', () => {
       // what was written is text, whatever it looks like
       expect(await hits(page).locator('b', { hasText: 'no' }).count()).toBe(0)
       expect(await violations(page)).toEqual([])
-      await page.getByRole('button', { name: 'reply' }).click()
+      await page.getByRole('button', { name: 'replies' }).click()
       await page.getByText('1 found').waitFor()
       expect(new URL(page.url()).search).toBe('?q=cafe+espr&type=reply')
       await shot(page, 'search')
@@ -76,6 +76,23 @@ describe('the search', () => {
       await page.getByText('Nothing found').waitFor()
       await pod.run(['tx', '-'], JSON.stringify(post('_:d', 'A kingfisher below the bridge')))
       await page.getByText('1 found').waitFor()
+    })
+  })
+
+  it('leaves the reader where he is when something is written', async () => {
+    await inWindow('/search?q=espresso', async ({ page }) => {
+      await page.getByText('2 found').waitFor()
+      const before = await hits(page).allInnerTexts()
+      await hits(page).last().focus()
+      await pod.run(['tx', '-'], JSON.stringify(post('_:e', 'Espresso, espresso, espresso')))
+      await page.getByText('3 found').waitFor()
+      const after = await hits(page).allInnerTexts()
+      expect(after.slice(0, 2)).toEqual(before)
+      expect(await page.evaluate(() => document.activeElement?.textContent)).toContain(before[1]?.split('\n').at(-1))
+      // who asks anew gets the best first
+      await page.getByRole('searchbox').fill('espressos')
+      await page.getByRole('searchbox').fill('espresso')
+      await page.waitForFunction(() => document.querySelector('.search-hit')?.textContent?.includes('Espresso, espresso'))
     })
   })
 

@@ -12,7 +12,7 @@ it('reads addresses', () => {
   expect(parse('/authorize')).toEqual({ page: 'authorize' })
   expect(parse('/data')).toEqual({ page: 'data' })
   for (const page of ['history', 'storage', 'settings', 'welcome']) expect(parse(`/${page}`)).toEqual({ page })
-  expect(parse('/library')).toEqual({ page: 'library', part: 'calendar' })
+  expect(parse('/library')).toEqual({ page: 'library', part: null })
   expect(parse('/library/notes')).toEqual({ page: 'library', part: 'notes' })
   expect(parse('/data/rz:abc')).toEqual({ page: 'entity', id: 'rz:abc' })
   expect(parse('/data/rz%3Aabc')).toEqual({ page: 'entity', id: 'rz:abc' })

@@ -19,11 +19,12 @@ export type Route =
   | { page: 'storage' }
   | { page: 'settings' }
   | { page: 'welcome' }
-  | { page: 'library'; part: LibraryPart }
+  /** Without a part: the first that holds something. */
+  | { page: 'library'; part: LibraryPart | null }
   | { page: 'entity'; id: string }
   | { page: 'missing' }
 
-export const LIBRARY = ['calendar', 'contacts', 'notes', 'mail'] as const
+export const LIBRARY = ['photos', 'messages', 'calendar', 'contacts', 'notes', 'mail'] as const
 export type LibraryPart = (typeof LIBRARY)[number]
 
 export interface Place {
@@ -64,7 +65,7 @@ export function parse(path: string): Route {
     case 'welcome':
       return { page: first }
     case 'library':
-      return { page: 'library', part: 'calendar' }
+      return { page: 'library', part: null }
     default:
       return { page: 'missing' }
   }

@@ -1,7 +1,7 @@
 import type { EntityState } from '../api/live'
 import type { EntityId } from '../api/types'
 import { ruleWords, starts } from './recurrence'
-import { blob, refs, text, texts, time, times } from './values'
+import { blob, count, refs, text, texts, time, times } from './values'
 
 /** Reads the public schemas of contacts, calendars, notes and mail from an entity's tuples. Unknown or odd values read as absent. */
 
@@ -55,6 +55,30 @@ export interface Note {
   tags: string[]
   created: number | null
   updated: number | null
+  files: EntityId[]
+  /** Lines of an outline, or notes that lie in it, in order. */
+  children: EntityId[]
+}
+
+/** A file that belongs to a note, a mail, a message or a post. */
+export interface Attached {
+  name: string | null
+  blob: string | null
+  mime: string
+  bytes: number | null
+  /** What it shows or says, for those who cannot see or hear it. */
+  alt: string | null
+}
+
+export interface Message {
+  id: EntityId
+  sender: string | null
+  sent: number | null
+  text: string
+  /** Whether the service wrote it. */
+  notice: boolean
+  files: EntityId[]
+  reactions: string[]
 }
 
 export function readContact(id: EntityId, state: EntityState): Contact {
@@ -115,7 +139,37 @@ export function readNote(id: EntityId, state: EntityState): Note {
     tags: texts(state['note/tag']),
     created: time(state['note/created']),
     updated: time(state['note/updated']),
+    files: refs(state['note/file']),
+    children: refs(state['note/child']),
   }
+}
+
+export function readAttached(state: EntityState): Attached {
+  const said = (name: string) => state[`note/${name}`] ?? state[`mail/${name}`] ?? state[`social/${name}`]
+  return {
+    name: text(said('name')) ?? text(state['photo/title']),
+    blob: blob(said('blob')),
+    mime: text(said('mime')) ?? 'application/octet-stream',
+    bytes: count(said('bytes')),
+    alt: text(state['social/alt']) ?? text(state['photo/description']),
+  }
+}
+
+export function readMessage(id: EntityId, state: EntityState): Message {
+  return {
+    id,
+    sender: text(state['message/sender']),
+    sent: time(state['message/sent']),
+    text: text(state['message/text']) ?? '',
+    notice: state['message/notice'] === true,
+    files: refs(state['message/attachment']),
+    reactions: texts(state['message/reaction']),
+  }
+}
+
+/** What a conversation is called: by its title, or by who takes part. */
+export function conversationName(state: EntityState): string {
+  return text(state['message/title']) ?? (texts(state['message/participant']).join(', ') || 'Conversation')
 }
 
 function firstLine(body: string): string {

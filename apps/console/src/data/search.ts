@@ -20,3 +20,17 @@ export function typesOf(hits: SearchHit[]): string[] {
   for (const { type } of hits) if (type) counts.set(type, (counts.get(type) ?? 0) + 1)
   return [...counts].sort((a, b) => b[1] - a[1] || a[0].localeCompare(b[0])).map(([type]) => type)
 }
+
+/** Where something that was found is looked at: on the page that is made for it, else among all data. */
+export function hitPath({ entity, type }: Pick<SearchHit, 'entity' | 'type'>): string {
+  const part = type === 'note' ? 'notes' : type === 'contact' ? 'contacts' : type === 'mail' ? 'mail' : null
+  return part ? `/library/${part}?id=${entity}` : `/data/${entity}`
+}
+
+/** A new answer for somebody who is reading the last one: what is still found stays in its place, and what is new comes after it. */
+export function steady(before: readonly SearchHit[], now: readonly SearchHit[]): SearchHit[] {
+  const still = new Map(now.map((hit) => [hit.entity, hit]))
+  const kept = before.flatMap(({ entity }) => still.get(entity) ?? [])
+  for (const { entity } of kept) still.delete(entity)
+  return [...kept, ...still.values()]
+}

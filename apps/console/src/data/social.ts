@@ -122,7 +122,7 @@ export function kindOf(state: EntityState): string | null {
 
 /** A short name for any entity: what a person would call it. `null` when its tuples offer none. */
 export function nameOf(state: EntityState): string | null {
-  for (const attribute of ['social/name', 'name', 'title', 'social/handle', 'social/text', 'social/summary', 'social/alt']) {
+  for (const attribute of ['social/name', 'name', 'title', 'social/handle', 'social/text', 'social/summary', 'social/alt', 'note/text', 'message/text']) {
     const found = text(state[attribute])?.trim().replace(/\s+/g, ' ')
     if (found) return found.length > 60 ? `${found.slice(0, 59).trimEnd()}…` : found
   }

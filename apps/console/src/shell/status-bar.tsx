@@ -36,11 +36,8 @@ export function StatusBar() {
               <CopyButton text={status.did} label="Copy your DID" />
             </span>
             <span className="figures">
-              <span>
-                <b>{number.format(status.tuples)}</b> tuples
-              </span>
-              <span className="wide-only">
-                <b>{number.format(status.entities)}</b> entities
+              <span title={`${number.format(status.tuples)} tuples`}>
+                <b>{number.format(status.entities)}</b> things
               </span>
               <span className="wide-only">
                 <b>{number.format(status.blobs.count)}</b> files, {bytes(status.blobs.bytes)}

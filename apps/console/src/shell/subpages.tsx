@@ -13,6 +13,8 @@ const GROUPS: { name: string; pages: Sub[] }[] = [
   {
     name: 'Library',
     pages: [
+      { to: '/library/photos', label: 'Photos', pages: ['library'], part: 'photos' },
+      { to: '/library/messages', label: 'Messages', pages: ['library'], part: 'messages' },
       { to: '/library/calendar', label: 'Calendar', pages: ['library'], part: 'calendar' },
       { to: '/library/contacts', label: 'Contacts', pages: ['library'], part: 'contacts' },
       { to: '/library/notes', label: 'Notes', pages: ['library'], part: 'notes' },
@@ -22,7 +24,7 @@ const GROUPS: { name: string; pages: Sub[] }[] = [
   {
     name: 'Data',
     pages: [
-      { to: '/data', label: 'Tuples', pages: ['data', 'entity', 'conflicts'] },
+      { to: '/data', label: 'Browse', pages: ['data', 'entity', 'conflicts'] },
       { to: '/query', label: 'Query', pages: ['query'] },
       { to: '/history', label: 'History', pages: ['history'] },
     ],

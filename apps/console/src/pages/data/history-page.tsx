@@ -55,7 +55,7 @@ export function HistoryPage() {
             <li key={line.commit} className="card">
               <div className="card-body">
                 <p className="log-what">
-                  <b>{line.app ?? 'Another device'}</b> wrote about {count(line.entities, 'entity', 'entities')}
+                  <b>{line.app ?? 'Another device'}</b> wrote about {count(line.entities, 'thing')}
                   {!line.counts && <span className="merge">does not count</span>}
                 </p>
                 <p className="quiet log-about">
@@ -86,7 +86,7 @@ export function HistoryPage() {
       {asking && (
         <Dialog title="Undo all of it?" onClose={() => setAsking(null)}>
           <p>
-            This was about {count(asking.entities, 'entity', 'entities')}. All that it said of them is taken back, as far as nothing was changed since. You can
+            This was about {count(asking.entities, 'thing')}. All that it said of them is taken back, as far as nothing was changed since. You can
             have it back again.
           </p>
           <div className="actions">

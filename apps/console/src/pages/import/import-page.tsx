@@ -19,6 +19,7 @@ type Event =
   | { type: 'send'; name: string; size: number }
   | { type: 'sent'; sent: number }
   | { type: 'job'; job: ImportJob }
+  | { type: 'found'; job: ImportJob }
   | { type: 'failed'; error: unknown }
   | { type: 'again' }
 
@@ -30,6 +31,9 @@ function step(now: Step, event: Event): Step {
       return now.at === 'sending' ? { ...now, sent: event.sent } : now
     case 'job':
       return { at: 'job', job: event.job, error: null }
+    case 'found':
+      // somebody who has chosen a file meanwhile wants that one
+      return now.at === 'choose' ? { at: 'job', job: event.job, error: null } : now
     case 'failed':
       return now.at === 'job' ? { ...now, error: event.error } : { at: 'choose', error: event.error }
     case 'again':
@@ -82,14 +86,17 @@ export function Importing() {
     const remembered = window.sessionStorage.getItem(REMEMBERED)
     if (!remembered) return
     api.importJob(remembered).then(
-      (found) => send({ type: 'job', job: found }),
+      (found) => send({ type: 'found', job: found }),
       () => window.sessionStorage.removeItem(REMEMBERED),
     )
   }, [])
   const jobId = job?.job
+  const ended = job?.state === 'done' || job?.state === 'failed' || job?.state === 'cancelled'
   useEffect(() => {
-    if (jobId) window.sessionStorage.setItem(REMEMBERED, jobId)
-  }, [jobId])
+    // once its end was seen, who comes back wants to import something else
+    if (ended) window.sessionStorage.removeItem(REMEMBERED)
+    else if (jobId) window.sessionStorage.setItem(REMEMBERED, jobId)
+  }, [jobId, ended])
 
   const begin = useCallback(async (work: () => Promise<ImportJob>) => {
     try {

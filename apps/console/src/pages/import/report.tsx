@@ -4,7 +4,7 @@ import { Icon } from '../../parts/icon'
 import { EntityName } from '../../parts/value'
 import { Link } from '../../router'
 import { bytes } from '../../data/exchange'
-import { confidenceWords, importerWords, kindWords } from './words'
+import { confidenceWords, importerWords, kindWords } from '../../data/words'
 
 /** What an export holds and what importing it does; after the run, what it did. */
 export function Report({ job, onRun, onAgain }: { job: ImportJob; onRun: () => void; onAgain: () => void }) {
@@ -64,6 +64,8 @@ export function Report({ job, onRun, onAgain }: { job: ImportJob; onRun: () => v
 
 const PLACES: [kinds: string[], to: string, words: string][] = [
   [['post', 'reply', 'boost'], '/', 'To the timeline'],
+  [['media'], '/library/photos', 'To the photos'],
+  [['conversation', 'message'], '/library/messages', 'To the messages'],
   [['event'], '/library/calendar', 'To the calendar'],
   [['contact'], '/library/contacts', 'To the contacts'],
   [['note'], '/library/notes', 'To the notes'],
@@ -108,7 +110,8 @@ const AUDIENCES = ['public', 'unlisted', 'followers', 'direct'] as const
 
 function Audiences({ report }: { report: ImportReport }) {
   const count = (audience: string) => report.audience[audience] ?? 0
-  if (AUDIENCES.every((each) => count(each) === 0)) return null
+  // notes, contacts and photographs were nobody's but yours: there is nothing to tell apart
+  if (AUDIENCES.every((each) => each === 'direct' || count(each) === 0)) return null
   return (
     <div className="audiences">
       <h3>Who could see them</h3>
@@ -227,8 +230,7 @@ function Notes({ report }: { report: ImportReport }) {
       {report.totals.files > 0 && (
         <details className="more-notes">
           <summary>
-            <Icon name="file" size={16} /> {report.totals.files.toLocaleString()} {report.totals.files === 1 ? 'file' : 'files'} that no importer
-            knows: kept as they are
+            <Icon name="file" size={16} /> {report.totals.files.toLocaleString()} {report.totals.files === 1 ? 'file that no importer knows: kept as it is' : 'files that no importer knows: kept as they are'}
           </summary>
           <ul>
             {report.files.slice(0, SHOWN).map((each) => (

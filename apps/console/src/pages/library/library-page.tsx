@@ -1,22 +1,30 @@
-import { useState } from 'react'
-import { ApiError } from '../../api/http'
+import { useEffect, useState } from 'react'
+import { ApiError, api } from '../../api/http'
 import type { EntityId } from '../../api/types'
 import { useEntity } from '../../data/entities'
 import { type Mail, type Note, readContact, readMail, readNote } from '../../data/library'
 import { useRows } from '../../data/rows'
 import { useBlobUrl } from '../../data/status'
 import { exact } from '../../data/time'
+import { AttachedFiles } from '../../parts/attached'
 import { Icon, type IconName } from '../../parts/icon'
 import { ErrorNote, Loading } from '../../parts/note'
 import { Text } from '../../parts/text'
 import { Time } from '../../parts/time'
-import { EntityName } from '../../parts/value'
 import { entityPath, type LibraryPart, Link, navigate } from '../../router'
 import { CalendarPage } from './calendar-page'
+import { MessagesPage } from './messages-page'
+import { PhotosPage } from './photos-page'
 
 /** What was imported that is no timeline. */
-export function LibraryPage({ part, search }: { part: LibraryPart; search: URLSearchParams }) {
+export function LibraryPage({ part, search }: { part: LibraryPart | null; search: URLSearchParams }) {
   switch (part) {
+    case null:
+      return <First />
+    case 'photos':
+      return <PhotosPage />
+    case 'messages':
+      return <MessagesPage search={search} />
     case 'calendar':
       return <CalendarPage search={search} />
     case 'contacts':
@@ -26,6 +34,35 @@ export function LibraryPage({ part, search }: { part: LibraryPart; search: URLSe
     case 'mail':
       return <List key="mail" part="mail" search={search} />
   }
+}
+
+const SOME: [part: LibraryPart, q: string][] = [
+  ['calendar', '[:find ?e :where [?e "calendar/type" "event"] :limit 1]'],
+  ['photos', '[:find ?e :where [?e "is-photo" true] [?e "social/created" _] :limit 1]'],
+  ['messages', '[:find ?e :where [?e "message/type" "conversation"] :limit 1]'],
+  ['notes', '[:find ?e :where [?e "note/type" "note"] :limit 1]'],
+  ['contacts', '[:find ?e :where [?e "contact/type" "contact"] :limit 1]'],
+  ['mail', '[:find ?e :where [?e "mail/type" "mail"] :limit 1]'],
+]
+
+/** Leads to the first part that holds something. */
+function First() {
+  useEffect(() => {
+    const controller = new AbortController()
+    const first = async (): Promise<LibraryPart> => {
+      for (const [part, q] of SOME) {
+        const found = await api.query(q, [], controller.signal)
+        if ('rows' in found && found.rows.length > 0) return part
+      }
+      return 'calendar'
+    }
+    first().then(
+      (part) => navigate(`/library/${part}`, 'replace'),
+      () => !controller.signal.aborted && navigate('/library/calendar', 'replace'),
+    )
+    return () => controller.abort()
+  }, [])
+  return <Loading what="Reading" />
 }
 
 interface Kind {
@@ -62,6 +99,7 @@ const KINDS: Record<'contacts' | 'notes' | 'mail', Kind> = {
 }
 
 const PAGE = 300
+const UNTITLED = 'Untitled'
 /** What the search looks through. */
 const ALL = 50_000
 
@@ -90,7 +128,7 @@ function List({ part, search }: { part: keyof typeof KINDS; search: URLSearchPar
               {found.slice(0, shown).map(({ key, cells: [id, name, at] }) => (
                 <li key={key}>
                   <Link to={`/library/${part}?id=${String(id)}`} aria-current={id === chosen ? 'true' : undefined}>
-                    <span>{String(name)}</span>
+                    {name === UNTITLED ? <Untitled id={String(id)} /> : <span>{String(name)}</span>}
                     {typeof at === 'number' && (
                       <span className="quiet">
                         <Time at={at} />
@@ -114,7 +152,7 @@ function List({ part, search }: { part: keyof typeof KINDS; search: URLSearchPar
                   <Icon name="close" size={15} /> Close
                 </button>
                 <Link to={entityPath(chosen)} className="quiet-button">
-                  <Icon name="data" size={15} /> Tuples
+                  <Icon name="data" size={15} /> Details
                 </Link>
               </div>
               <One part={part} id={chosen} />
@@ -124,6 +162,12 @@ function List({ part, search }: { part: keyof typeof KINDS; search: URLSearchPar
       )}
     </div>
   )
+}
+
+/** A note without a title by what it begins with. */
+function Untitled({ id }: { id: EntityId }) {
+  const known = useEntity(id)
+  return <span>{known?.state ? readNote(id, known.state).title : UNTITLED}</span>
 }
 
 export function Nothing({ kind }: { kind: Pick<Kind, 'icon' | 'bring'> }) {
@@ -194,10 +238,49 @@ function NoteView({ note }: { note: Note }) {
         {(note.updated ?? note.created) !== null && <Time at={note.updated ?? note.created ?? 0} />}
         {note.tags.map((tag) => ` #${tag}`)}
       </p>
-      <p className="value text long-text">
-        <Text text={note.text} />
-      </p>
+      {note.text !== '' && (
+        <p className="value text long-text">
+          <Text text={note.text} />
+        </p>
+      )}
+      <Outline ids={note.children} depth={0} />
+      <AttachedFiles ids={note.files} />
     </article>
+  )
+}
+
+/** Levels of an outline that are shown. */
+const DEEPEST = 20
+
+function Outline({ ids, depth }: { ids: readonly EntityId[]; depth: number }) {
+  if (ids.length === 0 || depth > DEEPEST) return null
+  return (
+    <ul className="outline">
+      {ids.map((id) => (
+        <Line key={id} id={id} depth={depth} />
+      ))}
+    </ul>
+  )
+}
+
+function Line({ id, depth }: { id: EntityId; depth: number }) {
+  const known = useEntity(id)
+  if (!known?.state) return null
+  const note = readNote(id, known.state)
+  if (known.state['note/type'] === 'note') {
+    return (
+      <li>
+        <Link to={`/library/notes?id=${id}`}>{note.title}</Link>
+      </li>
+    )
+  }
+  return (
+    <li>
+      <span className="value text">
+        <Text text={note.text} />
+      </span>
+      <Outline ids={note.children} depth={depth + 1} />
+    </li>
   )
 }
 
@@ -215,13 +298,7 @@ function MailView({ mail }: { mail: Mail }) {
       {mail.attachments.length > 0 && (
         <>
           <h3>Attachments</h3>
-          <ul>
-            {mail.attachments.map((id) => (
-              <li key={id}>
-                <EntityName id={id} />
-              </li>
-            ))}
-          </ul>
+          <AttachedFiles ids={mail.attachments} />
         </>
       )}
     </article>

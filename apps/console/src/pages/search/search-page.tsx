@@ -1,14 +1,17 @@
 import { type FormEvent, useEffect, useRef, useState } from 'react'
 import { api } from '../../api/http'
 import type { SearchAnswer, SearchHit } from '../../api/types'
-import { asTyped, isAsking, typesOf } from '../../data/search'
+import { asTyped, hitPath, isAsking, steady, typesOf } from '../../data/search'
 import { useStatus } from '../../data/status'
+import { kindWords } from '../../data/words'
 import { ErrorNote } from '../../parts/note'
 import { Time } from '../../parts/time'
-import { entityPath, Link, navigate } from '../../router'
+import { Link, navigate } from '../../router'
 
 /** How long somebody pauses before what he typed is looked for. */
 const PAUSE = 120
+/** How long is waited after something was written: an import writes all the time. */
+const AGAIN = 800
 const MORE = 50
 
 function pathOf(text: string, type: string): string {
@@ -67,7 +70,7 @@ export function SearchPage({ search }: { search: URLSearchParams }) {
         <div className="search-types" role="group" aria-label="Only of one type">
           {['', ...types].map((each) => (
             <button key={each} type="button" className="chip" aria-pressed={type === each} onClick={() => setType(each)}>
-              {each || 'Everything'}
+              {each ? kindWords(each, 2) : 'Everything'}
             </button>
           ))}
         </div>
@@ -101,9 +104,9 @@ function summary(found: SearchAnswer, limit: number): string {
 function Hit({ hit }: { hit: SearchHit }) {
   return (
     <li>
-      <Link to={entityPath(hit.entity)} className="search-hit">
+      <Link to={hitPath(hit)} className="search-hit">
         <span className="search-about">
-          <b>{hit.type ?? 'entity'}</b> <code>{hit.attribute}</code> {hit.created && <Time at={Date.parse(hit.created)} />}
+          <b>{hit.type ? kindWords(hit.type, 1) : 'thing'}</b> <code>{hit.attribute}</code> {hit.created && <Time at={Date.parse(hit.created)} />}
         </span>
         <span className="search-excerpt" dir="auto">
           {hit.excerpt.map((part, at) => (part.hit ? <mark key={at}>{part.text}</mark> : <span key={at}>{part.text}</span>))}
@@ -113,12 +116,21 @@ function Hit({ hit }: { hit: SearchHit }) {
   )
 }
 
-/** What is found, looked for again when something was written. The last answer stays until there is another one. */
+/** What is found. When something was written it is looked for again, at most once in a while; who is reading then keeps the place: what
+    was found stays where it is. The last answer stays until there is another one. */
 function useFound(text: string, type: string, limit: number, finished: boolean) {
   const commits = useStatus()?.commits
   const [found, setFound] = useState<SearchAnswer | null>(null)
   const [types, setTypes] = useState<string[]>([])
   const [error, setError] = useState<unknown>(null)
+  const ask = useRef<((again: boolean) => void) | null>(null)
+  const due = useRef<ReturnType<typeof setTimeout> | null>(null)
+  const askSoon = useRef(() => {
+    due.current ??= setTimeout(() => {
+      due.current = null
+      ask.current?.(true)
+    }, AGAIN)
+  })
   useEffect(() => {
     if (!isAsking(text)) {
       setFound(null)
@@ -127,24 +139,44 @@ function useFound(text: string, type: string, limit: number, finished: boolean) 
       return
     }
     const controller = new AbortController()
-    const later = setTimeout(() => {
+    ask.current = (again) => {
       const q = finished ? text : asTyped(text)
       api.search({ q, limit, ...(type && { type }) }, controller.signal).then(
         (answer) => {
-          setFound(answer)
+          setFound((before) => (again && before && isReading() ? { ...answer, hits: steady(before.hits, answer.hits) } : answer))
           setError(null)
           if (!type) setTypes(typesOf(answer.hits))
           else setTypes((before) => (before.includes(type) ? before : [...before, type]))
+          if (!answer.complete) askSoon.current()
         },
         (cause: unknown) => {
           if (!controller.signal.aborted) setError(cause)
         },
       )
-    }, PAUSE)
+    }
+    const later = setTimeout(() => ask.current?.(false), PAUSE)
     return () => {
+      ask.current = null
       clearTimeout(later)
       controller.abort()
     }
-  }, [text, type, limit, finished, commits])
+  }, [text, type, limit, finished])
+  const known = useRef(commits)
+  useEffect(() => {
+    if (known.current !== undefined && known.current !== commits) askSoon.current()
+    known.current = commits
+  }, [commits])
+  useEffect(
+    () => () => {
+      if (due.current) clearTimeout(due.current)
+      due.current = null
+    },
+    [],
+  )
   return { found, types, error }
+}
+
+/** Whether somebody has gone into what was found: by scrolling, or with the keyboard. */
+function isReading(): boolean {
+  return window.scrollY > 0 || document.activeElement?.closest('.search-hits') != null
 }

@@ -13,7 +13,7 @@ import { Time } from '../../parts/time'
 import { EntityName } from '../../parts/value'
 import { Link } from '../../router'
 import { Recovery } from '../../shell/recovery-section'
-import { importerWords } from '../import/words'
+import { importerWords } from '../../data/words'
 import { Backup } from './backup'
 
 /** What a person may decide about this pod and this page, and what there is to know of it. */

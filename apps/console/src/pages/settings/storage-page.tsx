@@ -4,6 +4,7 @@ import type { Storage } from '../../api/types'
 import { bytes, count } from '../../data/exchange'
 import { useStatus } from '../../data/status'
 import { monthName } from '../../data/time'
+import { kindWords } from '../../data/words'
 import { Chart, Shares } from '../../parts/chart'
 import { ErrorNote, Loading } from '../../parts/note'
 
@@ -32,6 +33,13 @@ export function StoragePage() {
   )
 }
 
+/** A kind as people say it; one that nobody knows by what it calls itself. */
+function kindLabel(kind: string | null, schema: string | null): string {
+  if (kind === null) return 'Other things'
+  const words = kindWords(kind, 2)
+  return words !== kind ? words.charAt(0).toLocaleUpperCase() + words.slice(1) : `${kind}${schema ? ` (${schema})` : ''}`
+}
+
 function Figures({ found }: { found: Storage }) {
   const { disk, files } = found
   return (
@@ -46,10 +54,10 @@ function Figures({ found }: { found: Storage }) {
         <Shares
           name="By kind"
           rows={found.kinds.map((each) => ({
-            label: each.kind === null ? 'other' : `${each.kind}${each.schema ? ` (${each.schema})` : ''}`,
+            label: kindLabel(each.kind, each.schema),
             value: each.bytes + each.file_bytes,
             words: bytes(each.bytes + each.file_bytes),
-            note: `${count(each.entities, 'entity', 'entities')}, ${count(each.tuples, 'tuple')}${each.files > 0 ? `, ${count(each.files, 'file')}` : ''}`,
+            note: `${each.entities.toLocaleString()} of them, ${count(each.tuples, 'tuple')}${each.files > 0 ? `, ${count(each.files, 'file')}` : ''}`,
           }))}
         />
       </section>

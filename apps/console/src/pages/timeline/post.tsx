@@ -81,7 +81,7 @@ function PostBody({ post }: { post: Post }) {
             </button>
           )}
           <Link to={entityPath(post.id)} className="quiet-button">
-            <Icon name="data" size={15} /> Tuples
+            <Icon name="data" size={15} /> Details
           </Link>
           {post.url && (
             <a href={post.url} target="_blank" rel="noopener noreferrer nofollow" className="quiet-button">

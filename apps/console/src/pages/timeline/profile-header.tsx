@@ -36,7 +36,7 @@ export function ProfileHeader(props: {
             </a>
           )}
           <Link to={entityPath(profile.id)} className="quiet-button">
-            <Icon name="data" size={15} /> Tuples
+            <Icon name="data" size={15} /> Details
           </Link>
         </div>
         {profile.bio && (

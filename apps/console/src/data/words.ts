@@ -49,6 +49,11 @@ const KINDS: Record<string, [one: string, many: string]> = {
   vote: ['vote', 'votes'],
   checkin: ['check-in', 'check-ins'],
   file: ['file', 'files'],
+  photo: ['photo', 'photos'],
+  person: ['person', 'people'],
+  run: ['import', 'imports'],
+  origin: ['source of imports, with what it said', 'sources of imports, with what they said'],
+  conflict: ['value to decide about', 'values to decide about'],
 }
 
 export function kindWords(kind: string, count: number): string {

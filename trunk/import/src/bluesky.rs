@@ -14,6 +14,7 @@ use rustc_hash::FxHashSet;
 use crate::audience::Audience;
 use crate::error::ImportError;
 use crate::importer::{Importer, Recognition, Sink};
+use crate::outcome;
 use crate::problem::{Problem, ProblemCode};
 use crate::social::Names;
 use crate::source::Source;
@@ -35,8 +36,7 @@ const MAX_REPOSITORIES: usize = 64;
 /// The repositories of a source: their files and what their heads say.
 fn repositories(source: &Source) -> Result<Vec<(String, Commit)>, ImportError> {
     let mut found: Vec<(String, Commit)> = Vec::new();
-    let named = |path: &str| path.len() > 4 && path.to_ascii_lowercase().ends_with(".car");
-    let files = source.entries().iter().filter(|entry| named(&entry.path));
+    let files = source.entries().iter().filter(|entry| entry.ends("car"));
     for entry in files.take(MAX_REPOSITORIES) {
         let commit = blocks::root(source, &entry.path)?.map(|root| Commit::read(&root));
         if let Some(Ok(commit)) = commit {
@@ -111,8 +111,7 @@ fn repository(
     let (mut blocks, _, broken) =
         Blocks::read(source, path, &mut |done| sink.progress(path, done, total))?;
     if let Some(why) = broken {
-        let message = format!("the rest of the file cannot be read: {why}");
-        sink.incomplete(Problem::of_file(ProblemCode::Malformed, path, message));
+        outcome::broken_off(path, "file", &why, sink);
     }
     // A first walk for the names alone: an answer may come before what it answers, and the profile says how open all is.
     let (mut posts, mut profile) = (FxHashSet::default(), None);
@@ -155,10 +154,7 @@ fn repository(
         reading.record(blocks, key, cid)
     })?;
     if let Some(why) = wrong {
-        let message = format!("the rest of the repository cannot be read: {why}");
-        reading
-            .sink
-            .incomplete(Problem::of_file(ProblemCode::Malformed, path, message));
+        outcome::broken_off(path, "repository", &why, reading.sink);
     }
     Ok(())
 }

@@ -4,12 +4,12 @@ use serde_json::{Map, Value};
 
 use crate::error::ImportError;
 use crate::importer::{Importer, Recognition, Sink};
-use crate::json::{End, each_item, parse_path};
+use crate::json::{each_item, parse_path};
 use crate::markdown::Body;
 use crate::note::{Names, Note, NoteFile};
 use crate::part::{Part, kind_of};
 use crate::problem::{Problem, ProblemCode};
-use crate::source::Source;
+use crate::source::{Entry, Source};
 
 /// Reads Day One's JSON exports: a JSON file for each journal.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,23 +26,17 @@ const MEDIA: [(&str, &str, &str); 4] = [
     ("pdfAttachments", "pdfs", "pdf"),
 ];
 
-fn is_journal(source: &Source, path: &str) -> Result<bool, ImportError> {
-    if !path.to_ascii_lowercase().ends_with(".json") {
+fn is_journal(source: &Source, entry: &Entry) -> Result<bool, ImportError> {
+    if !entry.ends("json") {
         return Ok(false);
     }
-    let head = String::from_utf8_lossy(&source.head(path, 16 << 10)?).into_owned();
+    let head = String::from_utf8_lossy(&source.head(&entry.path, 16 << 10)?).into_owned();
     let entries = head.contains("\"entries\"") && head.contains("\"metadata\"");
     Ok(entries && (head.contains("\"creationDate\"") || head.contains("\"creationDevice")))
 }
 
 fn journals(source: &Source) -> Result<Vec<String>, ImportError> {
-    let mut found = Vec::new();
-    for entry in source.entries() {
-        if is_journal(source, &entry.path)? {
-            found.push(entry.path.clone());
-        }
-    }
-    Ok(found)
+    source.files_that(|entry| is_journal(source, entry))
 }
 
 impl Importer for DayOne {
@@ -55,13 +49,11 @@ impl Importer for DayOne {
         if journals.is_empty() {
             return Ok(None);
         }
-        Ok(Some(Recognition {
-            importer: NAME,
-            confidence: 0.95,
-            why: format!("journals of Day One: {}", journals.len()),
-            source: NAME.to_owned(),
-            account: None,
-        }))
+        Ok(Some(Recognition::of(
+            NAME,
+            0.95,
+            format!("journals of Day One: {}", journals.len()),
+        )))
     }
 
     fn read(
@@ -114,16 +106,8 @@ impl Journal<'_> {
                 Ok(())
             },
         )?;
-        if let End::Broken(why) = &outcome.end {
-            let message = format!("the rest of the journal cannot be read: {why}");
-            self.sink
-                .incomplete(Problem::of_file(ProblemCode::Malformed, file, message));
-        }
-        if outcome.mismatches > 0 {
-            let message = "its entries are not a list";
-            self.sink
-                .incomplete(Problem::of_file(ProblemCode::Malformed, file, message));
-        }
+        let unlike = "its entries are not a list";
+        outcome.report(file, "journal", unlike, self.sink);
         self.sink.progress(file, total, total)
     }
 

@@ -6,7 +6,6 @@ use rustc_hash::FxHashMap;
 
 use crate::error::ImportError;
 use crate::importer::{Importer, Recognition, Sink};
-use crate::json::End;
 use crate::kind::Kind;
 use crate::limits::MESSAGE_BYTES;
 use crate::note::{Names, Note, NoteFile};
@@ -81,19 +80,7 @@ impl Reading<'_> {
             }
             Ok(())
         })?;
-        if let End::Broken(why) = outcome.end {
-            let message = format!("the rest of the notebook cannot be read: {why}");
-            self.sink
-                .incomplete(Problem::of_file(ProblemCode::Malformed, file, message));
-        }
-        if outcome.replaced > 0 {
-            let message = format!(
-                "{} sequences of bytes are not UTF-8; each became U+FFFD",
-                outcome.replaced
-            );
-            self.sink
-                .problem(Problem::of_file(ProblemCode::Encoding, file, message));
-        }
+        outcome.report(file, "notebook", "", self.sink);
         self.sink.progress(file, total, total)
     }
 

@@ -11,7 +11,6 @@ use crate::audience::Audience;
 use crate::error::ImportError;
 use crate::facts::Facts;
 use crate::importer::{Importer, Recognition, Sink};
-use crate::json::End;
 use crate::kind::Kind;
 use crate::problem::{Problem, ProblemCode};
 use crate::source::Source;
@@ -140,19 +139,7 @@ impl Reading<'_> {
                 Ok(())
             },
         )?;
-        if let End::Broken(why) = &outcome.end {
-            let message = format!("the rest of the list cannot be read: {why}");
-            self.sink
-                .incomplete(Problem::of_file(ProblemCode::Malformed, file, message));
-        }
-        if outcome.replaced > 0 {
-            let message = format!(
-                "{} sequences of bytes are not UTF-8; each became U+FFFD",
-                outcome.replaced
-            );
-            self.sink
-                .problem(Problem::of_file(ProblemCode::Encoding, file, message));
-        }
+        outcome.report(file, "list", "", self.sink);
         Ok(())
     }
 

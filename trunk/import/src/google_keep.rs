@@ -7,7 +7,7 @@ use crate::importer::{Importer, Recognition, Sink};
 use crate::note::{Names, Note, NoteFile};
 use crate::part::Part;
 use crate::problem::{Problem, ProblemCode, shorten};
-use crate::source::Source;
+use crate::source::{Entry, Source};
 use crate::text::clean;
 
 /// Reads the notes of Google Keep: a JSON file each, with attachments beside them. The HTML files that Takeout puts beside
@@ -25,17 +25,11 @@ fn is_note(fields: &Map<String, Value>) -> bool {
 }
 
 /// Whether a file is a note of Keep's, by its content.
-fn is_keep(source: &Source, path: &str) -> Result<bool, ImportError> {
-    if !path.to_ascii_lowercase().ends_with(".json") {
+fn is_keep(source: &Source, entry: &Entry) -> Result<bool, ImportError> {
+    if entry.size > source.limits().document_bytes as u64 {
         return Ok(false);
     }
-    let small = source
-        .find(path)
-        .is_some_and(|entry| entry.size <= source.limits().document_bytes as u64);
-    if !small {
-        return Ok(false);
-    }
-    let bytes = source.read_document(path)?;
+    let bytes = source.read_document(&entry.path)?;
     let note: Option<Map<String, Value>> = serde_json::from_slice(&bytes).ok();
     Ok(note.is_some_and(|fields| is_note(&fields)))
 }
@@ -46,28 +40,24 @@ impl Importer for GoogleKeep {
     }
 
     fn recognise(&self, source: &Source) -> Result<Option<Recognition>, ImportError> {
-        let paths = source.entries().iter().map(|entry| entry.path.as_str());
-        let json: Vec<&str> = paths
-            .filter(|path| path.to_ascii_lowercase().ends_with(".json"))
-            .collect();
+        let entries = source.entries().iter();
+        let json: Vec<&Entry> = entries.filter(|entry| entry.ends("json")).collect();
         let mut right = 0;
-        for path in json.iter().take(LOOKED) {
-            right += usize::from(is_keep(source, path)?);
+        for entry in json.iter().take(LOOKED) {
+            right += usize::from(is_keep(source, entry)?);
         }
         if right == 0 {
             return Ok(None);
         }
         let share = right as f32 / json.len().min(LOOKED) as f32;
-        Ok(Some(Recognition {
-            importer: NAME,
-            confidence: 0.4 + 0.55 * share,
-            why: format!(
+        Ok(Some(Recognition::of(
+            NAME,
+            0.4 + 0.55 * share,
+            format!(
                 "{right} of the first {} JSON files are notes",
                 json.len().min(LOOKED)
             ),
-            source: NAME.to_owned(),
-            account: None,
-        }))
+        )))
     }
 
     fn read(
@@ -91,7 +81,7 @@ pub(crate) fn keep_notes(source: &Source, sink: &mut dyn Sink) -> Result<(), Imp
         if n % 64 == 0 {
             sink.progress(&entry.path, n as u64, total)?;
         }
-        if !entry.path.to_ascii_lowercase().ends_with(".json") {
+        if !entry.ends("json") {
             continue;
         }
         let head = source.head(&entry.path, HEAD)?;

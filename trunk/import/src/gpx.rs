@@ -9,8 +9,8 @@ use crate::audience::Audience;
 use crate::error::ImportError;
 use crate::facts::Facts;
 use crate::importer::{Importer, Recognition, Sink};
-use crate::json::End;
 use crate::kind::Kind;
+use crate::outcome::End;
 use crate::problem::{Problem, ProblemCode};
 use crate::source::Source;
 use crate::text::decode;
@@ -105,17 +105,7 @@ pub(crate) fn read_gpx(
         );
         sink.problem(Problem::of_file(ProblemCode::PartIgnored, file, message));
     }
-    if let End::Broken(why) = outcome.end {
-        let message = format!("the rest of the file cannot be read: {why}");
-        sink.incomplete(Problem::of_file(ProblemCode::Malformed, file, message));
-    }
-    if outcome.replaced > 0 {
-        let message = format!(
-            "{} sequences of bytes are not UTF-8; each became U+FFFD",
-            outcome.replaced
-        );
-        sink.problem(Problem::of_file(ProblemCode::Encoding, file, message));
-    }
+    outcome.report(file, "file", "", sink);
     sink.progress(file, total, total)
 }
 

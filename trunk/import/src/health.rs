@@ -12,6 +12,7 @@ use crate::audience::Audience;
 use crate::error::ImportError;
 use crate::facts::Facts;
 use crate::importer::{Importer, Recognition, Sink};
+use crate::outcome;
 use crate::problem::{Problem, ProblemCode, shorten};
 use crate::record::{Identity, Record};
 use crate::source::{Entry, Metered, Source};
@@ -63,9 +64,7 @@ const MOST_META: usize = 200;
 
 fn exports(source: &Source) -> impl Iterator<Item = &Entry> {
     source.entries().iter().filter(|entry| {
-        let path = std::path::Path::new(&entry.path);
-        path.extension()
-            .is_some_and(|extension| extension.eq_ignore_ascii_case("xml"))
+        entry.ends("xml")
             && source
                 .head(&entry.path, HEAD)
                 .is_ok_and(|head| memchr::memmem::find(&head, b"<HealthData").is_some())
@@ -79,12 +78,12 @@ impl Importer for Health {
 
     fn recognise(&self, source: &Source) -> Result<Option<Recognition>, ImportError> {
         let first = exports(source).next();
-        Ok(first.map(|entry| Recognition {
-            importer: self.name(),
-            confidence: 0.97,
-            why: format!("{} holds HealthData", entry.path),
-            source: self.name().to_owned(),
-            account: None,
+        Ok(first.map(|entry| {
+            Recognition::of(
+                self.name(),
+                0.97,
+                format!("{} holds HealthData", entry.path),
+            )
         }))
     }
 
@@ -144,8 +143,7 @@ impl Reading<'_> {
                     } else {
                         error.to_string()
                     };
-                    let message = format!("the rest of the document cannot be read: {why}");
-                    sink.incomplete(Problem::of_file(ProblemCode::Malformed, file, message));
+                    outcome::broken_off(file, "document", &why, sink);
                     break;
                 }
             };
@@ -170,13 +168,7 @@ impl Reading<'_> {
                 _ => {}
             }
         }
-        if replaced.count() > 0 {
-            let message = format!(
-                "{} sequences of bytes are not UTF-8; each became U+FFFD",
-                replaced.count()
-            );
-            sink.problem(Problem::of_file(ProblemCode::Encoding, file, message));
-        }
+        outcome::replaced(file, replaced.count(), sink);
         Ok(())
     }
 

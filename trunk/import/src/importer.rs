@@ -52,6 +52,19 @@ pub struct Recognition {
     pub account: Option<String>,
 }
 
+impl Recognition {
+    /// Of a source that says nothing of an account, whose records come from `importer`.
+    pub(crate) fn of(importer: &'static str, confidence: f32, why: impl Into<String>) -> Self {
+        Self {
+            importer,
+            confidence,
+            why: why.into(),
+            source: importer.to_owned(),
+            account: None,
+        }
+    }
+}
+
 #[allow(clippy::trivially_copy_pass_by_ref)] // the signature serde asks for
 fn rounded<S: serde::Serializer>(confidence: &f32, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64((f64::from(*confidence) * 100.0).round() / 100.0)

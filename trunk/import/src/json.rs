@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::error::ImportError;
+use crate::outcome::{End, Outcome};
 use crate::source::{Allowance, Metered};
 use crate::text::{Lossy, Replaced};
 
@@ -45,26 +46,6 @@ pub fn parse_path(path: &str) -> Result<Vec<Step>, String> {
         .split('/')
         .map(|step| if step == "*" { Step::Each } else { name(step) })
         .collect())
-}
-
-/// How far a document could be read.
-#[derive(Debug, PartialEq, Eq)]
-pub enum End {
-    /// To its end.
-    Whole,
-    /// A syntax error or a record over the limit stopped it: what is wrong and where.
-    Broken(String),
-}
-
-/// What was met while reading items.
-#[derive(Debug)]
-pub struct Outcome {
-    /// How it ended.
-    pub end: End,
-    /// Places where the path met another type than it names.
-    pub mismatches: u64,
-    /// Invalid UTF-8 sequences replaced.
-    pub replaced: u64,
 }
 
 /// Reads the document and hands each item at `path` to `take` as JSON text of at most `limit` bytes, with its number and

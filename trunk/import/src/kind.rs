@@ -46,13 +46,7 @@ impl Kind {
 
     /// Its files in the source, in order.
     pub fn files(&self, source: &Source) -> Result<Vec<String>, ImportError> {
-        let mut found = Vec::new();
-        for entry in source.entries() {
-            if self.is(source, &entry.path)? {
-                found.push(entry.path.clone());
-            }
-        }
-        Ok(found)
+        source.files_that(|entry| self.is(source, &entry.path))
     }
 
     /// How sure it is that the source is made of these files: 0.95 where all of it is, and below 0.5, so that it must be
@@ -80,12 +74,10 @@ impl Kind {
             return Ok(None);
         }
         let share = right as f32 / looked as f32 * named as f32 / (named + others) as f32;
-        Ok(Some(Recognition {
+        Ok(Some(Recognition::of(
             importer,
-            confidence: 0.3 + 0.65 * share,
-            why: format!("{what} in {named} of {} files", source.entries().len()),
-            source: importer.to_owned(),
-            account: None,
-        }))
+            0.3 + 0.65 * share,
+            format!("{what} in {named} of {} files", source.entries().len()),
+        )))
     }
 }

@@ -134,11 +134,7 @@ const FORMS: [&str; 5] = [
 ];
 
 fn clippings(source: &Source) -> impl Iterator<Item = &Entry> {
-    source.entries().iter().filter(|entry| {
-        let path = std::path::Path::new(&entry.path);
-        path.extension()
-            .is_some_and(|extension| extension.eq_ignore_ascii_case("txt"))
-    })
+    source.entries().iter().filter(|entry| entry.ends("txt"))
 }
 
 fn is_clippings(source: &Source, entry: &Entry) -> bool {
@@ -161,12 +157,8 @@ impl Importer for Kindle {
         let found = clippings(source)
             .take(LOOKED_AT)
             .find(|entry| is_clippings(source, entry));
-        Ok(found.map(|entry| Recognition {
-            importer: self.name(),
-            confidence: 0.95,
-            why: format!("{} holds clippings", entry.path),
-            source: self.name().to_owned(),
-            account: None,
+        Ok(found.map(|entry| {
+            Recognition::of(self.name(), 0.95, format!("{} holds clippings", entry.path))
         }))
     }
 

@@ -62,6 +62,7 @@ mod memory_pod;
 mod meta;
 mod note;
 mod notion;
+mod outcome;
 mod part;
 mod pod;
 mod preview;

@@ -122,13 +122,11 @@ impl Importer for Mail {
         }
         let right = found.len() as f32 / named.min(LOOKED) as f32;
         let share = right * named as f32 / source.entries().len() as f32;
-        Ok(Some(Recognition {
-            importer: NAME,
-            confidence: 0.3 + 0.65 * share,
-            why: format!("messages in {named} of {} files", source.entries().len()),
-            source: NAME.to_owned(),
-            account: None,
-        }))
+        Ok(Some(Recognition::of(
+            NAME,
+            0.3 + 0.65 * share,
+            format!("messages in {named} of {} files", source.entries().len()),
+        )))
     }
 
     fn read(

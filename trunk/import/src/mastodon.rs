@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use crate::audience::Audience;
 use crate::error::ImportError;
 use crate::importer::{Importer, Recognition, Sink};
-use crate::json::{End, Outcome, each_item, parse_path};
+use crate::json::{each_item, parse_path};
 use crate::part::kind_of;
 use crate::problem::{Problem, ProblemCode, shorten};
 use crate::social::{Names, social};
@@ -29,6 +29,8 @@ pub struct Mastodon;
 
 /// The `import/source` of everything read here.
 const SOURCE: &str = "mastodon";
+/// What is said of a document whose items are not where they belong.
+const UNLIKE: &str = "orderedItems is not a list of items";
 
 impl Importer for Mastodon {
     fn name(&self) -> &'static str {
@@ -229,34 +231,12 @@ impl Reading<'_> {
             );
             Ok(())
         })?;
-        self.report(outbox, &outcome, "orderedItems");
+        outcome.report(outbox, "document", UNLIKE, self.sink);
         self.sink.progress(outbox, total, total)
     }
 
     fn size(&self, path: &str) -> u64 {
         self.source.find(path).map_or(0, |entry| entry.size)
-    }
-
-    /// What was wrong with a document as a whole.
-    fn report(&mut self, file: &str, outcome: &Outcome, field: &str) {
-        if let End::Broken(why) = &outcome.end {
-            let message = format!("the rest of the document cannot be read: {why}");
-            self.sink
-                .incomplete(Problem::of_file(ProblemCode::Malformed, file, message));
-        }
-        if outcome.mismatches > 0 {
-            let message = format!("{field} is not a list of items");
-            self.sink
-                .incomplete(Problem::of_file(ProblemCode::Malformed, file, message));
-        }
-        if outcome.replaced > 0 {
-            let message = format!(
-                "{} sequences of bytes are not UTF-8; each became U+FFFD",
-                outcome.replaced
-            );
-            self.sink
-                .problem(Problem::of_file(ProblemCode::Encoding, file, message));
-        }
     }
 
     fn activity(

@@ -23,19 +23,15 @@ const NAME: &str = "medium";
 
 /// Stories of an export: HTML pages in a folder `posts`, marked as Medium marks them.
 fn stories(source: &Source) -> Result<Vec<String>, ImportError> {
-    let mut found = Vec::new();
-    for entry in source.entries() {
-        let in_posts =
-            entry.path.rsplit('/').nth(1) == Some("posts") || source.entries().len() == 1;
-        if !in_posts || !entry.path.to_ascii_lowercase().ends_with(".html") {
-            continue;
+    let alone = source.entries().len() == 1;
+    source.files_that(|entry| {
+        let in_posts = alone || entry.path.rsplit('/').nth(1) == Some("posts");
+        if !in_posts || !entry.ends("html") {
+            return Ok(false);
         }
         let head = decode(&source.head(&entry.path, 16 << 10)?).0;
-        if head.contains("class=\"h-entry\"") && head.contains("data-field=\"body\"") {
-            found.push(entry.path.clone());
-        }
-    }
-    Ok(found)
+        Ok(head.contains("class=\"h-entry\"") && head.contains("data-field=\"body\""))
+    })
 }
 
 impl Importer for Medium {
@@ -48,13 +44,11 @@ impl Importer for Medium {
         if stories.is_empty() {
             return Ok(None);
         }
-        Ok(Some(Recognition {
-            importer: NAME,
-            confidence: 0.94,
-            why: format!("{} stories marked as Medium marks them", stories.len()),
-            source: NAME.to_owned(),
-            account: None,
-        }))
+        Ok(Some(Recognition::of(
+            NAME,
+            0.94,
+            format!("{} stories marked as Medium marks them", stories.len()),
+        )))
     }
 
     fn read(

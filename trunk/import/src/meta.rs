@@ -16,11 +16,11 @@ use crate::attached::{Said, media};
 use crate::audience::Audience;
 use crate::error::ImportError;
 use crate::importer::Sink;
-use crate::json::{End, Outcome, each_item, parse_path};
+use crate::json::{each_item, parse_path};
 use crate::part::Part;
 use crate::problem::{Problem, ProblemCode, shorten};
 use crate::social::Names;
-use crate::source::{Source, safe_path};
+use crate::source::{Entry, Source, safe_path};
 
 /// Takes one item of a document, with its number.
 type Take<'a, R> = dyn FnMut(&mut R, u64, &Map<String, Value>) -> Result<(), ImportError> + 'a;
@@ -104,30 +104,9 @@ impl<'a> Reading<'a> {
                 Ok(())
             },
         )?;
-        self.whole(file, &outcome);
+        let unlike = "it does not hold a list where one belongs";
+        outcome.report(file, "document", unlike, self.sink);
         Ok(count)
-    }
-
-    /// What was wrong with a document as a whole.
-    fn whole(&mut self, file: &str, outcome: &Outcome) {
-        if let End::Broken(why) = &outcome.end {
-            let message = format!("the rest of the document cannot be read: {why}");
-            self.sink
-                .incomplete(Problem::of_file(ProblemCode::Malformed, file, message));
-        }
-        if outcome.mismatches > 0 {
-            let message = "it does not hold a list where one belongs";
-            self.sink
-                .incomplete(Problem::of_file(ProblemCode::Malformed, file, message));
-        }
-        if outcome.replaced > 0 {
-            let message = format!(
-                "{} sequences of bytes are not UTF-8; each became U+FFFD",
-                outcome.replaced
-            );
-            self.sink
-                .problem(Problem::of_file(ProblemCode::Encoding, file, message));
-        }
     }
 
     fn leave_out(&mut self, kind: &'static str, file: &str, item: &str, why: &str) {
@@ -238,18 +217,22 @@ fn hashtags(text: &str) -> Vec<Tuple> {
     tags
 }
 
-/// A small document with its texts repaired; `None`, with a problem reported, where it cannot be read.
+/// The small document of that name with its texts repaired, and its path; `None` where there is none, and, with a problem
+/// reported, where it cannot be read.
 fn document(
     source: &Source,
-    path: &str,
+    name: &str,
     problems: &mut Vec<Problem>,
-) -> Result<Option<Value>, ImportError> {
+) -> Result<Option<(String, Value)>, ImportError> {
+    let Some(Entry { path, .. }) = source.find_named(name) else {
+        return Ok(None);
+    };
     let bytes = source.read_document(path)?;
     let text = String::from_utf8_lossy(&bytes);
     match serde_json::from_str::<Value>(text.trim_start_matches('\u{feff}')) {
         Ok(mut value) => {
             mojibake::repair_all(&mut value);
-            Ok(Some(value))
+            Ok(Some((path.clone(), value)))
         }
         Err(error) => {
             let message = format!("{error}; it was left out");

@@ -70,13 +70,11 @@ impl Importer for Notion {
         if right == 0 {
             return Ok(None);
         }
-        Ok(Some(Recognition {
-            importer: NAME,
-            confidence: 0.4 + 0.56 * right as f32 / all as f32,
-            why: format!("{right} of {all} documents are named as Notion names pages"),
-            source: NAME.to_owned(),
-            account: None,
-        }))
+        Ok(Some(Recognition::of(
+            NAME,
+            0.4 + 0.56 * right as f32 / all as f32,
+            format!("{right} of {all} documents are named as Notion names pages"),
+        )))
     }
 
     fn read(

@@ -10,12 +10,13 @@ use crate::audience::Audience;
 use crate::error::ImportError;
 use crate::facts::Facts;
 use crate::importer::{Importer, Recognition, Sink};
-use crate::json::{End, Outcome, each_item, parse_path};
+use crate::json::{each_item, parse_path};
 use crate::markdown::vault;
 use crate::note::{Names, Note};
+use crate::outcome::Outcome;
 use crate::part::{Part, kind_of};
 use crate::problem::{Problem, ProblemCode, shorten};
-use crate::source::Source;
+use crate::source::{Entry, Source};
 use marks::Marks;
 
 /// Reads Roam's JSON exports: a list of pages.
@@ -24,11 +25,11 @@ pub struct Roam;
 
 const NAME: &str = "roam";
 
-fn is_graph(source: &Source, path: &str) -> Result<bool, ImportError> {
-    if !path.to_ascii_lowercase().ends_with(".json") {
+fn is_graph(source: &Source, entry: &Entry) -> Result<bool, ImportError> {
+    if !entry.ends("json") {
         return Ok(false);
     }
-    let head = String::from_utf8_lossy(&source.head(path, 64 << 10)?).into_owned();
+    let head = String::from_utf8_lossy(&source.head(&entry.path, 64 << 10)?).into_owned();
     let list = head
         .trim_start_matches('\u{feff}')
         .trim_start()
@@ -38,13 +39,7 @@ fn is_graph(source: &Source, path: &str) -> Result<bool, ImportError> {
 }
 
 fn graphs(source: &Source) -> Result<Vec<String>, ImportError> {
-    let mut found = Vec::new();
-    for entry in source.entries() {
-        if is_graph(source, &entry.path)? {
-            found.push(entry.path.clone());
-        }
-    }
-    Ok(found)
+    source.files_that(|entry| is_graph(source, entry))
 }
 
 impl Importer for Roam {
@@ -95,7 +90,8 @@ impl Importer for Roam {
             reading.sink.used(file);
             let outcome =
                 reading.each(file, &mut |reading, n, page| reading.page(file, n, page))?;
-            reading.report(file, &outcome);
+            let unlike = "the rest of the graph cannot be read: it is not a list of pages";
+            outcome.report(file, "graph", unlike, reading.sink);
         }
         Ok(())
     }
@@ -141,17 +137,6 @@ impl<'a> Reading<'a> {
                 }
             },
         )
-    }
-
-    fn report(&mut self, file: &str, outcome: &Outcome) {
-        let why = match &outcome.end {
-            End::Broken(why) => why.clone(),
-            End::Whole if outcome.mismatches > 0 => "it is not a list of pages".to_owned(),
-            End::Whole => return,
-        };
-        let message = format!("the rest of the graph cannot be read: {why}");
-        self.sink
-            .incomplete(Problem::of_file(ProblemCode::Malformed, file, message));
     }
 
     fn page(&mut self, file: &str, n: u64, page: &Map<String, Value>) -> Result<(), ImportError> {

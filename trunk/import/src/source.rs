@@ -32,6 +32,15 @@ pub struct Entry {
     pub size: u64,
 }
 
+impl Entry {
+    /// Whether its name ends so, with a full stop before it and in any case.
+    pub(crate) fn ends(&self, extension: &str) -> bool {
+        let name = self.path.rsplit('/').next().unwrap_or(&self.path);
+        name.rsplit_once('.')
+            .is_some_and(|(stem, end)| !stem.is_empty() && end.eq_ignore_ascii_case(extension))
+    }
+}
+
 /// A folder, a zip, a tar, a gzipped tar or a single file (gzipped or not), listed once when opened. A folder that holds
 /// only archives is what is in them, as if all were unpacked into one folder: exports come in parts. Nothing is
 /// unpacked to named files: members are read where they lie, and a gzip is unpacked to an unnamed temporary file.
@@ -297,6 +306,20 @@ impl Source {
             .iter()
             .filter(named)
             .min_by_key(|entry| entry.path.matches('/').count())
+    }
+
+    /// Paths of the files for which `is` holds, in order.
+    pub(crate) fn files_that(
+        &self,
+        mut is: impl FnMut(&Entry) -> Result<bool, ImportError>,
+    ) -> Result<Vec<String>, ImportError> {
+        let mut found = Vec::new();
+        for entry in &self.entries {
+            if is(entry)? {
+                found.push(entry.path.clone());
+            }
+        }
+        Ok(found)
     }
 
     /// A reader of the file at `path`, independent of every other. It gives the declared length or an error.

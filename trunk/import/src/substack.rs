@@ -7,6 +7,7 @@ use crate::audience::Audience;
 use crate::error::ImportError;
 use crate::facts::Facts;
 use crate::importer::{Importer, Recognition, Sink};
+use crate::outcome;
 use crate::problem::{Problem, ProblemCode, shorten};
 use crate::social::{Names, social};
 use crate::source::{Metered, Source};
@@ -43,13 +44,11 @@ impl Importer for Substack {
         if !is_posts(&source.head(&posts.path, 4_096)?) {
             return Ok(None);
         }
-        Ok(Some(Recognition {
-            importer: NAME,
-            confidence: 0.95,
-            why: "posts.csv with the columns of Substack".to_owned(),
-            source: NAME.to_owned(),
-            account: None,
-        }))
+        Ok(Some(Recognition::of(
+            NAME,
+            0.95,
+            "posts.csv with the columns of Substack",
+        )))
     }
 
     fn read(
@@ -114,7 +113,10 @@ impl Reading<'_> {
             .from_reader(metered);
         let columns = match rows.headers() {
             Ok(columns) => columns.clone(),
-            Err(error) => return self.broken(file, &error.to_string()),
+            Err(error) => {
+                outcome::broken_off(file, "table", &error.to_string(), self.sink);
+                return Ok(());
+            }
         };
         let mut row = csv::StringRecord::new();
         let total = self.source.find(file).map_or(0, |entry| entry.size);
@@ -124,7 +126,10 @@ impl Reading<'_> {
             match rows.read_record(&mut row) {
                 Ok(true) => {}
                 Ok(false) => break,
-                Err(error) => return self.broken(file, &error.to_string()),
+                Err(error) => {
+                    outcome::broken_off(file, "table", &error.to_string(), self.sink);
+                    return Ok(());
+                }
             }
             n += 1;
             self.sink.progress(file, allowance.read(), total)?;
@@ -135,22 +140,7 @@ impl Reading<'_> {
                 .collect();
             self.post(file, n, &fields)?;
         }
-        if replaced.count() > 0 {
-            let message = format!(
-                "{} sequences of bytes are not UTF-8; each became U+FFFD",
-                replaced.count()
-            );
-            self.sink
-                .problem(Problem::of_file(ProblemCode::Encoding, file, message));
-        }
-        Ok(())
-    }
-
-    #[allow(clippy::unnecessary_wraps)] // so that a caller can end with it
-    fn broken(&mut self, file: &str, why: &str) -> Result<(), ImportError> {
-        let message = format!("the rest of the table cannot be read: {why}");
-        self.sink
-            .incomplete(Problem::of_file(ProblemCode::Malformed, file, message));
+        outcome::replaced(file, replaced.count(), self.sink);
         Ok(())
     }
 

@@ -15,9 +15,10 @@ pub use mapping::{Column, Constant, FileMapping, Format, MAX_COLUMNS, MAX_MAPPIN
 
 use crate::error::ImportError;
 use crate::importer::{Importer, Recognition, Sink};
-use crate::json::{End, each_item};
+use crate::json::each_item;
+use crate::outcome::{self, End};
 use crate::part::kind_of;
-use crate::problem::{Problem, ProblemCode};
+use crate::problem::ProblemCode;
 use crate::source::{Allowance, Entry, Metered, Source};
 use crate::text::{Lossy, Replaced};
 pub use published::{Published, published};
@@ -138,7 +139,6 @@ fn read_file(
     sink: &mut dyn Sink,
 ) -> Result<(), ImportError> {
     let plan = Plan::new(file)?;
-    let of_file = |code, message: String| Problem::of_file(code, &entry.path, message);
     let reading = Reading { source, entry };
     reading.records(file, &mut |number, row, done, _| {
         let place = Place {
@@ -149,14 +149,9 @@ fn read_file(
         match row {
             Ok(row) => plan.record(&row, &place, sink)?,
             Err(Stop::Broken(why)) => {
-                let message = format!("the rest of the file cannot be read: {why}");
-                sink.incomplete(of_file(ProblemCode::Malformed, message));
+                outcome::broken_off(&entry.path, "file", &why, sink);
             }
-            Err(Stop::Replaced(count)) => {
-                let message =
-                    format!("{count} sequences of bytes are not UTF-8; each became U+FFFD");
-                sink.problem(of_file(ProblemCode::Encoding, message));
-            }
+            Err(Stop::Replaced(count)) => outcome::replaced(&entry.path, count, sink),
             Err(Stop::Record(why)) => {
                 let message = format!("{why}; it was left out");
                 sink.skip("record", place.problem(ProblemCode::Malformed, message));

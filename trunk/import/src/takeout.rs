@@ -17,9 +17,8 @@ use crate::error::ImportError;
 use crate::google_keep::keep_notes;
 use crate::icalendar::ICalendars;
 use crate::importer::{Importer, Recognition, Sink};
-use crate::json::{End, Outcome};
 use crate::mail::Mail;
-use crate::problem::{Problem, ProblemCode};
+use crate::outcome::Outcome;
 use crate::source::Source;
 use crate::vcard::VCards;
 use activity::Activities;
@@ -125,22 +124,12 @@ impl Importer for Takeout {
 
 /// What was wrong with a document as a whole.
 fn report(file: &str, outcome: &Outcome, sink: &mut dyn Sink) {
-    let of_file = |code, message: String| Problem::of_file(code, file, message);
-    if let End::Broken(why) = &outcome.end {
-        let message = format!("the rest of the document cannot be read: {why}");
-        sink.incomplete(of_file(ProblemCode::Malformed, message));
-    }
-    if outcome.mismatches > 0 {
-        let message = "it does not hold the list it should".to_owned();
-        sink.incomplete(of_file(ProblemCode::Malformed, message));
-    }
-    if outcome.replaced > 0 {
-        let message = format!(
-            "{} sequences of bytes are not UTF-8; each became U+FFFD",
-            outcome.replaced
-        );
-        sink.problem(of_file(ProblemCode::Encoding, message));
-    }
+    outcome.report(
+        file,
+        "document",
+        "it does not hold the list it should",
+        sink,
+    );
 }
 
 /// The file's name without its folders, and the folder.

@@ -11,7 +11,8 @@ use crate::audience::Audience;
 use crate::chat::{ChatNames, Conversation, Message, Repeats};
 use crate::error::ImportError;
 use crate::importer::{Importer, Recognition, Sink};
-use crate::json::{End, each_item_within, parse_path};
+use crate::json::{each_item_within, parse_path};
+use crate::outcome::{End, Outcome};
 use crate::part::Part;
 use crate::problem::{Problem, ProblemCode, shorten};
 use crate::social::Names;
@@ -36,10 +37,7 @@ const MAX_PARTICIPANTS: usize = 10_000;
 
 fn documents(source: &Source) -> Result<Vec<String>, ImportError> {
     let mut found = Vec::new();
-    let json = source.entries().iter().filter(|entry| {
-        let path = entry.path.as_str();
-        path.len() > 5 && path.to_ascii_lowercase().ends_with(".json")
-    });
+    let json = source.entries().iter().filter(|entry| entry.ends("json"));
     for entry in json.take(MAX_FILES) {
         let head = source.head(&entry.path, HEAD)?;
         let head = String::from_utf8_lossy(&head);
@@ -64,13 +62,11 @@ impl Importer for Telegram {
         let Some(first) = documents.first() else {
             return Ok(None);
         };
-        Ok(Some(Recognition {
-            importer: self.name(),
-            confidence: 0.95,
-            why: format!("{first} holds messages as Telegram writes them"),
-            source: self.name().to_owned(),
-            account: None,
-        }))
+        Ok(Some(Recognition::of(
+            self.name(),
+            0.95,
+            format!("{first} holds messages as Telegram writes them"),
+        )))
     }
 
     fn read(
@@ -164,24 +160,19 @@ impl Reading<'_> {
                     Ok(())
                 },
             )?;
-            if let End::Broken(why) = &outcome.end {
-                let message = format!("the rest of the document cannot be read: {why}");
-                self.sink
-                    .incomplete(Problem::of_file(ProblemCode::Malformed, self.file, message));
-                break;
-            }
-            if outcome.mismatches > 0 {
-                let message = "it does not hold a list where one belongs";
-                self.sink
-                    .incomplete(Problem::of_file(ProblemCode::Malformed, self.file, message));
-            }
-            if outcome.replaced > 0 && place == PLACES[0] {
-                let message = format!(
-                    "{} sequences of bytes are not UTF-8; each became U+FFFD",
+            // The bytes are the same in every reading.
+            let outcome = Outcome {
+                replaced: if place == PLACES[0] {
                     outcome.replaced
-                );
-                self.sink
-                    .problem(Problem::of_file(ProblemCode::Encoding, self.file, message));
+                } else {
+                    0
+                },
+                ..outcome
+            };
+            let unlike = "it does not hold a list where one belongs";
+            outcome.report(self.file, "document", unlike, self.sink);
+            if outcome.end != End::Whole {
+                break;
             }
         }
         for (key, known) in std::mem::take(&mut self.conversations) {

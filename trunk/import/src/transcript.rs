@@ -44,10 +44,7 @@ enum Service {
 /// The files of a source that are conversations of a service.
 fn files(source: &Source, service: Service) -> Result<Vec<String>, ImportError> {
     let mut found = Vec::new();
-    let texts = source.entries().iter().filter(|entry| {
-        let path = entry.path.as_str();
-        path.len() > 4 && path.to_ascii_lowercase().ends_with(".txt")
-    });
+    let texts = source.entries().iter().filter(|entry| entry.ends("txt"));
     for entry in texts.take(MAX_FILES) {
         let head = source.head(&entry.path, HEAD)?;
         let (text, _) = decode(&head);
@@ -80,13 +77,11 @@ fn recognise(
     let Some(first) = files.first() else {
         return Ok(None);
     };
-    Ok(Some(Recognition {
+    Ok(Some(Recognition::of(
         importer,
-        confidence: 0.9,
-        why: format!("{first} is a conversation as {name} writes it"),
-        source: importer.to_owned(),
-        account: None,
-    }))
+        0.9,
+        format!("{first} is a conversation as {name} writes it"),
+    )))
 }
 
 impl Importer for WhatsApp {

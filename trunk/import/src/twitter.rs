@@ -17,7 +17,7 @@ use crate::assignment;
 use crate::audience::Audience;
 use crate::error::ImportError;
 use crate::importer::{Importer, Recognition, Sink};
-use crate::json::{End, each_item, parse_path};
+use crate::json::{each_item, parse_path};
 use crate::problem::{Problem, ProblemCode, shorten};
 use crate::social::Names;
 use crate::source::Source;
@@ -167,24 +167,7 @@ impl Reading<'_> {
             self.leave_out(kind, file, &format!("item {n}"), &why);
             Ok(())
         })?;
-        if let End::Broken(why) = &outcome.end {
-            let message = format!("the rest of the document cannot be read: {why}");
-            self.sink
-                .incomplete(Problem::of_file(ProblemCode::Malformed, file, message));
-        }
-        if outcome.mismatches > 0 {
-            let message = "it is not a list";
-            self.sink
-                .incomplete(Problem::of_file(ProblemCode::Malformed, file, message));
-        }
-        if outcome.replaced > 0 {
-            let message = format!(
-                "{} sequences of bytes are not UTF-8; each became U+FFFD",
-                outcome.replaced
-            );
-            self.sink
-                .problem(Problem::of_file(ProblemCode::Encoding, file, message));
-        }
+        outcome.report(file, "document", "it is not a list", self.sink);
         Ok(())
     }
 

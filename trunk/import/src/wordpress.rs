@@ -9,10 +9,8 @@ use crate::audience::Audience;
 use crate::error::ImportError;
 use crate::facts::Facts;
 use crate::importer::{Importer, Recognition, Sink};
-use crate::json::End;
 use crate::kind::Kind;
 use crate::limits::MESSAGE_BYTES;
-use crate::problem::{Problem, ProblemCode};
 use crate::social::Names;
 use crate::source::Source;
 use crate::text::decode;
@@ -113,19 +111,7 @@ impl Blog<'_> {
                 }
             },
         )?;
-        if let End::Broken(why) = outcome.end {
-            let message = format!("the rest of the export cannot be read: {why}");
-            self.sink
-                .incomplete(Problem::of_file(ProblemCode::Malformed, file, message));
-        }
-        if outcome.replaced > 0 {
-            let message = format!(
-                "{} sequences of bytes are not UTF-8; each became U+FFFD",
-                outcome.replaced
-            );
-            self.sink
-                .problem(Problem::of_file(ProblemCode::Encoding, file, message));
-        }
+        outcome.report(file, "export", "", self.sink);
         self.sink.progress(file, total, total)
     }
 

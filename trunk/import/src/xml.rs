@@ -10,7 +10,7 @@ use quick_xml::encoding::DecodingReader;
 use quick_xml::events::{BytesStart, Event};
 
 use crate::error::ImportError;
-use crate::json::{End, Outcome};
+use crate::outcome::{End, Outcome};
 use crate::source::{Metered, Source};
 use crate::text::{Lossy, marked};
 

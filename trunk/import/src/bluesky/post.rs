@@ -11,7 +11,7 @@ use crate::error::ImportError;
 use crate::facts::Facts;
 use crate::part::Part;
 use crate::social::social;
-use crate::text::sanitise;
+use crate::text::{escape, sanitise};
 
 /// Labels under which apps cover pictures until asked for.
 const COVERED: [&str; 6] = ["porn", "sexual", "nudity", "nsfw", "graphic-media", "gore"];
@@ -233,19 +233,6 @@ fn html(text: &str, anchors: &[(Range<usize>, String)]) -> String {
     escape(text.get(at..).unwrap_or_default(), &mut html);
     html.push_str("</p>");
     html
-}
-
-fn escape(text: &str, html: &mut String) {
-    for c in text.chars() {
-        match c {
-            '&' => html.push_str("&amp;"),
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
-            '"' => html.push_str("&quot;"),
-            '\n' => html.push_str("<br>"),
-            c => html.push(c),
-        }
-    }
 }
 
 #[cfg(test)]

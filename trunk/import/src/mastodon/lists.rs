@@ -1,6 +1,6 @@
 //! `likes.json` and `bookmarks.json`: addresses of posts.
 
-use super::Reading;
+use super::{Reading, UNLIKE};
 use crate::audience::Audience;
 use crate::error::ImportError;
 use crate::json::each_item;
@@ -44,7 +44,7 @@ impl Reading<'_> {
                 }
             }
         })?;
-        self.report(file, &outcome, "orderedItems");
+        outcome.report(file, "document", UNLIKE, self.sink);
         Ok(())
     }
 

@@ -32,10 +32,7 @@ struct Profile {
 
 impl Profile {
     fn read(source: &Source, problems: &mut Vec<Problem>) -> Result<Self, ImportError> {
-        let Some(entry) = source.find_named("profile_information.json") else {
-            return Ok(Self::default());
-        };
-        let Some(value) = document(source, &entry.path, problems)? else {
+        let Some((path, value)) = document(source, "profile_information.json", problems)? else {
             return Ok(Self::default());
         };
         let Some(of) = value.get("profile_v2").or(value.get("profile")) else {
@@ -48,7 +45,7 @@ impl Profile {
         let sites = of.get("websites").and_then(Value::as_array);
         let sites = sites.into_iter().flatten();
         Ok(Self {
-            path: Some(entry.path.clone()),
+            path: Some(path),
             name: of.get("name").and_then(|name| text(name, "full_name")),
             url: text(of, "profile_uri").or_else(|| {
                 let name = text(of, "username")?;

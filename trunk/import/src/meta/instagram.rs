@@ -41,10 +41,7 @@ struct Profile {
 
 impl Profile {
     fn read(source: &Source, problems: &mut Vec<Problem>) -> Result<Self, ImportError> {
-        let Some(entry) = source.find_named("personal_information.json") else {
-            return Ok(Self::default());
-        };
-        let Some(value) = document(source, &entry.path, problems)? else {
+        let Some((path, value)) = document(source, "personal_information.json", problems)? else {
             return Ok(Self::default());
         };
         let user = value.get("profile_user").and_then(|users| users.get(0));
@@ -63,7 +60,7 @@ impl Profile {
             .get("media_map_data")
             .and_then(|media| media.get("Profile Photo")?.get("uri")?.as_str());
         Ok(Self {
-            path: Some(entry.path.clone()),
+            path: Some(path),
             handle: of("Username"),
             name: of("Name"),
             bio: of("Bio"),
@@ -83,7 +80,7 @@ fn lone(source: &Source) -> Result<Option<&str>, ImportError> {
     let [entry] = source.entries() else {
         return Ok(None);
     };
-    if !entry.path.to_ascii_lowercase().ends_with(".json") {
+    if !entry.ends("json") {
         return Ok(None);
     }
     let head = source.head(&entry.path, 4_096)?;

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::{ENTITY_BYTES, Header, fact, record};
 use crate::error::ImportError;
 use crate::importer::Sink;
+use crate::outcome;
 use crate::problem::{Problem, ProblemCode};
 use crate::source::{Entry, Source};
 
@@ -75,8 +76,7 @@ pub fn read(source: &Source, entry: &Entry, sink: &mut dyn Sink) -> Result<(), I
     match walk.whole(sink) {
         Err(Ended::Import(error)) => Err(error),
         Err(Ended::Here(why)) => {
-            let message = format!("the rest of the export cannot be read: {why}");
-            sink.incomplete(Problem::of_file(ProblemCode::Malformed, path, message));
+            outcome::broken_off(path, "export", &why, sink);
             Ok(())
         }
         Ok(()) => sink.progress(path, entry.size, entry.size),

@@ -9,7 +9,7 @@ use memchr::memmem;
 
 use super::activity::Told;
 use crate::error::ImportError;
-use crate::json::{End, Outcome};
+use crate::outcome::{End, Outcome};
 use crate::text::{Lossy, plain_text};
 
 /// With what every activity begins.

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::text::escape;
+
 /// What a short address becomes.
 pub enum Long<'a> {
     /// An address, and how it is shown.
@@ -78,19 +80,6 @@ pub fn unescape(raw: &str) -> String {
     }
     text.push_str(rest);
     text
-}
-
-fn escape(text: &str, html: &mut String) {
-    for c in text.chars() {
-        match c {
-            '&' => html.push_str("&amp;"),
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
-            '"' => html.push_str("&quot;"),
-            '\n' => html.push_str("<br>"),
-            c => html.push(c),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::{Reading, address, status};
 use crate::audience::Audience;
 use crate::error::ImportError;
 use crate::facts::Facts;
+use crate::outcome;
 use crate::part::Part;
 use crate::problem::{Problem, ProblemCode, shorten};
 use crate::social::social;
@@ -293,9 +294,7 @@ impl Reading<'_> {
             let row = match row {
                 Ok(row) => row,
                 Err(error) if error.is_io_error() => {
-                    let message = format!("the rest of the table cannot be read: {error}");
-                    self.sink
-                        .incomplete(Problem::of_file(ProblemCode::Malformed, file, message));
+                    outcome::broken_off(file, "table", &error.to_string(), self.sink);
                     return Ok(());
                 }
                 Err(error) => {
@@ -324,14 +323,7 @@ impl Reading<'_> {
             let audience = audience.unwrap_or_else(|| self.audience(file, &tweet));
             self.tweet(file, n, &tweet, audience)?;
         }
-        if replaced.count() > 0 {
-            let message = format!(
-                "{} sequences of bytes are not UTF-8; each became U+FFFD",
-                replaced.count()
-            );
-            self.sink
-                .problem(Problem::of_file(ProblemCode::Encoding, file, message));
-        }
+        outcome::replaced(file, replaced.count(), self.sink);
         Ok(())
     }
 

@@ -299,7 +299,8 @@ impl Reading<'_> {
             let lower = name.to_lowercase();
             let first = values.first().map(String::as_str);
             let words = || values.iter().flat_map(|value| value.split(','));
-            match lower.as_str() {
+            // Zola gathers them in a table.
+            match lower.strip_prefix("taxonomies.").unwrap_or(&lower) {
                 "title" => note.title = first.map(str::to_owned),
                 "tags" | "tag" | "categories" | "category" | "keywords" => {
                     let words = words().map(|word| word.trim().trim_start_matches('#').to_owned());

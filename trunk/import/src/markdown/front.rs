@@ -1,4 +1,4 @@
-//! Front matter: the YAML between dashes at the top of a file.
+//! Front matter: the YAML between dashes, or the TOML between plus signs, at the top of a file.
 
 use std::collections::BTreeMap;
 
@@ -22,26 +22,24 @@ impl Front {
     /// The front matter of a text, and what comes after it.
     pub fn split(text: &str) -> (Self, &str) {
         let none = || (Self::default(), text);
-        if text.starts_with("+++\n") {
-            let wrong =
-                vec!["front matter in TOML is not read; it was kept in the text".to_owned()];
-            return (
-                Self {
-                    wrong,
-                    ..Self::default()
-                },
-                text,
-            );
-        }
-        let Some(inside) = text.strip_prefix("---\n") else {
+        let (inside, ends): (_, &[&str]) = if let Some(inside) = text.strip_prefix("---\n") {
+            (inside, &["---", "..."])
+        } else if let Some(inside) = text.strip_prefix("+++\n") {
+            (inside, &["+++"])
+        } else {
             return none();
         };
         let mut at = 0;
         for line in inside.split_inclusive('\n') {
-            if matches!(line.trim_end(), "---" | "...") {
+            if ends.contains(&line.trim_end()) {
                 let matter = inside.get(..at).unwrap_or_default();
                 let rest = inside.get(at + line.len()..).unwrap_or_default();
-                return (Self::read(matter), rest.trim_start_matches('\n'));
+                let rest = rest.trim_start_matches('\n');
+                return match ends {
+                    ["+++"] => Self::toml(matter)
+                        .map_or_else(|wrong| (Self::wrong(wrong), text), |front| (front, rest)),
+                    _ => (Self::read(matter), rest),
+                };
             }
             at += line.len();
             if at > BYTES {
@@ -49,6 +47,67 @@ impl Front {
             }
         }
         none()
+    }
+
+    fn wrong(wrong: String) -> Self {
+        Self {
+            wrong: vec![wrong],
+            ..Self::default()
+        }
+    }
+
+    /// TOML is read whole or not at all: what is wrong in it stays in the text.
+    fn toml(matter: &str) -> Result<Self, String> {
+        let table: toml::Table = matter.parse().map_err(|error: toml::de::Error| {
+            let message = error.message();
+            format!("the front matter cannot be read and was kept in the text: {message}")
+        })?;
+        let mut front = Self::default();
+        let mut left = EVENTS;
+        for (name, value) in &table {
+            front
+                .take(name, value, DEPTH, &mut left)
+                .map_err(|wrong| format!("the front matter was kept in the text: {wrong}"))?;
+        }
+        Ok(front)
+    }
+
+    fn take(
+        &mut self,
+        name: &str,
+        value: &toml::Value,
+        depth: usize,
+        left: &mut usize,
+    ) -> Result<(), String> {
+        if depth == 0 {
+            return Err(format!("it is more than {DEPTH} deep"));
+        }
+        *left = left
+            .checked_sub(1)
+            .ok_or_else(|| format!("it has more than {EVENTS} parts"))?;
+        let text = match value {
+            toml::Value::Table(table) => {
+                for (inner, value) in table {
+                    self.take(&format!("{name}.{inner}"), value, depth - 1, left)?;
+                }
+                return Ok(());
+            }
+            toml::Value::Array(values) => {
+                for value in values {
+                    self.take(name, value, depth - 1, left)?;
+                }
+                return Ok(());
+            }
+            toml::Value::String(text) => text.trim().to_owned(),
+            toml::Value::Integer(whole) => whole.to_string(),
+            toml::Value::Float(float) => float.to_string(),
+            toml::Value::Boolean(yes) => yes.to_string(),
+            toml::Value::Datetime(time) => time.to_string(),
+        };
+        if !text.is_empty() {
+            self.fields.entry(name.to_owned()).or_default().push(text);
+        }
+        Ok(())
     }
 
     fn read(matter: &str) -> Self {
@@ -155,6 +214,31 @@ mod tests {
     }
 
     #[test]
+    fn toml_is_read_as_yaml_is() {
+        let text = "+++\ntitle = 'A \"b\"'\ndate = 2024-01-02T03:04:05+01:00\ntags = [\"x\", \"y\"]\ndraft = false\nweight = 7\nempty = ''\nmore.deep = 1.5\n[[menu]]\nname = 'm'\n[[menu]]\nname = 'n'\n+++\n\nBody\n";
+        let (front, rest) = Front::split(text);
+        assert_eq!(rest, "Body\n");
+        assert_eq!(front.wrong, Vec::<String>::new());
+        let fields: Vec<String> = front
+            .fields
+            .iter()
+            .map(|(name, values)| format!("{name}={}", values.join(";")))
+            .collect();
+        assert_eq!(
+            fields,
+            [
+                "date=2024-01-02T03:04:05+01:00",
+                "draft=false",
+                "menu.name=m;n",
+                "more.deep=1.5",
+                "tags=x;y",
+                "title=A \"b\"",
+                "weight=7",
+            ]
+        );
+    }
+
+    #[test]
     fn what_is_no_front_matter_stays_text() {
         for text in ["", "text", "---", "---\nno end", "- - -\n"] {
             assert_eq!(Front::split(text), (Front::default(), text));
@@ -164,7 +248,13 @@ mod tests {
             "aliases could grow without end"
         );
         assert!(!Front::split("---\n[: x\n---\n").0.wrong.is_empty());
-        assert!(!Front::split("+++\na = 1\n+++\n").0.wrong.is_empty());
+        for text in ["+++\na = \n+++\nx", "+++\na = 1\na = 2\n+++\nx"] {
+            let (front, rest) = Front::split(text);
+            assert_eq!((front.wrong.len(), rest), (1, text), "it is nowhere else");
+        }
+        assert_eq!(Front::split("+++\na = 1\n").1, "+++\na = 1\n");
+        let long = format!("+++\na = [{}]\n+++\n", "1,".repeat(30_000));
+        assert!(!Front::split(&long).0.wrong.is_empty());
         let deep = format!("---\na: {}\n---\n", "[".repeat(10_000));
         assert!(!Front::split(&deep).0.wrong.is_empty());
     }
@@ -172,9 +262,11 @@ mod tests {
     proptest! {
         #[test]
         fn it_never_panics(matter in "[-\\[\\]{}:,#&*!|>'\"%@`a-c \n\t]{0,200}") {
-            let text = format!("---\n{matter}\n---\nrest");
-            let (_, rest) = Front::split(&text);
-            prop_assert!(text.ends_with(rest));
+            for mark in ["---", "+++"] {
+                let text = format!("{mark}\n{matter}\n{mark}\nrest");
+                let (_, rest) = Front::split(&text);
+                prop_assert!(text.ends_with(rest));
+            }
         }
     }
 }

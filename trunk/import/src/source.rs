@@ -41,9 +41,10 @@ impl Entry {
     }
 }
 
-/// A folder, a zip, a tar, a gzipped tar or a single file (gzipped or not), listed once when opened. A folder that holds
-/// only archives is what is in them, as if all were unpacked into one folder: exports come in parts. Nothing is
-/// unpacked to named files: members are read where they lie, and a gzip is unpacked to an unnamed temporary file.
+/// A folder, a zip, a tar, a gzipped tar or a single file (gzipped or not), listed once when opened. A folder or archive that
+/// holds only archives is what is in them, as if all were unpacked into one folder: exports come in parts. Nothing is
+/// unpacked to named files: members are read where they lie, and a gzip, or an archive packed in another, is unpacked to
+/// an unnamed temporary file.
 pub struct Source {
     name: String,
     path: PathBuf,
@@ -145,13 +146,20 @@ impl Source {
             Err(error) => return Err(ImportError::read(&name, error)),
         };
         let listing = if metadata.is_dir() {
-            parts::unpack(directory::list(path, limits)?, limits, scratch)?
+            let listing = directory::list(path, limits)?;
+            parts::unpack(listing, parts::Around::Folder, limits, scratch)?
         } else {
             let file = File::open(path)
                 .and_then(FileView::whole)
                 .map_err(|error| ImportError::read(&name, error))?;
             let (file, inner) = gzip::unpack(file, &name, limits, scratch)?;
-            Self::list_file(file, &inner, limits)?
+            let around = parts::Around::Archive(file.len());
+            let listing = Self::list_file(file, &inner, limits)?;
+            if listing.packing == Packing::File {
+                listing
+            } else {
+                parts::unpack(listing, around, limits, scratch)?
+            }
         };
         Self::assemble(name, path.to_owned(), listing, limits, scratch)
     }

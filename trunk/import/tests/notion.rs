@@ -1,10 +1,10 @@
 //! A workspace of Notion's, made up here.
 
-use crate::pods::{entity, text, value};
+use crate::pods::{Place, entity, now, pod, text, value};
 use crate::twice::{Twice, file, survives, with};
 use proptest::prelude::*;
 use rhizome_import::fixture::{File, png};
-use rhizome_import::{Importer, Limits, Notion, ProblemCode, Source};
+use rhizome_import::{Importer, Limits, Notion, Options, ProblemCode, Source};
 use rhizome_tuple::Value;
 
 const HOME: &str = "00000000000000000000000000000001";
@@ -84,6 +84,36 @@ fn pages_databases_and_files_are_read() {
         (report.added, report.totals.vanished),
         (0, 0),
         "known by its digits"
+    );
+}
+
+#[test]
+fn a_large_export_in_parts_is_read_as_it_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let zip = |files: &[File]| {
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        for (name, bytes) in files {
+            let options = zip::write::SimpleFileOptions::default();
+            zip.start_file(name.as_str(), options).unwrap();
+            std::io::Write::write_all(&mut zip, bytes).unwrap();
+        }
+        zip.finish().unwrap().into_inner()
+    };
+    let all = workspace();
+    let parts = [
+        ("ExportBlock-0-Part-1.zip".to_owned(), zip(&all[..3])),
+        ("ExportBlock-0-Part-2.zip".to_owned(), zip(&all[3..])),
+    ];
+    let at = folder.path().join("Export.zip");
+    std::fs::write(&at, zip(&parts)).unwrap();
+    let source = Source::open(&at, &Limits::default()).unwrap();
+    let (place, mut pod) = (Place::new(), pod());
+    let report = place
+        .run(&source, &Notion, &mut pod, Options::new(now))
+        .unwrap();
+    assert_eq!(
+        (report.kinds["note"].added, report.kinds["note-file"].added),
+        (4, 3)
     );
 }
 

@@ -98,6 +98,99 @@ fn links_in_a_folder_are_not_followed() {
     assert!(source.read("good").is_err());
 }
 
+/// A zip of these files as bytes.
+fn zipped(files: &[(&str, &[u8])], method: zip::CompressionMethod) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default().compression_method(method);
+    for (name, bytes) in files {
+        zip.start_file(*name, options).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+#[test]
+fn a_zip_of_zips_is_what_is_in_them() {
+    use zip::CompressionMethod::{Deflated, Stored};
+    let at = folder();
+    let parts = [
+        (
+            "Export-Part-1.zip",
+            zipped(&[("a.md", b"one"), ("x/b.md", b"two")], Deflated),
+        ),
+        (
+            "Export-Part-2.zip",
+            zipped(&[("x/c.md", b"three"), ("a.md", b"again")], Stored),
+        ),
+    ];
+    let files: Vec<(&str, &[u8])> = parts.iter().map(|(n, b)| (*n, b.as_slice())).collect();
+    let folder_of = at.path().join("folder");
+    std::fs::create_dir(&folder_of).unwrap();
+    for method in [Deflated, Stored] {
+        let outer = at.path().join("outer.zip");
+        std::fs::write(&outer, zipped(&files, method)).unwrap();
+        std::fs::copy(&outer, folder_of.join("outer.zip")).unwrap();
+        for (place, packing) in [(&outer, Packing::Zip), (&folder_of, Packing::Directory)] {
+            let source = open(place).unwrap();
+            assert_eq!(paths(&source), ["a.md", "x/b.md", "x/c.md"]);
+            assert_eq!(source.packing(), packing);
+            assert_eq!(all(&source, "a.md").unwrap(), b"one");
+            assert_eq!(all(&source, "x/c.md").unwrap(), b"three");
+            assert_eq!(source.problems().len(), 1, "the second of that name");
+        }
+    }
+    // Beside anything else, or deeper, an archive is a file.
+    let beside = [files[0], ("note.txt", b"x")];
+    let outer = zip_of(at.path().join("beside.zip"), &beside);
+    assert_eq!(
+        paths(&open(&outer).unwrap()),
+        ["Export-Part-1.zip", "note.txt"]
+    );
+    let inner = zipped(&files, Deflated);
+    let outer = zip_of(at.path().join("deep.zip"), &[("outer.zip", &inner)]);
+    assert_eq!(
+        paths(&open(&outer).unwrap()),
+        ["Export-Part-1.zip", "Export-Part-2.zip"]
+    );
+    // One that cannot be read stays, and is reported.
+    let outer = zip_of(
+        at.path().join("bad.zip"),
+        &[files[0], ("bad.zip", b"PK\x03\x04 not")],
+    );
+    let source = open(&outer).unwrap();
+    assert_eq!(paths(&source), ["a.md", "bad.zip", "x/b.md"]);
+    assert_eq!(source.problems()[0].code, ProblemCode::Damaged);
+}
+
+#[test]
+fn a_zip_of_zips_cannot_be_a_bomb() {
+    use zip::CompressionMethod::Deflated;
+    let at = folder();
+    // Each archive alone is small enough for any ratio, together they are not.
+    let zeros = vec![0; 60_000];
+    let inner = zipped(&[("zeros", &zeros)], Deflated);
+    let one = zip_of(at.path().join("one.zip"), &[("a.zip", &inner)]);
+    assert_eq!(all(&open(&one).unwrap(), "zeros").unwrap(), zeros);
+    let files: [(&str, &[u8]); 2] = [("a.zip", &inner), ("b.zip", &inner)];
+    let outer = zip_of(at.path().join("outer.zip"), &files);
+    assert!(matches!(open(&outer), Err(ImportError::Bomb { .. })));
+    // Too many files in all.
+    let names: Vec<String> = (0..6).map(|n| n.to_string()).collect();
+    let many: Vec<(&str, &[u8])> = names
+        .iter()
+        .map(|name| (name.as_str(), &b"x"[..]))
+        .collect();
+    let many = zipped(&many, Deflated);
+    let outer = zip_of(
+        at.path().join("many.zip"),
+        &[("a.zip", &many), ("b.zip", &many)],
+    );
+    assert!(matches!(
+        open(&outer),
+        Err(ImportError::TooManyEntries { .. })
+    ));
+}
+
 #[test]
 fn a_zip_cannot_name_files_outside_itself() {
     let at = folder();

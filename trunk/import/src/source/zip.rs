@@ -122,6 +122,26 @@ pub(super) fn list(file: &FileView, name: &str, limits: &Limits) -> Result<Listi
 
 impl Member {
     pub(super) fn open(&self, entry: &Entry) -> Result<Box<dyn Read>, ImportError> {
+        let (bytes, method, sum) = self.packed(entry)?;
+        match method {
+            CompressionMethod::Stored => Ok(Box::new(Declared::new(bytes, entry.size, Some(sum)))),
+            _ => Ok(Box::new(Declared::new(
+                flate2::read::DeflateDecoder::new(bytes),
+                entry.size,
+                Some(sum),
+            ))),
+        }
+    }
+
+    /// Its bytes in the archive, where they are not packed.
+    pub(super) fn stored(&self, entry: &Entry) -> Result<Option<FileView>, ImportError> {
+        let (bytes, method, _) = self.packed(entry)?;
+        let whole = method == CompressionMethod::Stored && bytes.len() == entry.size;
+        Ok(whole.then_some(bytes))
+    }
+
+    /// Its bytes as the archive holds them, how they are packed, and the sum of what comes out.
+    fn packed(&self, entry: &Entry) -> Result<(FileView, CompressionMethod, u32), ImportError> {
         let broken = |why: String| ImportError::Archive {
             what: entry.path.clone(),
             why,
@@ -130,18 +150,10 @@ impl Member {
         let member = archive
             .by_index_raw(self.index)
             .map_err(|error| broken(error.to_string()))?;
-        let (packed, sum) = (member.compressed_size(), member.crc32());
         let bytes = member
             .data_start()
-            .and_then(|start| self.file.part(start, packed));
+            .and_then(|start| self.file.part(start, member.compressed_size()));
         let bytes = bytes.ok_or_else(|| broken("it lies outside the archive".to_owned()))?;
-        match member.compression() {
-            CompressionMethod::Stored => Ok(Box::new(Declared::new(bytes, entry.size, Some(sum)))),
-            _ => Ok(Box::new(Declared::new(
-                flate2::read::DeflateDecoder::new(bytes),
-                entry.size,
-                Some(sum),
-            ))),
-        }
+        Ok((bytes, member.compression(), member.crc32()))
     }
 }

@@ -20,7 +20,7 @@ use crate::problem::{Problem, ProblemCode, shorten};
 use crate::source::Source;
 use crate::text::{decode, unmarked};
 use card::Card;
-use names::Names;
+pub(crate) use names::Names;
 
 /// Reads vCard files (`.vcf`), as telephones, mail programs and address books export them.
 #[derive(Clone, Copy, Debug, Default)]

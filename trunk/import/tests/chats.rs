@@ -1,11 +1,12 @@
 //! Conversations of WhatsApp, Signal and Telegram.
 
-use crate::pods::{Place, entity, now, open, pod, text, value};
+use crate::pods::{Place, attribute, entity, now, open, pod, text, value};
 use proptest::prelude::*;
 use rhizome_import::{
     Importer, Limits, MemoryPod, Options, Pod as _, Preview, ProblemCode, Report, Signal, Source,
     Telegram, WhatsApp, fixture,
 };
+use rhizome_replica::Edit;
 use rhizome_tuple::{EntityId, Value};
 use serde_json::json;
 use std::path::PathBuf;
@@ -152,6 +153,70 @@ fn a_conversation_of_signal_is_read() {
         text(&pod, &all[1], "message/text").as_deref(),
         Some("Hello\nAda!")
     );
+}
+
+#[test]
+fn a_later_export_of_signal_adds_what_is_new_and_leaves_what_was_edited_here() {
+    let (place, mut pod) = (Place::new(), pod());
+    run(&place, &Signal, &place.source("a", &signal()), &mut pod);
+    let all = messages(&pod);
+    edit(&mut pod, &all[1], "message/text", "Hello Ada, I meant");
+    // The first message is gone there, the second stands as it was, a third came.
+    let words = "[2020-01-17, 21:49] Zoë: Hello\nAda!\n[2020-01-18, 08:00] Ada: later\n";
+    let files = vec![("ada.txt".to_owned(), words.as_bytes().to_vec())];
+    let report = run(&place, &Signal, &place.source("b", &files), &mut pod);
+    assert_eq!((report.added, report.changed), (1, 0));
+    assert_eq!(report.totals.vanished, 1);
+    let later = messages(&pod);
+    assert_eq!(later.len(), 3, "what is gone there stays here");
+    let said = text(&pod, &all[1], "message/text");
+    assert_eq!(said.as_deref(), Some("Hello Ada, I meant"));
+    // What has no id is known by what it says: edited there it is another message, and the first stays.
+    let words = words.replace("later", "later, edited");
+    let files = vec![("ada.txt".to_owned(), words.into_bytes())];
+    let report = run(&place, &Signal, &place.source("c", &files), &mut pod);
+    assert_eq!((report.added, report.changed), (1, 0));
+    assert_eq!(messages(&pod).len(), 4);
+}
+
+/// What a person does here between two imports.
+fn edit(pod: &mut MemoryPod, of: &EntityId, name: &str, to: &str) {
+    pod.apply(Edit::Assert(*of, attribute(name), Value::from(to)));
+}
+
+#[test]
+fn a_later_export_of_telegram_adds_and_edits_and_leaves_what_was_edited_here() {
+    let (place, mut pod) = (Place::new(), pod());
+    run(&place, &Telegram, &place.source("a", &telegram()), &mut pod);
+    let at = |chat: u64, n: u64| entity("telegram", &format!("conversation/{chat}/message/{n}"));
+    edit(&mut pod, &at(1, 11), "message/text", "mine");
+    edit(&mut pod, &at(2, 10), "message/text", "mine too");
+    edit(&mut pod, &at(2, 12), "message/text", "and this");
+    let mut files = telegram();
+    let mut all: serde_json::Value = serde_json::from_slice(&files[0].1).unwrap();
+    let chats = all["chats"]["list"].as_array_mut().unwrap();
+    let first = chats[0]["messages"].as_array_mut().unwrap();
+    first[0]["text"] = json!("Hello, edited");
+    first[0]["edited_unixtime"] = json!("1600000000");
+    first.push(json!({"id": 99, "type": "message", "date_unixtime": "1600000001", "from": "Ada", "text": "New"}));
+    let second = chats[1]["messages"].as_array_mut().unwrap();
+    // Edited on both sides, and deleted there after it was edited here.
+    second[0]["text"] = json!("theirs");
+    second.remove(2);
+    files[0].1 = all.to_string().into_bytes();
+    let report = run(&place, &Telegram, &place.source("b", &files), &mut pod);
+    assert_eq!((report.added, report.kinds["message"].changed), (1, 1));
+    assert_eq!((report.totals.conflicts, report.totals.vanished), (1, 1));
+    let said = |of: &EntityId| text(&pod, of, "message/text");
+    assert_eq!(said(&at(1, 10)).as_deref(), Some("Hello, edited"));
+    assert_eq!(
+        value(&pod, &at(1, 10), "message/edited"),
+        Some(&Value::Time(1_600_000_000_000))
+    );
+    assert_eq!(said(&at(1, 99)).as_deref(), Some("New"));
+    assert_eq!(said(&at(1, 11)).as_deref(), Some("mine"));
+    assert_eq!(said(&at(2, 10)).as_deref(), Some("mine too"));
+    assert_eq!(said(&at(2, 12)).as_deref(), Some("and this"));
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! Downloads of Facebook and Instagram, made up here and by another hand.
 
-use crate::pods::{Place, entity, now, of_type, open, pod, text, value};
+use crate::pods::{Place, attribute, entity, now, of_type, open, pod, text, value};
 use proptest::prelude::*;
 use rhizome_import::{
     Facebook, Importer, Instagram, Limits, MemoryPod, Options, Preview, ProblemCode, Report,
     Source, fixture,
 };
+use rhizome_replica::Edit;
 use rhizome_tuple::Value;
 use serde_json::json;
 use std::path::PathBuf;
@@ -320,6 +321,127 @@ fn a_later_download_in_another_layout_meets_the_first() {
         "a post of the same second and an album's picture"
     );
     posts[0]["data"] = json!([]);
+}
+
+#[test]
+fn a_later_download_of_instagram_adds_and_edits_and_leaves_what_was_edited_here() {
+    let (place, mut pod) = (Place::new(), pod());
+    run(
+        &place,
+        &Instagram,
+        &place.source("a", &instagram()),
+        &mut pod,
+    );
+    let [one, two, story] = [
+        "post/202311/a.png",
+        "post/202312/b.png",
+        "post/202311/s.png",
+    ]
+    .map(|key| entity("instagram", key));
+    for (of, words) in [(&two, "Two, as I remember"), (&story, "For longer")] {
+        pod.apply(Edit::Assert(
+            *of,
+            attribute("social/text"),
+            Value::from(words),
+        ));
+    }
+    let mut files = instagram();
+    files[1] = file(
+        &files[1].0.clone(),
+        &json!([
+            {"media": [{"uri": "media/posts/202311/a.png", "creation_timestamp": 1_700_000_000, "title": "Sunset, edited #Lake"}]},
+            {"media": [{"uri": "media/posts/202312/b.png", "creation_timestamp": 1_702_000_000, "title": ""}, {"uri": "media/posts/202312/c.png", "creation_timestamp": 1_702_000_000, "title": ""}],
+                "title": "Two – één", "creation_timestamp": 1_702_000_001},
+            {"media": [{"uri": "media/posts/202401/d.png", "creation_timestamp": 1_705_000_000, "title": "New"}]}]),
+    );
+    files.push(("media/posts/202401/d.png".to_owned(), picture(9)));
+    // The story was deleted there, and a like taken back.
+    files.retain(|(path, _)| !path.contains("stories") && !path.contains("liked_posts"));
+    let report = run(&place, &Instagram, &place.source("b", &files), &mut pod);
+    let post = report.kinds["post"];
+    assert_eq!((post.added, post.changed, post.unchanged), (1, 1, 1));
+    assert_eq!((report.added, report.kinds["media"].added), (2, 1));
+    assert_eq!(
+        report.totals.vanished, 3,
+        "a story with its picture, a like"
+    );
+    let said = |of| text(&pod, of, "social/text");
+    assert_eq!(said(&one).as_deref(), Some("Sunset, edited #Lake"));
+    assert_eq!(pod.values(&one, "social/tag"), [Value::from("lake")]);
+    assert_eq!(said(&two).as_deref(), Some("Two, as I remember"));
+    assert_eq!(said(&story).as_deref(), Some("For longer"));
+    assert_eq!(of_type(&pod, "like").len(), 1);
+}
+
+#[test]
+fn comments_and_friends_of_facebook_are_read_in_every_layout() {
+    let comment = |at: u64, words: &str| {
+        json!({"timestamp": at, "title": "Zoë commented on Ada's post.",
+            "data": [{"comment": {"timestamp": at, "comment": words, "author": "Zoë"}}]})
+    };
+    for (comments, field, friends, list) in [
+        (
+            "your_facebook_activity/comments_and_reactions/comments.json",
+            "comments_v2",
+            "connections/friends/your_friends.json",
+            "friends_v2",
+        ),
+        (
+            "comments/comments.json",
+            "comments",
+            "friends/friends.json",
+            "friends",
+        ),
+        (
+            "your_facebook_activity/groups/your_comments_in_groups.json",
+            "group_comments_v2",
+            "friends_and_followers/friends.json",
+            "friends_v2",
+        ),
+    ] {
+        let mut shown = comment(1_700_000_001, "");
+        shown["attachments"] = json!([{"data": [{"media": {"uri": "x/posts/media/your_posts/1.png", "creation_timestamp": 1_700_000_001}},
+            {"external_context": {"url": "https://example.org/c"}}]}]);
+        let mut files = facebook();
+        files.push(file(comments, &json!({field: [comment(1_700_000_000, "Schön! #Übung"), comment(1_700_000_000, "again"), shown, {"title": "no time"}]})));
+        files.push(file(friends, &json!({list: [{"name": "Ada", "timestamp": 1_600_000_000}, {"name": "Ada"}, {"timestamp": 7}]})));
+        let (pod, report) = imported(&Facebook, &files);
+        assert_eq!(
+            (report.kinds["reply"].added, report.kinds["reply"].skipped),
+            (3, 1)
+        );
+        assert_eq!(
+            (
+                report.kinds["contact"].added,
+                report.kinds["contact"].skipped
+            ),
+            (2, 1)
+        );
+        let one = entity("facebook", "comment/1700000000");
+        assert_eq!(
+            text(&pod, &one, "social/text").as_deref(),
+            Some("Schön! #Übung")
+        );
+        assert_eq!(
+            text(&pod, &one, "social/summary").as_deref(),
+            Some("Zoë commented on Ada's post.")
+        );
+        assert_eq!(
+            text(&pod, &one, "social/audience").as_deref(),
+            Some("direct")
+        );
+        assert_eq!(
+            pod.values(&entity("facebook", "comment/1700000001"), "social/media")
+                .len(),
+            1
+        );
+        let ada = entity("facebook", "friend/Ada");
+        assert_eq!(text(&pod, &ada, "contact/name").as_deref(), Some("Ada"));
+        assert_eq!(
+            pod.values(&ada, "contact/field"),
+            [Value::from("Friend on Facebook since: 2020-09-13")]
+        );
+    }
 }
 
 #[test]

@@ -139,6 +139,13 @@ pub fn files() -> Vec<fixture::File> {
             ),
         ),
         (
+            at("follower.js"),
+            script(
+                "follower",
+                &json!([{"follower": {"accountId": "8", "userLink": "https://twitter.com/intent/user?user_id=8"}}]),
+            ),
+        ),
+        (
             at("direct-messages.js"),
             script("direct_messages", &messages),
         ),
@@ -186,13 +193,14 @@ fn status(n: u64) -> rhizome_tuple::EntityId {
 fn an_archive_is_read_whole() {
     let (pod, report) = imported(&files());
     for (kind, count) in [
-        ("profile", 1),
+        ("profile", 2),
         ("post", 6),
         ("reply", 1),
         ("boost", 1),
         ("media", 3),
         ("like", 1),
         ("follow", 1),
+        ("follower", 1),
         ("conversation", 1),
         ("message", 2),
         ("file", 1),
@@ -220,6 +228,21 @@ fn an_archive_is_read_whole() {
         Some("Writes & counts")
     );
     assert!(value(&pod, &ada, "social/avatar").is_some());
+    let follower = entity("twitter", "follower/8");
+    let by = entity("twitter", "account/8");
+    assert_eq!(
+        value(&pod, &follower, "social/author"),
+        Some(&Value::Ref(by))
+    );
+    assert_eq!(
+        text(&pod, &follower, "social/follow-of-url").as_deref(),
+        Some("https://twitter.com/i/user/42")
+    );
+    assert_eq!(audience(&pod, &follower), "direct");
+    assert_eq!(
+        text(&pod, &by, "social/url").as_deref(),
+        Some("https://twitter.com/i/user/8")
+    );
 }
 
 #[test]

@@ -10,6 +10,7 @@ const KINDS: Record<string, [one: string, many: string]> = {
   emoji: ['emoji', 'emoji'],
   'poll-option': ['poll answer', 'poll answers'],
   follow: ['account followed', 'accounts followed'],
+  follower: ['follower', 'followers'],
   conversation: ['conversation', 'conversations'],
   message: ['message', 'messages'],
   contact: ['contact', 'contacts'],

@@ -12,8 +12,9 @@ use crate::part::Part;
 use crate::problem::Problem;
 use crate::social::social;
 use crate::source::Source;
+use crate::vcard::Names as ContactNames;
 
-/// Reads downloads of Facebook: posts, albums, pictures, films and conversations.
+/// Reads downloads of Facebook: posts, comments, albums, pictures, films, friends and conversations.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Facebook;
 
@@ -131,9 +132,21 @@ impl Importer for Facebook {
                 reading.facebook_post(path, n, post)
             })?;
         }
+        reading.comments()?;
         reading.albums()?;
+        reading.friends()?;
         reading.conversations()
     }
+}
+
+/// What is attached to a post or comment.
+#[derive(Default)]
+struct Attached {
+    media: Vec<Tuple>,
+    links: Vec<Tuple>,
+    heading: Option<String>,
+    /// Places and further words.
+    lines: Vec<String>,
 }
 
 impl Reading<'_> {
@@ -176,29 +189,12 @@ impl Reading<'_> {
             text = text.or(data.get("post").and_then(Value::as_str));
             updated = updated.or(seconds(data, "update_timestamp"));
         }
-        let (mut media, mut links, mut lines) = (Vec::new(), Vec::new(), Vec::new());
-        let mut heading = None;
-        for attachment in part.objects("attachments") {
-            let mut inner = Part::new(attachment);
-            for data in inner.objects("data") {
-                if let Some(of) = data.get("media").and_then(Value::as_object) {
-                    media.extend(self.shown(file, &item, of, audience)?);
-                }
-                if let Some(of) = data.get("external_context") {
-                    let text = |name: &str| of.get(name).and_then(Value::as_str);
-                    links.extend(text("url").map(Tuple::from));
-                    heading = heading.or(text("name").map(str::to_owned));
-                }
-                if let Some(place) = data
-                    .get("place")
-                    .and_then(|place| place.get("name")?.as_str())
-                {
-                    lines.push(place.to_owned());
-                }
-                lines.extend(data.get("text").and_then(Value::as_str).map(str::to_owned));
-            }
-            self.report(inner, file, &item);
-        }
+        let Attached {
+            media,
+            links,
+            heading,
+            lines,
+        } = self.attached(&mut part, file, &item)?;
         // A post may be nothing but a place or a memory.
         let whole = text.map_or_else(|| lines.join("\n"), str::to_owned);
         facts.one(&self.names.text, whole.as_str());
@@ -215,6 +211,146 @@ impl Reading<'_> {
         let key = self.numbered(format!("post/{}", created / 1_000));
         self.sink
             .record(facts.record("post", key, Some(created), Some(audience)))
+    }
+
+    /// What is attached to a post or comment.
+    fn attached(
+        &mut self,
+        part: &mut Part<'_>,
+        file: &str,
+        item: &str,
+    ) -> Result<Attached, ImportError> {
+        let mut attached = Attached::default();
+        for attachment in part.objects("attachments") {
+            let mut inner = Part::new(attachment);
+            for data in inner.objects("data") {
+                if let Some(of) = data.get("media").and_then(Value::as_object) {
+                    attached
+                        .media
+                        .extend(self.shown(file, item, of, Audience::Direct)?);
+                }
+                if let Some(of) = data.get("external_context") {
+                    let text = |name: &str| of.get(name).and_then(Value::as_str);
+                    attached.links.extend(text("url").map(Tuple::from));
+                    let heading = attached.heading.take();
+                    attached.heading = heading.or(text("name").map(str::to_owned));
+                }
+                if let Some(place) = data
+                    .get("place")
+                    .and_then(|place| place.get("name")?.as_str())
+                {
+                    attached.lines.push(place.to_owned());
+                }
+                let text = data.get("text").and_then(Value::as_str);
+                attached.lines.extend(text.map(str::to_owned));
+            }
+            self.report(inner, file, item);
+        }
+        Ok(attached)
+    }
+
+    /// What was written under posts, one's own and others'. Which post that was, only the title says, in words.
+    fn comments(&mut self) -> Result<(), ImportError> {
+        let lists = [
+            ("comments", "comments_v2"),
+            ("comments", "comments"),
+            ("your_comments_in_groups", "group_comments_v2"),
+        ];
+        for (name, field) in lists {
+            for file in self.that_hold(name, field)? {
+                self.each(
+                    &file,
+                    "reply",
+                    &format!("/{field}/*"),
+                    &mut |reading, n, of| reading.comment(&file, n, of),
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    fn comment(&mut self, file: &str, n: u64, of: &Map<String, Value>) -> Result<(), ImportError> {
+        let item = format!("comment {n}");
+        let mut part = Part::new(of);
+        let mut said = part.objects("data").into_iter();
+        let said = said.find_map(|data| data.get("comment")?.as_object());
+        let created = seconds(of, "timestamp").or_else(|| seconds(said?, "timestamp"));
+        let Some(created) = created else {
+            self.leave_out("reply", file, &item, "it does not say when it was written");
+            return Ok(());
+        };
+        let text = said.and_then(|said| said.get("comment")?.as_str());
+        let attached = self.attached(&mut part, file, &item)?;
+        let text = text.map_or_else(|| attached.lines.join("\n"), str::to_owned);
+        let mut facts = social("reply", Audience::Direct, &self.names);
+        facts.one(&self.names.author, self.author);
+        facts.one(&self.names.created, Tuple::Time(created));
+        facts.one(&self.names.text, text.as_str());
+        facts.set(&self.names.tag, hashtags(&text));
+        facts.maybe(&self.names.summary, part.text("title"));
+        facts.maybe(&self.names.link_title, attached.heading);
+        facts.set(&self.names.link, attached.links);
+        facts.list(&self.names.media, attached.media);
+        self.report(part, file, &item);
+        let key = self.numbered(format!("comment/{}", created / 1_000));
+        self.sink
+            .record(facts.record("reply", key, Some(created), Some(Audience::Direct)))
+    }
+
+    /// Friends: the download has their names and since when.
+    fn friends(&mut self) -> Result<(), ImportError> {
+        let names = ContactNames::new();
+        for (name, field) in [
+            ("your_friends", "friends_v2"),
+            ("friends", "friends_v2"),
+            ("friends", "friends"),
+        ] {
+            for file in self.that_hold(name, field)? {
+                self.each(
+                    &file,
+                    "contact",
+                    &format!("/{field}/*"),
+                    &mut |reading, n, of| {
+                        let mut part = Part::new(of);
+                        let Some(friend) = part.text("name") else {
+                            let item = format!("friend {n}");
+                            reading.leave_out("contact", &file, &item, "it has no name");
+                            return Ok(());
+                        };
+                        let since = seconds(of, "timestamp");
+                        let mut facts = Facts::default();
+                        facts.one(&names.r#type, "contact");
+                        facts.one(&names.name, friend);
+                        let day = since.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+                        let day = day.map(|at| at.strftime("Friend on Facebook since: %Y-%m-%d"));
+                        let lines = day.map(|day| Tuple::from(day.to_string()));
+                        facts.list(&names.field, lines.into_iter().collect());
+                        let key = reading.numbered(format!("friend/{friend}"));
+                        reading.report(part, &file, &format!("friend {n}"));
+                        reading.sink.record(facts.record(
+                            "contact",
+                            key,
+                            since,
+                            Some(Audience::Direct),
+                        ))
+                    },
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Documents of a name that hold a list under `field`.
+    fn that_hold(&self, name: &str, field: &str) -> Result<Vec<String>, ImportError> {
+        let quoted = format!("\"{field}\"");
+        let mut found = Vec::new();
+        for path in numbered(self.source, name) {
+            let head = self.source.head(path, 512)?;
+            if memchr::memmem::find(&head, quoted.as_bytes()).is_some() {
+                found.push(path.to_owned());
+            }
+        }
+        Ok(found)
     }
 
     /// Pictures and films that no post shows: albums, and what is in none.

@@ -15,6 +15,7 @@ pub enum Kind {
     Deleted,
     Likes,
     Following,
+    Followers,
     Messages,
 }
 
@@ -99,6 +100,7 @@ fn kind(path: &str) -> Option<Kind> {
         "deleted-tweet" | "deleted-tweets" => Kind::Deleted,
         "like" => Kind::Likes,
         "following" => Kind::Following,
+        "follower" => Kind::Followers,
         "direct-message" | "direct-messages" | "direct-message-group" | "direct-messages-group" => {
             Kind::Messages
         }
@@ -120,6 +122,7 @@ mod tests {
             ("data/js/user_details.js", Some(Kind::Account)),
             ("data/js/payload_details.js", None),
             ("tweets.csv", Some(Kind::Tweets)),
+            ("data/follower.js", Some(Kind::Followers)),
             ("data/direct-messages-group-part1.js", Some(Kind::Messages)),
             ("data/direct-message-headers.js", None),
             ("data/tweet-headers.js", None),

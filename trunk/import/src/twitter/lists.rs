@@ -1,4 +1,4 @@
-//! Likes, accounts that are followed, and tweets deleted shortly before the archive was made.
+//! Likes, accounts that are followed or follow, and tweets deleted shortly before the archive was made.
 
 use serde_json::{Map, Value};
 
@@ -6,6 +6,7 @@ use super::files::{Files, Kind};
 use super::{Reading, address, text};
 use crate::audience::Audience;
 use crate::error::ImportError;
+use crate::facts::Facts;
 use crate::problem::{Problem, ProblemCode, shorten};
 use crate::social::social;
 
@@ -14,8 +15,13 @@ fn of<'a>(item: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     (!text.is_empty()).then_some(text)
 }
 
+/// The address of an account, whatever it is called today.
+fn user(id: &str) -> String {
+    format!("https://twitter.com/i/user/{id}")
+}
+
 impl Reading<'_> {
-    /// Both lists. Who may see them the archive does not say, so they are direct.
+    /// These lists. Who may see them the archive does not say, so they are direct.
     pub(super) fn lists(&mut self, files: &Files) -> Result<(), ImportError> {
         for path in files.all(Kind::Likes) {
             self.each(path, "like", &["like"], &mut |reading, n, item| {
@@ -25,6 +31,11 @@ impl Reading<'_> {
         for path in files.all(Kind::Following) {
             self.each(path, "follow", &["following"], &mut |reading, n, item| {
                 reading.follow(path, n, item)
+            })?;
+        }
+        for path in files.all(Kind::Followers) {
+            self.each(path, "follower", &["follower"], &mut |reading, n, item| {
+                reading.follower(path, n, item)
             })?;
         }
         Ok(())
@@ -53,13 +64,53 @@ impl Reading<'_> {
         let names = &self.names;
         let mut facts = social("follow", Audience::Direct, names);
         facts.one(&names.author, self.author);
-        facts.one(
-            &names.follow_of_url,
-            format!("https://twitter.com/i/user/{id}"),
-        );
+        facts.one(&names.follow_of_url, user(id));
         let key = format!("follow/{id}");
         self.sink
             .record(facts.record("follow", key, None, Some(Audience::Direct)))
+    }
+
+    /// Somebody who follows this account: known by a number alone.
+    fn follower(
+        &mut self,
+        file: &str,
+        n: u64,
+        item: &Map<String, Value>,
+    ) -> Result<(), ImportError> {
+        let Some(id) = of(item, "accountId") else {
+            self.leave_out(
+                "follower",
+                file,
+                &format!("item {n}"),
+                "it names no account",
+            );
+            return Ok(());
+        };
+        let own = match (&self.account.id, &self.account.name) {
+            (Some(own), _) => user(own),
+            (None, Some(name)) => format!("https://twitter.com/{name}"),
+            (None, None) => {
+                let why = "the archive does not say who is followed";
+                self.leave_out("follower", file, &format!("item {n}"), why);
+                return Ok(());
+            }
+        };
+        let names = &self.names;
+        let by = format!("account/{id}");
+        let author = self.sink.entity(&by);
+        if author != self.author {
+            let mut facts = Facts::default();
+            facts.one(&names.r#type, "profile");
+            facts.one(&names.handle, id);
+            facts.one(&names.url, user(id));
+            self.sink.record(facts.record("profile", by, None, None))?;
+        }
+        let mut facts = social("follow", Audience::Direct, names);
+        facts.one(&names.author, author);
+        facts.one(&names.follow_of_url, own);
+        let key = format!("follower/{id}");
+        self.sink
+            .record(facts.record("follower", key, None, Some(Audience::Direct)))
     }
 
     /// What its author deleted is not brought back.

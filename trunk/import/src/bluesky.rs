@@ -148,7 +148,19 @@ fn repository(
         posts,
         blobs,
     };
-    let handle = document.and_then(|found| found.handle);
+    let mut handle = document.and_then(|found| found.handle);
+    if handle.is_none() {
+        // The last post of those that say it counts: a handle may change.
+        tree::walk(&mut blocks, commit.data, &mut |blocks, key, cid| {
+            if key.starts_with("app.bsky.feed.post/")
+                && let Some(block) = blocks.get(cid)?
+                && let Ok(record) = record::read(&block)
+            {
+                handle = post::own_handle(&record, &commit.did).or(handle.take());
+            }
+            Ok(())
+        })?;
+    }
     reading.profile(profile.as_ref(), handle.as_deref())?;
     let wrong = tree::walk(&mut blocks, commit.data, &mut |blocks, key, cid| {
         reading.record(blocks, key, cid)

@@ -380,6 +380,42 @@ fn posts_have_their_text_links_answers_quotes_and_pictures() {
 }
 
 #[test]
+fn without_a_document_an_account_is_called_as_its_records_call_it() {
+    let (place, mut pod) = (Place::new(), pod());
+    let mut all = records();
+    let mention = |text: &str, did: &str, end: usize| {
+        json!({"$type": "app.bsky.feed.post", "text": text, "createdAt": "2024-06-01T00:00:00Z",
+            "facets": [{"index": {"byteStart": 3, "byteEnd": end}, "features": [{"$type": "app.bsky.richtext.facet#mention", "did": did}]}]})
+    };
+    all.extend([
+        (
+            "app.bsky.feed.post/3kaaaaaaaaa3a",
+            mention("é @old.example.org", DID, 19),
+        ),
+        (
+            "app.bsky.feed.post/3kaaaaaaaaa3b",
+            mention("é @Ada.example and", DID, 15),
+        ),
+        (
+            "app.bsky.feed.post/3kaaaaaaaaa3c",
+            mention("é @grace.example", "did:plc:grace", 17),
+        ),
+        (
+            "app.bsky.feed.post/3kaaaaaaaaa3d",
+            mention("é @<b>", DID, 7),
+        ),
+    ]);
+    let source = place.source("a", &[("r.car".to_owned(), Repo::new(&all).car())]);
+    run(&place, &source, &mut pod);
+    let ada = entity("bluesky", DID);
+    assert_eq!(
+        text(&pod, &ada, "social/handle").as_deref(),
+        Some("ada.example")
+    );
+    assert_eq!(text(&pod, &ada, "social/name").as_deref(), Some("Ada"));
+}
+
+#[test]
 fn all_is_public_unless_the_profile_asks_otherwise() {
     let place = Place::new();
     let mut pod_a = pod();

@@ -57,10 +57,15 @@ fn handle(document: &Value) -> Option<String> {
     let names = document.get("alsoKnownAs")?.as_array()?;
     let mut handles = names.iter().filter_map(|name| {
         let handle = name.as_str()?.strip_prefix("at://")?;
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-.".contains(&b);
-        (handle.len() <= 253 && !handle.is_empty() && handle.bytes().all(plain)).then_some(handle)
+        is_handle(handle).then_some(handle)
     });
     handles.next().map(str::to_owned)
+}
+
+/// Whether a text can be a handle: a domain name.
+pub fn is_handle(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-.".contains(&b);
+    text.len() <= 253 && !text.is_empty() && text.bytes().all(plain)
 }
 
 fn key(document: &Value) -> Result<PublicKey, &'static str> {

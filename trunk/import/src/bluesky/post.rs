@@ -6,6 +6,7 @@ use rhizome_tuple::Value as Tuple;
 use serde_json::{Map, Value};
 
 use super::Reading;
+use super::document::is_handle;
 use super::record::labels;
 use crate::error::ImportError;
 use crate::facts::Facts;
@@ -202,6 +203,26 @@ fn facets(part: &mut Part<'_>, text: &str, named: &mut Named) -> Vec<(Range<usiz
         apart
     });
     anchors
+}
+
+/// The handle of an account where a post of its own mentions it: nothing else in a repository says it.
+pub fn own_handle(record: &Map<String, Value>, did: &str) -> Option<String> {
+    let text = record.get("text")?.as_str()?;
+    let facets = record.get("facets")?.as_array()?.iter();
+    let mut own = facets.filter(|facet| {
+        let features = facet.get("features").and_then(Value::as_array);
+        let mut features = features.into_iter().flatten();
+        features.any(|feature| feature.get("did").and_then(Value::as_str) == Some(did))
+    });
+    own.find_map(|facet| {
+        let end = |name| {
+            let at = facet.get("index")?.get(name)?.as_u64()?;
+            usize::try_from(at).ok()
+        };
+        let handle = text.get(end("byteStart")?..end("byteEnd")?)?;
+        let handle = handle.strip_prefix('@')?;
+        is_handle(handle).then(|| handle.to_ascii_lowercase())
+    })
 }
 
 /// What came before facets: marks of other units, of which only what they name is taken.

@@ -80,6 +80,63 @@ fn posts_are_an_archive_that_can_be_imported() {
     assert_eq!(audiences(&other), audiences(&pod));
 }
 
+#[test]
+fn posts_of_several_accounts_come_back() {
+    let mut pod = Pod::new("did:key:zFirst");
+    let archive = pod.folder.path().join("archive");
+    std::fs::create_dir(&archive).unwrap();
+    fixture::write_folder(&fixture::mastodon(), &archive).unwrap();
+    pod.import(&archive);
+    let tweets = pod.folder.path().join("tweets");
+    let script = |name: &str, value: &str| {
+        let script = format!("window.YTD.{}.part0 = {value}", name.replace('-', "_"));
+        (format!("data/{name}.js"), script.into_bytes())
+    };
+    let files = [
+        script(
+            "account",
+            r#"[{"account":{"accountId":"7","username":"ada","accountDisplayName":"Ada"}}]"#,
+        ),
+        script("protected-history", "[]"),
+        script(
+            "tweets",
+            r#"[{"tweet":{"id_str":"1","full_text":"one & two","created_at":"Wed Jan 01 00:00:00 +0000 2020"}},
+            {"tweet":{"id_str":"2","full_text":"an answer","created_at":"Wed Jan 01 00:00:00 +0000 2020","in_reply_to_status_id_str":"1"}}]"#,
+        ),
+    ];
+    fixture::write_folder(&files, &tweets).unwrap();
+    let report = pod.import(&tweets);
+    assert_eq!(report.kinds["post"].added, 1);
+    let (bytes, _) = pod.export(Format::ActivityStreams);
+    let mut other = Pod::new("did:key:zSecond");
+    let path = other.put("archive.zip", &bytes);
+    let report = other.import(&path);
+    assert!(report.complete, "{:?}", report.problems);
+    let posts = |pod: &Pod| {
+        let attributes = [
+            "social/text",
+            "social/type",
+            "social/created",
+            "social/audience",
+            "social/name",
+        ];
+        let all = said(pod, "social/", &[]).into_iter();
+        let mut all: Vec<String> = all
+            .filter_map(|line| {
+                let line: Json = serde_json::from_str(&line).unwrap();
+                let kind = line["social/type"].as_str()?;
+                let wanted = ["post", "reply", "boost", "profile"].contains(&kind);
+                let parts = attributes.map(|name| line[name].to_string());
+                wanted.then(|| parts.join(" "))
+            })
+            .collect();
+        all.sort();
+        all
+    };
+    assert_eq!(posts(&other), posts(&pod));
+    assert!(posts(&other).iter().any(|line| line.contains("one & two")));
+}
+
 const CARDS: &str = "BEGIN:VCARD\r\nVERSION:4.0\r\nUID:ada\r\nFN:Ada Lovelace\r\nN:Lovelace;Ada;King;Countess;\r\n\
 EMAIL:ada@example.org\r\nEMAIL:second@example.org\r\nTEL:+44 1\r\nORG:Analytical; Engines\r\nTITLE:Mathematician\r\n\
 BDAY:18151210\r\nNOTE:Wrote\\, first of all\\;\\nprograms.\r\nCATEGORIES:friends,history\r\nURL:https://example.org/ada\r\n\

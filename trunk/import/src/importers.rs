@@ -1,5 +1,6 @@
 //! Every importer there is.
 
+use crate::activitystreams::ActivityStreams;
 use crate::bluesky::Bluesky;
 use crate::day_one::DayOne;
 use crate::evernote::Evernote;
@@ -9,6 +10,7 @@ use crate::gpx::Gpx;
 use crate::health::Health;
 use crate::icalendar::ICalendars;
 use crate::importer::Importer;
+use crate::instantdb::InstantDb;
 use crate::kindle::Kindle;
 use crate::mail::Mail;
 use crate::markdown::Markdown;
@@ -34,7 +36,9 @@ pub fn importers(table: Table) -> Vec<Box<dyn Importer>> {
     let mut all: Vec<Box<dyn Importer>> = vec![
         Box::new(Rhizome),
         Box::new(Mastodon),
+        Box::new(ActivityStreams),
         Box::new(Bluesky),
+        Box::new(InstantDb),
         Box::new(VCards),
         Box::new(ICalendars),
         Box::new(Mail),

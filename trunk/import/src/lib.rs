@@ -27,6 +27,7 @@
 //! Everything read is bounded by [`Limits`]; what cannot be read is a [`Problem`] in the report. The rules of comparing,
 //! the mapping file and the bytes of the import base are in `docs/import.md`.
 
+mod activitystreams;
 mod assignment;
 mod attached;
 mod audience;
@@ -48,6 +49,7 @@ mod health;
 mod icalendar;
 mod importer;
 mod importers;
+mod instantdb;
 mod json;
 mod keys;
 mod kind;
@@ -92,6 +94,7 @@ mod vocabulary;
 mod wordpress;
 mod xml;
 
+pub use activitystreams::ActivityStreams;
 pub use audience::Audience;
 pub use base::{BaseError, check_base};
 pub use bluesky::Bluesky;
@@ -105,6 +108,7 @@ pub use health::Health;
 pub use icalendar::ICalendars;
 pub use importer::{Importer, Recognition, Sink, StoredFile, recognise};
 pub use importers::importers;
+pub use instantdb::InstantDb;
 pub use keys::Keys;
 pub use kindle::Kindle;
 pub use limits::Limits;

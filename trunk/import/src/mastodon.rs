@@ -21,14 +21,15 @@ use crate::part::kind_of;
 use crate::problem::{Problem, ProblemCode, shorten};
 use crate::social::{Names, social};
 use crate::source::Source;
-use actor::Actor;
+pub(crate) use actor::Actor;
 
 /// Reads Mastodon archives: `outbox.json` with `actor.json`, `likes.json`, `bookmarks.json` and media beside it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Mastodon;
 
 /// The `import/source` of everything read here.
-const SOURCE: &str = "mastodon";
+pub(crate) const SOURCE: &str = "mastodon";
+const OUTBOX: &str = "outbox.json";
 /// What is said of a document whose items are not where they belong.
 const UNLIKE: &str = "orderedItems is not a list of items";
 
@@ -38,16 +39,16 @@ impl Importer for Mastodon {
     }
 
     fn recognise(&self, source: &Source) -> Result<Option<Recognition>, ImportError> {
-        let Some(outbox) = source.find_named("outbox.json") else {
+        let Some(outbox) = source.find_named(OUTBOX) else {
             return Ok(None);
         };
         let head = String::from_utf8_lossy(&source.head(&outbox.path, 4_096)?).into_owned();
         let collection = head.contains("orderedItems") || head.contains("OrderedCollection");
         let activities = head.contains("https://www.w3.org/ns/activitystreams");
-        let folder = outbox.path.strip_suffix("outbox.json").unwrap_or_default();
+        let folder = outbox.path.strip_suffix(OUTBOX).unwrap_or_default();
         let actor = Actor::read(source, folder)?.0;
         let mut confidence: f32 = 0.2;
-        let mut why = vec!["outbox.json".to_owned()];
+        let mut why = vec![OUTBOX.to_owned()];
         if collection && activities {
             confidence += 0.4;
             why.push("an ActivityStreams collection".to_owned());
@@ -66,61 +67,78 @@ impl Importer for Mastodon {
         let Some(account) = account else {
             return Ok(None);
         };
+        let others = outboxes(source).len() - 1;
+        if others > 0 {
+            why.push(format!("and of {others} others"));
+        }
         Ok(Some(Recognition {
             importer: self.name(),
             confidence,
             why: why.join(", "),
             source: SOURCE.to_owned(),
-            account: Some(account),
+            // Of several accounts none is that of the export.
+            account: Some(account).filter(|_| others == 0),
         }))
     }
 
     fn read(
         &self,
         source: &Source,
-        recognition: &Recognition,
+        _: &Recognition,
         sink: &mut dyn Sink,
     ) -> Result<(), ImportError> {
-        let not_here = || ImportError::NotRecognised {
-            what: source.name().to_owned(),
-            why: "it holds no outbox.json".to_owned(),
-        };
-        let outbox = source
-            .find_named("outbox.json")
-            .ok_or_else(not_here)?
-            .path
-            .clone();
-        let folder = outbox
-            .strip_suffix("outbox.json")
-            .unwrap_or_default()
-            .to_owned();
-        let (actor, problems) = Actor::read(source, &folder)?;
-        for problem in problems {
-            sink.problem(problem);
+        let mut archives = Vec::new();
+        for outbox in outboxes(source) {
+            let folder = outbox.strip_suffix(OUTBOX).unwrap_or_default().to_owned();
+            let (actor, problems) = Actor::read(source, &folder)?;
+            for problem in problems {
+                sink.problem(problem);
+            }
+            let file = format!("{folder}actor.json");
+            if actor.is_some() {
+                sink.used(&file);
+            }
+            let actor = match actor {
+                Some(actor) => Some(actor),
+                None => first_actor(source, &outbox)?.map(|id| Actor::bare(&id)),
+            };
+            if let Some(actor) = actor {
+                archives.push((outbox, folder, file, actor));
+            } else {
+                let message = "nothing says whose activities these are; it was kept as a file";
+                sink.problem(Problem::of_file(ProblemCode::Malformed, outbox, message));
+            }
         }
-        if actor.is_some() {
-            sink.used(&format!("{folder}actor.json"));
+        if archives.is_empty() {
+            return Err(ImportError::NotRecognised {
+                what: source.name().to_owned(),
+                why: "it holds no outbox.json of anybody".to_owned(),
+            });
         }
-        let account = recognition.account.clone().unwrap_or_default();
-        let actor = actor.unwrap_or_else(|| Actor::bare(&account));
-        let names = Names::new();
-        actor.record(&names, &folder, source, sink)?;
-        let author = sink.entity(&actor.id);
-        let mut reading = Reading {
-            source,
-            sink,
-            names,
-            folder,
-            author,
-            actor,
-            posts: FxHashSet::default(),
-            emoji: HashSet::new(),
-            media: HashSet::new(),
-        };
-        reading.list_posts(&outbox)?;
-        reading.outbox(&outbox)?;
-        reading.lists()
+        let mut reading = Reading::new(source, sink, String::new(), Actor::bare(""));
+        for (outbox, ..) in &archives {
+            reading.list_posts(outbox)?;
+        }
+        for (outbox, folder, file, actor) in archives {
+            actor.record(&reading.names, &file, &folder, source, reading.sink)?;
+            reading.author = reading.sink.entity(&actor.id);
+            reading.actor = actor;
+            reading.folder = folder;
+            reading.outbox(&outbox)?;
+            reading.lists()?;
+        }
+        Ok(())
     }
+}
+
+/// Every `outbox.json`: an archive has one, and an export of several accounts a folder for each.
+fn outboxes(source: &Source) -> Vec<String> {
+    let entries = source.entries().iter();
+    let named = entries.filter(|entry| entry.path.rsplit('/').next() == Some(OUTBOX));
+    let mut found: Vec<String> = named.map(|entry| entry.path.clone()).collect();
+    // The highest first, as that which recognition looks at.
+    found.sort_by_key(|path| path.matches('/').count());
+    found
 }
 
 /// The actor of the first activity, for archives without `actor.json`.
@@ -151,22 +169,41 @@ fn first_actor(source: &Source, outbox: &str) -> Result<Option<String>, ImportEr
 }
 
 /// An archive while it is read.
-struct Reading<'a> {
+pub(crate) struct Reading<'a> {
     source: &'a Source,
-    sink: &'a mut dyn Sink,
-    names: Names,
+    pub(crate) sink: &'a mut dyn Sink,
+    pub(crate) names: Names,
     /// Where `outbox.json` lies: empty, or a folder with a slash.
     folder: String,
-    actor: Actor,
-    author: EntityId,
+    pub(crate) actor: Actor,
+    pub(crate) author: EntityId,
     /// Posts and boosts of this archive, for references between them.
-    posts: FxHashSet<EntityId>,
+    pub(crate) posts: FxHashSet<EntityId>,
     /// Emoji and media that already are records.
     emoji: HashSet<String>,
     media: HashSet<String>,
 }
 
-impl Reading<'_> {
+impl<'a> Reading<'a> {
+    pub(crate) fn new(
+        source: &'a Source,
+        sink: &'a mut dyn Sink,
+        folder: String,
+        actor: Actor,
+    ) -> Self {
+        Self {
+            source,
+            author: sink.entity(&actor.id),
+            sink,
+            names: Names::new(),
+            folder,
+            actor,
+            posts: FxHashSet::default(),
+            emoji: HashSet::new(),
+            media: HashSet::new(),
+        }
+    }
+
     fn path() -> Vec<crate::json::Step> {
         parse_path("/orderedItems/*").unwrap_or_default()
     }
@@ -279,7 +316,7 @@ impl Reading<'_> {
     }
 
     #[allow(clippy::unnecessary_wraps)] // so that a caller can end with it
-    fn leave_out(
+    pub(crate) fn leave_out(
         &mut self,
         kind: &'static str,
         file: &str,
@@ -320,7 +357,7 @@ impl Reading<'_> {
         self.posts.contains(&entity).then_some(entity)
     }
 
-    fn boost(
+    pub(crate) fn boost(
         &mut self,
         file: &str,
         item: &str,

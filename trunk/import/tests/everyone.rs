@@ -125,6 +125,18 @@ const SEEDS: &[(&str, &str)] = &[
         "Journal.json",
         r#"{"metadata":{"version":"1.0"},"entries":[{"uuid":"A","text":"x","creationDate":"2020-01-01T00:00:00Z"}]}"#,
     ),
+    (
+        "note.json",
+        r#"{"@context":"https://www.w3.org/ns/activitystreams","type":"Create","actor":"https://x.example/a","to":"as:Public","object":{"type":"Note","id":"https://x.example/1","content":"x","url":["https://x.example/2"],"attachment":{"url":"../../etc/passwd"}}}"#,
+    ),
+    (
+        "entities/posts.jsonl",
+        "{\"entity\":{\"id\":\"1\",\"x\":5,\"by\":[\"2\"]},\"createdAt\":1}\n",
+    ),
+    (
+        "config.json",
+        r#"{"counts":{"posts":1},"schema":{"entities":{"posts":{"attrs":{"x":{"valueType":"date"}}}},"links":{"a":{"forward":{"on":"posts","label":"by","has":"many"},"reverse":{"on":"x","label":"y"}}}}}"#,
+    ),
     ("repo.car", "\u{1}\u{2}rootsgversion"),
     (
         "atom.xml",

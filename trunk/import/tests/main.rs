@@ -1,5 +1,6 @@
 //! Tests of the import frame and its importers through their public face.
 
+mod activitystreams;
 mod blogs;
 mod bluesky;
 mod chats;
@@ -10,6 +11,7 @@ mod gpx;
 mod health;
 mod hostile;
 mod icalendar;
+mod instantdb;
 mod killed;
 mod kindle;
 mod mail;

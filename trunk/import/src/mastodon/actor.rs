@@ -65,7 +65,7 @@ impl Actor {
         Self::of(id.to_owned(), Map::new())
     }
 
-    fn of(id: String, fields: Map<String, Value>) -> Self {
+    pub fn of(id: String, fields: Map<String, Value>) -> Self {
         let followers = match fields.get("followers").and_then(Value::as_str) {
             Some(followers) => followers.to_owned(),
             None => format!("{id}/followers"),
@@ -85,15 +85,15 @@ impl Actor {
         }
     }
 
-    /// Hands the profile over.
+    /// Hands the profile over; `file` and `folder` are where it and its pictures lie.
     pub fn record(
         &self,
         names: &Names,
+        file: &str,
         folder: &str,
         source: &Source,
         sink: &mut dyn Sink,
     ) -> Result<(), ImportError> {
-        let file = format!("{folder}actor.json");
         let mut part = Part::new(&self.fields);
         let mut facts = Facts::default();
         facts.one(&names.r#type, "profile");
@@ -139,10 +139,10 @@ impl Actor {
             };
             facts.maybe(attribute, stored.map(|stored| Tuple::Blob(stored.cid)));
             inner
-                .problems(&file, name)
+                .problems(file, name)
                 .for_each(|problem| sink.problem(problem));
         }
-        part.problems(&file, "")
+        part.problems(file, "")
             .for_each(|problem| sink.problem(problem));
         sink.record(Record {
             kind: "profile".into(),

@@ -48,7 +48,7 @@ impl Reading<'_> {
         Ok(())
     }
 
-    fn marked(&mut self, kind: &'static str, url: &str) -> Result<(), ImportError> {
+    pub(crate) fn marked(&mut self, kind: &'static str, url: &str) -> Result<(), ImportError> {
         let key = format!("{}#{kind}/{url}", self.actor.id);
         let known = self.known(url);
         let names = &self.names;

@@ -13,7 +13,7 @@ use crate::social::social;
 use crate::text::clean;
 
 impl Reading<'_> {
-    pub(super) fn note(
+    pub(crate) fn note(
         &mut self,
         file: &str,
         item: &str,

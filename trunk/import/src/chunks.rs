@@ -50,6 +50,8 @@ pub fn each_chunk(
     // The start of the line, kept apart until it is known to which record it belongs.
     let mut line = Vec::new();
     let mut asked = false;
+    // A line that is the last of a record ends it when it is whole, however many pieces it comes in.
+    let mut after = false;
     loop {
         let piece = reader
             .fill_buf()
@@ -68,7 +70,6 @@ pub fn each_chunk(
         reader.consume(n);
         state.done += n as u64;
         let whole = end.is_some();
-        let mut after = false;
         if !asked && (whole || line.len() >= MARK) {
             let answer = cut(line.get(..line.len().min(MARK)).unwrap_or(&line));
             if answer == Cut::Before {
@@ -81,7 +82,7 @@ pub fn each_chunk(
         } else if whole {
             asked = false;
         }
-        if after {
+        if whole && std::mem::take(&mut after) {
             state.give(take)?;
         }
     }
@@ -197,5 +198,8 @@ mod tests {
             texts(&document),
             [format!(">a\n{line}\nz\n"), ">b\n".to_owned()]
         );
+        // Lines that each end a record, longer than what is read at once.
+        let lines: Vec<String> = (0..5).map(|n| format!(".{n}{line}\n")).collect();
+        assert_eq!(texts(&lines.concat()), lines);
     }
 }

@@ -322,15 +322,17 @@ impl Checkpointer {
         }
     }
 
-    /// Adds to `batch` what brings the store up to `state`, whose trees may be cut anew.
+    /// Adds to `batch` what brings the store up to `state`, whose trees may be cut anew. If its blocks take more than `resident`
+    /// bytes of memory, it lets go of them: they are read again when they are next needed.
     pub fn save(
         &mut self,
         state: &mut State,
         log: &Log,
         mut batch: Batch,
+        resident: usize,
     ) -> Result<(), ReplicaError> {
-        let start = self.next_block;
-        let mut next = start;
+        let keep = state.resident() <= resident;
+        let mut next = self.next_block;
         let mut directories: Vec<(u8, Directory)> = Vec::new();
         let mut holders: Vec<(u64, Holder)> = Vec::new();
         let mut undo_tables = Vec::new();
@@ -342,30 +344,24 @@ impl Checkpointer {
             };
             for (kind, tree) in state.trees_mut().into_iter().enumerate() {
                 let mut directory = Directory::new();
-                for (first, id, count, cell) in tree.save(&mut write) {
+                for (first, id, count, cell) in tree.save(keep, &mut write) {
                     directory.insert(first, (id, count));
                     holders.push((id, Holder::Tree(Arc::downgrade(&cell))));
                 }
                 directories.push((kind as u8, directory));
             }
             let tables = [
-                (TEXTS, &state.texts),
-                (ENTITIES, &state.entities),
-                (COMMITS, &state.commits),
+                (TEXTS, &mut state.texts),
+                (ENTITIES, &mut state.entities),
+                (COMMITS, &mut state.commits),
             ];
             for (kind, table) in tables {
                 let mut directory = Directory::new();
-                for (first, id, count, cell) in table.save(&mut write) {
-                    directory.insert(first, (id, count));
-                    if let Some(cell) = cell {
-                        if id >= start {
-                            undo_tables.push(cell.clone());
-                        }
-                        holders.push((id, Holder::Table(Arc::downgrade(&cell))));
-                    } else {
-                        // a table keeps its last block in memory
-                        holders.push((id, Holder::Table(Weak::new())));
-                    }
+                for block in table.save(keep, &mut write) {
+                    directory.insert(block.first, (block.id, 0));
+                    undo_tables.extend(block.fresh);
+                    let holder = block.cell.as_ref().map_or_else(Weak::new, Arc::downgrade);
+                    holders.push((block.id, Holder::Table(holder)));
                 }
                 directories.push((kind, directory));
             }

@@ -1,14 +1,15 @@
 //! From memory to stable storage: flushes, checkpoints, and what happens when they fail.
 
 use crate::{
-    Change, Replica, ReplicaError,
+    Change, Replica, ReplicaError, Snapshot,
     checkpoint::Checkpointer,
     log::{Pending, Tail},
     replica::{Loaded, Writer},
     snapshot::Inner,
+    write::CHECKPOINT,
 };
 use rhizome_storage::{Durability, Kv, StorageError};
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 /// Commits that may wait in memory.
 const MAX_TAIL: usize = 4096;
@@ -70,6 +71,14 @@ impl Replica {
         Ok(())
     }
 
+    /// The same for what comes in parts, as an import does: the indexes are not written with each part but when they have grown by a
+    /// third, and by a sixteenth if they take much memory.
+    pub(crate) fn checkpoint_between_parts(&self, after: &Snapshot) -> Result<(), ReplicaError> {
+        let much = after.state().resident() > 2 * self.resident.load(Ordering::Relaxed);
+        let share = if much { 16 } else { 3 };
+        self.checkpoint_if_due(CHECKPOINT.max(after.len() / share))
+    }
+
     fn save_indexes(&self, flushed: &mut Flushed, writer: &mut Writer) -> Result<(), ReplicaError> {
         if writer.uncertain {
             let kv = self.kv()?;
@@ -82,7 +91,11 @@ impl Replica {
         let now = self.current.load_full();
         let (batch, taken) = self.log.batch()?;
         let mut state = now.state.clone();
-        if let Err(cause) = writer.checkpointer.save(&mut state, &self.log, batch) {
+        let resident = self.resident.load(Ordering::Relaxed);
+        let saved = writer
+            .checkpointer
+            .save(&mut state, &self.log, batch, resident);
+        if let Err(cause) = saved {
             writer.uncertain = in_doubt(&cause);
             return if taken.is_empty() && !writer.uncertain {
                 Err(cause)

@@ -8,7 +8,13 @@ use parking_lot::{Mutex, RwLock};
 use rhizome_ipld::{PublicKey, SigningKey};
 use rhizome_storage::{Durability, Kv};
 use rhizome_tuple::{CommitId, EpochSecret};
-use std::{ops::ControlFlow, sync::Arc};
+use std::{
+    ops::ControlFlow,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 /// A key that writes: its commits form one chain. Two writers never share one.
 pub struct Author {
@@ -63,7 +69,12 @@ pub struct Replica {
     pub(crate) writer: Mutex<Writer>,
     pub(crate) flushed: Mutex<Flushed>,
     pub(crate) listeners: RwLock<Vec<(u64, Listener)>>,
+    /// Bytes of index blocks in memory above which a checkpoint lets go of them.
+    pub(crate) resident: AtomicUsize,
 }
+
+/// [`Replica::set_resident`] unless set.
+pub(crate) const RESIDENT: usize = 16 << 20;
 
 pub(crate) struct Writer {
     pub(crate) checkpointer: Checkpointer,
@@ -140,7 +151,14 @@ impl Replica {
             }),
             flushed: Mutex::default(),
             listeners: RwLock::default(),
+            resident: AtomicUsize::new(RESIDENT),
         })
+    }
+
+    /// Above how many bytes of index blocks in memory a checkpoint lets go of them; 16 MiB unless set. A tuple takes about 80 bytes.
+    /// Blocks are read again when they are next needed, some 10 µs each; a snapshot keeps those it has.
+    pub fn set_resident(&self, bytes: usize) {
+        self.resident.store(bytes, Ordering::Relaxed);
     }
 
     /// Opens the replica in a store whose indexes are damaged: throws them away and makes them anew from the log.

@@ -154,7 +154,7 @@ impl Snapshot {
         self.state().commits.len()
     }
 
-    /// Loads every index block that is not in memory yet, some 10 µs for each thousand keys; later reads and writes wait for none.
+    /// Loads every index block that is not in memory yet, some 10 µs for each thousand keys: reads of this snapshot wait for none then.
     ///
     /// # Errors
     /// As [`Self::fault`].

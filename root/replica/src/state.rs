@@ -219,6 +219,13 @@ impl State {
         ]
     }
 
+    /// Bytes of blocks in memory.
+    pub fn resident(&self) -> usize {
+        let trees = self.trees().into_iter().map(Tree::resident);
+        let tables = [&self.texts, &self.entities, &self.commits].map(Table::resident);
+        trees.chain(tables).sum()
+    }
+
     /// Loads every block of the indexes and tables.
     pub fn load(&self) {
         self.trees().into_iter().for_each(Tree::load);

@@ -123,9 +123,27 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
+    fn stored(id: u64) -> Arc<Self> {
+        Arc::new(Self {
+            data: OnceLock::new(),
+            id: AtomicU64::new(id),
+        })
+    }
     pub fn loaded(&self) -> bool {
         self.data.get().is_some()
     }
+}
+
+/// A block of a saved table.
+pub(crate) struct Saved {
+    /// Number of its first record.
+    pub first: u128,
+    /// Id in the store.
+    pub id: u64,
+    /// Where readers have it from; none for the last block, which a table keeps in memory.
+    pub cell: Option<Arc<Cell>>,
+    /// The cell that got its id just now. It is one of the states before too.
+    pub fresh: Option<Arc<Cell>>,
 }
 
 /// Records by number, from 0. Cloning copies two pointers.
@@ -161,23 +179,17 @@ impl Table {
         // ascending as they are, they begin at 0 and end at what 32 bits count
         let begins = directory.first().is_some_and(|(first, _, _)| *first == 0);
         let last = u32::try_from(*last).ok().filter(|_| begins).ok_or(BAD)?;
-        let cell = |id: u64| {
-            Arc::new(Cell {
-                data: OnceLock::new(),
-                id: AtomicU64::new(id),
-            })
-        };
         table.full = Arc::new(
             before
                 .iter()
-                .map(|(first, id, _)| (*first as u32, cell(*id)))
+                .map(|(first, id, _)| (*first as u32, Cell::stored(*id)))
                 .collect(),
         );
         let tail = table.store.read(*id, Records::unpack);
         table.store.fault()?;
         table.tail = Arc::new(tail.unwrap_or_default());
         table.tail_first = last;
-        let records = table.tail.ends.len() as u32;
+        let records = table.tail.count as u32;
         last.checked_add(records).ok_or(BAD)?;
         Ok(table)
     }
@@ -189,6 +201,12 @@ impl Table {
     /// The blocks that are not in memory for certain.
     pub fn cells(&self) -> impl Iterator<Item = &Arc<Cell>> {
         self.full.iter().map(|b| &b.1)
+    }
+
+    /// Bytes of blocks in memory.
+    pub fn resident(&self) -> usize {
+        let loaded = self.full.iter().filter_map(|(_, cell)| cell.data.get());
+        loaded.map(|r| r.bytes.len() + r.ends.len() * 4).sum()
     }
 
     /// Loads every block.
@@ -245,24 +263,43 @@ impl Table {
         records.get((number - first) as usize).map(f)
     }
 
-    /// Packs what the store does not have: full blocks once, the tail each time. Returns the whole directory.
-    pub fn save(
-        &self,
-        mut write: impl FnMut(&[u8]) -> u64,
-    ) -> Vec<(u128, u64, u32, Option<Arc<Cell>>)> {
-        let mut directory = Vec::with_capacity(self.full.len() + 1);
+    /// Packs what the store does not have: full blocks once, the tail each time. Returns all blocks. Afterwards, unless `keep`, only
+    /// the tail is in memory.
+    pub fn save(&mut self, keep: bool, mut write: impl FnMut(&[u8]) -> u64) -> Vec<Saved> {
+        let mut saved = Vec::with_capacity(self.full.len() + 1);
         for (first, cell) in self.full.iter() {
             let mut id = cell.id.load(Ordering::Acquire);
-            if id == 0 {
+            let fresh = id == 0;
+            if fresh {
                 id = write(&cell.data.get().map(Records::pack).unwrap_or_default());
                 cell.id.store(id, Ordering::Release);
             }
-            directory.push((*first as u128, id, 0, Some(cell.clone())));
+            saved.push(Saved {
+                first: *first as u128,
+                id,
+                cell: Some(if keep || !cell.loaded() {
+                    cell.clone()
+                } else {
+                    Cell::stored(id)
+                }),
+                fresh: fresh.then(|| cell.clone()),
+            });
+        }
+        if !keep {
+            let cells = saved
+                .iter()
+                .filter_map(|block| Some((block.first as u32, block.cell.clone()?)));
+            self.full = Arc::new(cells.collect());
         }
         if self.tail.count > 0 {
-            directory.push((self.tail_first as u128, write(&self.tail.pack()), 0, None));
+            saved.push(Saved {
+                first: self.tail_first as u128,
+                id: write(&self.tail.pack()),
+                cell: None,
+                fresh: None,
+            });
         }
-        directory
+        saved
     }
 }
 

@@ -5,7 +5,6 @@ use crate::{
     apply::Incoming,
     log::{header_of, payload_id},
     state::State,
-    write::CHECKPOINT,
 };
 use rhizome_ipld::{PublicKey, Signed};
 use rhizome_tuple::{Commit, CommitId, EntityId, LeafId};
@@ -327,8 +326,7 @@ impl Replica {
         }
         let taken = self.take(&mut writer, batch)?;
         drop(writer);
-        // as with an import: what comes in parts is not to write the indexes with each part
-        self.checkpoint_if_due(CHECKPOINT.max(taken.change.after.len() / 3))?;
+        self.checkpoint_between_parts(&taken.change.after)?;
         Ok((Some(taken.change), arrivals))
     }
 

@@ -35,6 +35,13 @@ impl Cell {
             id: AtomicU64::new(0),
         })
     }
+    /// A block that is in the store only.
+    fn stored(id: u64) -> Arc<Self> {
+        Arc::new(Self {
+            data: OnceLock::new(),
+            id: AtomicU64::new(id),
+        })
+    }
     pub fn loaded(&self) -> bool {
         self.data.get().is_some()
     }
@@ -78,10 +85,7 @@ impl Tree {
         let leaf = |&(first, id, count): &(u128, u64, u32)| Leaf {
             first,
             count,
-            cell: Arc::new(Cell {
-                data: OnceLock::new(),
-                id: AtomicU64::new(id),
-            }),
+            cell: Cell::stored(id),
         };
         let mut tree = self.clone();
         tree.set_leaves(directory.iter().map(leaf).collect());
@@ -123,6 +127,13 @@ impl Tree {
     /// Whether there is no key.
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// Bytes of blocks in memory.
+    pub(crate) fn resident(&self) -> usize {
+        let one = size_of::<u128>() + if self.payloads { size_of::<u64>() } else { 0 };
+        let loaded = self.leaves().filter(|leaf| leaf.cell.loaded());
+        loaded.map(|leaf| leaf.count as usize * one).sum()
     }
 
     /// Loads every block.

@@ -137,8 +137,7 @@ impl Replica {
         let commits = batch.iter().map(|i| i.id).collect();
         let taken = self.take(&mut writer, batch)?;
         drop(writer);
-        // an import that comes in parts is not to write the indexes with each part
-        self.checkpoint_if_due(CHECKPOINT.max(taken.change.after.len() / 3))?;
+        self.checkpoint_between_parts(&taken.change.after)?;
         self.save_tail(Durability::Relaxed)?;
         Ok(taken.written(commits))
     }

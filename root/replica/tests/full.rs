@@ -301,7 +301,10 @@ pub fn exhaust(kv: &Arc<RedbKv>, free: impl FnOnce()) {
                     .import(&author(1), edits, at as i64, &mut |b| b.fill(at as u8))
                     .and_then(|_| replica.flush())
             }
-            1 => replica.checkpoint(),
+            1 => {
+                replica.set_resident([0, 64 << 20][r.below(2)]);
+                replica.checkpoint()
+            }
             _ => {
                 let edit = Edit::Assert(entity(at * 100), attr("b"), bytes(r));
                 let write = replica.write(

@@ -127,6 +127,8 @@ impl Watched {
         }
         match r.below(16) {
             0 | 1 => {
+                // with all blocks in memory afterwards, or with none
+                self.replica.set_resident([0, 64 << 20][r.below(2)]);
                 self.replica.checkpoint().unwrap();
                 seen.checkpoints += 1;
             }

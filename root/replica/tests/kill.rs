@@ -134,6 +134,7 @@ fn writer() {
                 true
             }
             4 => {
+                replica.set_resident([0, 64 << 20][r.below(2)]);
                 replica.checkpoint().unwrap();
                 true
             }

@@ -136,6 +136,7 @@ fn readers_see_whole_transactions_of_many_writers() {
         let housekeeper = scope.spawn(move || {
             let mut compacted = 0;
             while !done.load(Ordering::SeqCst) {
+                replica.set_resident([0, 64 << 20][compacted as usize % 2]);
                 replica.checkpoint().unwrap();
                 thread::sleep(Duration::from_millis(20));
                 compacted += u64::from(replica.compact().unwrap());

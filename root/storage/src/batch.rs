@@ -1,33 +1,31 @@
 //! Writes that take effect together.
 
-use std::ops::Range;
-
 use crate::{KEYSPACES, MAX_KEY_LEN, MAX_PREFIX_LEN, MAX_VALUE_LEN, StorageError};
 
 /// Writes that take effect together. The last write to a key wins.
 ///
-/// Keys and values are copied into one arena: filling a batch of a million writes is a few large
-/// allocations, not two million small ones.
+/// Keys and values are copied into large pieces of memory: filling a batch of a million writes is a
+/// few large allocations, not two million small ones, and none of them grows by being copied.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    arena: Vec<u8>,
+    pieces: Vec<Vec<u8>>,
+    bytes: usize,
     writes: Vec<Slot>,
     /// Bytes at the beginning of each key that are not the caller's.
     prefix_len: usize,
 }
 
+/// Bytes of a piece, unless one write is larger.
+const PIECE: usize = 1 << 20;
+
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     keyspace: u8,
+    piece: u32,
+    /// Where in the piece its key begins. The value follows it.
     start: usize,
     key_len: usize,
     value_len: Option<usize>,
-}
-
-impl Slot {
-    fn key(&self) -> Range<usize> {
-        self.start..self.start + self.key_len
-    }
 }
 
 /// One write of a batch.
@@ -47,12 +45,13 @@ impl Batch {
         Self::default()
     }
 
-    /// An empty batch with room for `writes` writes of `bytes` bytes of keys and values in all.
+    /// An empty batch with room for `writes` writes of `bytes` bytes of keys and values in all, or
+    /// for the first mebibyte of them.
     pub fn with_capacity(writes: usize, bytes: usize) -> Self {
         Self {
-            arena: Vec::with_capacity(bytes),
+            pieces: vec![Vec::with_capacity(bytes.min(PIECE))],
             writes: Vec::with_capacity(writes),
-            prefix_len: 0,
+            ..Self::default()
         }
     }
 
@@ -67,30 +66,47 @@ impl Batch {
     }
 
     fn push(&mut self, keyspace: u8, key: &[u8], value: Option<&[u8]>) {
+        let value_len = value.map(<[u8]>::len);
+        let value = value.unwrap_or_default();
+        let len = key.len() + value.len();
+        if self
+            .pieces
+            .last()
+            .is_none_or(|piece| piece.len() + len > PIECE)
+        {
+            // a small batch stays small
+            let room = if self.pieces.is_empty() {
+                len
+            } else {
+                len.max(PIECE)
+            };
+            self.pieces.push(Vec::with_capacity(room));
+        }
+        let at = self.pieces.len() - 1;
+        let piece = &mut self.pieces[at];
         self.writes.push(Slot {
             keyspace,
-            start: self.arena.len(),
+            piece: at as u32,
+            start: piece.len(),
             key_len: key.len(),
-            value_len: value.map(<[u8]>::len),
+            value_len,
         });
-        self.arena.extend_from_slice(key);
-        self.arena.extend_from_slice(value.unwrap_or_default());
+        piece.extend_from_slice(key);
+        piece.extend_from_slice(value);
+        self.bytes += len;
     }
 
     /// Makes all writes of another batch after those of this one.
     pub fn append(&mut self, other: &Self) {
-        let moved = self.arena.len();
-        self.arena.extend_from_slice(&other.arena);
-        self.writes.extend(other.writes.iter().map(|slot| Slot {
-            start: slot.start + moved,
-            ..*slot
-        }));
+        for write in other.iter() {
+            self.push(write.keyspace, write.key, write.value);
+        }
         self.prefix_len = self.prefix_len.max(other.prefix_len);
     }
 
     /// The same writes to keys that begin with `prefix`. Prefixes add up to at most [`MAX_PREFIX_LEN`] bytes.
     pub(crate) fn prefixed(&self, prefix: &[u8]) -> Self {
-        let bytes = self.arena.len() + self.writes.len() * prefix.len();
+        let bytes = self.bytes + self.writes.len() * prefix.len();
         let mut out = Self::with_capacity(self.writes.len(), bytes);
         for write in self.iter() {
             out.push(write.keyspace, &[prefix, write.key].concat(), write.value);
@@ -111,12 +127,12 @@ impl Batch {
 
     /// Bytes of all keys and values.
     pub fn bytes(&self) -> usize {
-        self.arena.len()
+        self.bytes
     }
 
     /// Bytes of memory this batch holds on to.
     pub(crate) fn memory(&self) -> usize {
-        self.arena.len() + self.writes.len() * size_of::<Slot>()
+        self.bytes + self.writes.len() * size_of::<Slot>()
     }
 
     /// The writes in the order they were made.
@@ -126,8 +142,8 @@ impl Batch {
 
     /// The writes in order of keyspace and key, one for each key: what an engine applies.
     pub fn sorted(&mut self) -> impl Iterator<Item = Write<'_>> {
-        let arena = &self.arena;
-        let place = |s: &Slot| (s.keyspace, &arena[s.key()]);
+        let pieces = &self.pieces;
+        let place = |s: &Slot| (s.keyspace, key(pieces, s));
         if !self.writes.is_sorted_by(|a, b| place(a) < place(b)) {
             // The sort is stable, so of equal keys the last is the last written.
             self.writes.sort_by(|a, b| place(a).cmp(&place(b)));
@@ -160,16 +176,18 @@ impl Batch {
     }
 
     fn write(&self, slot: &Slot) -> Write<'_> {
-        let key = slot.key();
-        let value = slot
-            .value_len
-            .map(|len| &self.arena[key.end..key.end + len]);
+        let piece = &self.pieces[slot.piece as usize];
+        let end = slot.start + slot.key_len;
         Write {
             keyspace: slot.keyspace,
-            key: &self.arena[key],
-            value,
+            key: key(&self.pieces, slot),
+            value: slot.value_len.map(|len| &piece[end..end + len]),
         }
     }
+}
+
+fn key<'a>(pieces: &'a [Vec<u8>], slot: &Slot) -> &'a [u8] {
+    &pieces[slot.piece as usize][slot.start..slot.start + slot.key_len]
 }
 
 fn check_len(what: &'static str, len: usize, max: usize) -> Result<(), StorageError> {
@@ -235,6 +253,32 @@ mod tests {
                 (1, b"c", Some(b"3"))
             ]
         );
+    }
+
+    #[test]
+    fn a_batch_of_many_pieces_reads_as_it_was_written() {
+        let mut batch = Batch::with_capacity(3, 100);
+        let value =
+            |n: u32| vec![n as u8; [0, 10, 5_000, PIECE - 4, PIECE, 3 * PIECE][n as usize % 6]];
+        for n in 0..40_u32 {
+            batch.put(1, n.to_be_bytes(), value(n));
+            batch.delete(2, n.to_be_bytes());
+        }
+        let all = |batch: &Batch, prefix: &[u8], from: usize| {
+            let mut writes = batch.iter().skip(from);
+            for n in 0..40_u32 {
+                let (put, gone) = (writes.next().unwrap(), writes.next().unwrap());
+                assert_eq!(put.key, [prefix, &n.to_be_bytes()].concat());
+                assert!(put.value == Some(&*value(n)) && gone.value.is_none());
+            }
+        };
+        all(&batch, b"", 0);
+        all(&batch.prefixed(b"pre"), b"pre", 0);
+        let mut other = Batch::new();
+        other.put(3, "a", "b");
+        other.append(&batch);
+        all(&other, b"", 1);
+        assert_eq!(other.bytes(), batch.bytes() + 2);
     }
 
     #[test]

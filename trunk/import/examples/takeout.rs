@@ -26,6 +26,10 @@ use rhizome_storage::RedbKv;
 use rhizome_tuple::EpochSecret;
 use serde_json::json;
 
+/// The allocator of the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 const USAGE: &str = "usage: generate FOLDER --bytes N [--seed N] | import FOLDER POD";
@@ -101,14 +105,15 @@ fn import(folder: &Path, pod: &Path) -> Outcome<()> {
         json!({"bytes": bytes, "seconds": seconds, "mb_per_second": bytes as f64 / 1e6 / seconds, "records": records,
             "records_per_second": records as f64 / seconds, "added": report.added, "changed": report.changed,
             "unchanged": report.unchanged, "skipped": report.skipped, "problems": report.totals.problems,
-            "most_memory_mb": most_memory().map(|kilobytes| kilobytes / 1_000)})
+            "most_memory_mb": most_memory().map(|bytes| bytes / 1_000_000)})
     );
     Ok(())
 }
 
-/// `VmHWM` of this process in kilobytes, where the system tells.
+/// `VmHWM` of this process in bytes, where the system tells.
 fn most_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM"))?;
-    line.split_whitespace().nth(1)?.parse().ok()
+    let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kibibytes * 1024)
 }

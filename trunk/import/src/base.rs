@@ -2,7 +2,7 @@
 
 mod segment;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use rhizome_tuple::{Attribute, EntityId};
 
@@ -48,15 +48,17 @@ pub fn check_base(bytes: &[u8]) -> Result<usize, BaseError> {
 #[derive(Default)]
 pub struct Base {
     segments: Vec<Segment>,
-    index: HashMap<EntityId, Place>,
-    /// Records met in this run.
-    seen: HashSet<EntityId>,
+    /// What is known of each record. A pod may have millions: what is kept of each is small.
+    index: HashMap<EntityId, Known>,
 }
 
-#[derive(Clone, Copy)]
-struct Place {
+#[derive(Clone, Copy, Default)]
+struct Known {
+    /// Number of the segment that speaks of it, from 1; 0 for none.
     segment: u32,
     at: u32,
+    /// Whether this run met it.
+    met: bool,
 }
 
 impl Base {
@@ -66,23 +68,13 @@ impl Base {
     /// Where the bytes are not a segment; nothing of it is taken then.
     pub fn take(&mut self, bytes: Vec<u8>) -> Result<(), BaseError> {
         let (segment, records) = Segment::read(bytes)?;
-        let number = self.segments.len() as u32;
         let generation = segment.generation();
         self.segments.push(segment);
+        let number = self.segments.len() as u32;
         for (entity, at) in records {
-            let newer = self.index.get(&entity).is_none_or(|place| {
-                self.segments
-                    .get(place.segment as usize)
-                    .is_none_or(|other| other.generation() <= generation)
-            });
-            if newer {
-                self.index.insert(
-                    entity,
-                    Place {
-                        segment: number,
-                        at,
-                    },
-                );
+            let known = self.index.entry(entity).or_default();
+            if spoken(&self.segments, known).is_none_or(|other| other.generation() <= generation) {
+                (known.segment, known.at) = (number, at);
             }
         }
         Ok(())
@@ -99,22 +91,22 @@ impl Base {
 
     /// What the last import said about a record; `None` where none mentioned it.
     pub fn said(&self, entity: &EntityId) -> Option<SaidOf> {
-        let place = self.index.get(entity)?;
-        self.segments.get(place.segment as usize)?.record(place.at)
+        let known = self.index.get(entity)?;
+        spoken(&self.segments, known)?.record(known.at)
     }
 
     /// Notes that this run meets a record; false where it met it before.
     pub fn meet(&mut self, entity: EntityId) -> bool {
-        self.seen.insert(entity)
+        !std::mem::replace(&mut self.index.entry(entity).or_default().met, true)
     }
 
     /// Records of earlier imports that this run did not meet, in order of their ids.
     pub fn unmet(&self) -> Vec<EntityId> {
         let mut unmet: Vec<_> = self
             .index
-            .keys()
-            .filter(|entity| !self.seen.contains(*entity))
-            .copied()
+            .iter()
+            .filter(|(_, known)| !known.met)
+            .map(|(entity, _)| *entity)
             .collect();
         unmet.sort_unstable();
         unmet
@@ -130,6 +122,11 @@ impl Base {
         }
         writer.finish()
     }
+}
+
+/// The segment that speaks of a record.
+fn spoken<'a>(segments: &'a [Segment], known: &Known) -> Option<&'a Segment> {
+    segments.get((known.segment as usize).checked_sub(1)?)
 }
 
 #[cfg(test)]

@@ -19,9 +19,9 @@ fn check(table: &Table, list: &[Vec<u8>], r: &mut Random) {
     }
 }
 
-fn save(table: &Table, kv: &dyn Kv, next: &mut u64) -> Vec<(u128, u64, u32)> {
+fn save(table: &mut Table, keep: bool, kv: &dyn Kv, next: &mut u64) -> Vec<(u128, u64, u32)> {
     let mut batch = Batch::new();
-    let directory = table.save(|bytes| {
+    let directory = table.save(keep, |bytes| {
         batch.put(keyspace::BLOCKS, next.to_be_bytes(), sealed(bytes));
         *next += 1;
         *next - 1
@@ -29,7 +29,7 @@ fn save(table: &Table, kv: &dyn Kv, next: &mut u64) -> Vec<(u128, u64, u32)> {
     kv.commit(batch, Durability::Durable).unwrap();
     directory
         .into_iter()
-        .map(|(f, i, c, _)| (f, i, c))
+        .map(|block| (block.first, block.id, 0))
         .collect()
 }
 
@@ -55,7 +55,9 @@ fn a_table_is_a_list_in_memory_and_in_the_store() {
             check(&table, &list, r);
             held.push((table.clone(), list.len()));
             if r.one_in(2) {
-                let directory = save(&table, &*kv, &mut next);
+                let keep = r.one_in(2);
+                let directory = save(&mut table, keep, &*kv, &mut next);
+                assert!(keep || table.resident() == 0);
                 let opened = Table::from_directory(store(&kv), &directory).unwrap();
                 check(&opened, &list, r);
                 if r.one_in(2) {
@@ -86,9 +88,10 @@ fn records_without_bytes_and_large_ones() {
     for record in &list {
         table.push(record).unwrap();
     }
-    let directory = save(&table, &*kv, &mut 1);
+    let directory = save(&mut table, false, &*kv, &mut 1);
     let opened = Table::from_directory(store(&kv), &directory).unwrap();
     check(&opened, &list, &mut Random::new(1));
+    check(&table, &list, &mut Random::new(1));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::Cell;
 use crate::block::Block;
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 /// Children of a node, at most. A commit copies one node of each level, and each child copied is a reference counted.
 const FAN: usize = 32;
@@ -28,6 +28,18 @@ impl Leaf {
             count: block.keys.len() as u32,
             cell: Cell::new(block),
         })
+    }
+
+    /// The same without its block, which the store has.
+    pub fn let_go(&self) -> Self {
+        let id = self.cell.id.load(Ordering::Acquire);
+        if id == 0 || !self.cell.loaded() {
+            return self.clone();
+        }
+        Self {
+            cell: Cell::stored(id),
+            ..*self
+        }
     }
 }
 

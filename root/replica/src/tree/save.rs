@@ -17,22 +17,22 @@ type Entry = (u128, u64, u32, Arc<Cell>);
 
 impl Tree {
     /// Packs every leaf that the store does not have, neighbours together so that they fill their pages: `write(packed)` returns the
-    /// id it is stored under. Afterwards the directory lists all leaves.
-    pub(crate) fn save(&mut self, mut write: impl FnMut(&[u8]) -> u64) -> Vec<Entry> {
+    /// id it is stored under. Afterwards the directory lists all leaves, and unless `keep`, none of their blocks is in memory.
+    pub(crate) fn save(&mut self, keep: bool, mut write: impl FnMut(&[u8]) -> u64) -> Vec<Entry> {
         let (all, fresh) = self.cells().fold((0usize, 0usize), |(n, m), cell| {
             (n + 1, m + usize::from(cell.fresh()))
         });
-        if fresh > 0 {
+        if fresh > 0 || !keep {
             // when most of the tree has to be written, as after an import, all of it is
             let whole = fresh >= 8 && fresh * 2 >= all && self.cells().all(|c| c.loaded());
             let mut leaves: Vec<Leaf> = Vec::with_capacity(all);
-            let mut run = Run::new(self);
+            let mut run = Run::new(self, keep);
             for leaf in self.leaves() {
                 if whole || leaf.cell.fresh() {
                     run.take(self.block(leaf), &mut leaves, &mut write);
                 } else {
                     run.end(false, &mut leaves, &mut write);
-                    leaves.push(leaf.clone());
+                    leaves.push(if keep { leaf.clone() } else { leaf.let_go() });
                 }
             }
             run.end(true, &mut leaves, &mut write);
@@ -49,6 +49,8 @@ impl Tree {
 /// Neighbouring leaves on their way to the store.
 struct Run<'t> {
     tree: &'t Tree,
+    /// Whether blocks stay in memory.
+    keep: bool,
     packer: Packer,
     block: Block,
     /// A full block that waits for the next one to be worth a page.
@@ -56,9 +58,10 @@ struct Run<'t> {
 }
 
 impl<'t> Run<'t> {
-    fn new(tree: &'t Tree) -> Self {
+    fn new(tree: &'t Tree, keep: bool) -> Self {
         Self {
             tree,
+            keep,
             packer: Packer::new(tree.layout, tree.payloads),
             block: Block::default(),
             waiting: None,
@@ -70,7 +73,7 @@ impl<'t> Run<'t> {
             if self.packer.len() > FULL - MAX_ENTRY {
                 let full = self.cut();
                 if let Some(before) = self.waiting.replace(full) {
-                    put(before, out, write);
+                    self.put(before, out, write);
                 }
             }
             let payload = block.payloads.get(i).copied();
@@ -94,7 +97,7 @@ impl<'t> Run<'t> {
         let waiting = self.waiting.take();
         if self.block.keys.is_empty() {
             if let Some(before) = waiting {
-                put(before, out, write);
+                self.put(before, out, write);
             }
             return;
         }
@@ -113,26 +116,27 @@ impl<'t> Run<'t> {
                 second.payloads.extend_from_slice(&rest.0.payloads);
                 for block in [first, second] {
                     let packed = block.pack(self.tree.layout);
-                    put((block, packed), out, write);
+                    self.put((block, packed), out, write);
                 }
             }
             waiting => {
                 if let Some(before) = waiting {
-                    put(before, out, write);
+                    self.put(before, out, write);
                 }
-                put(rest, out, write);
+                self.put(rest, out, write);
             }
         }
     }
-}
 
-fn put(
-    (block, packed): (Block, Vec<u8>),
-    out: &mut Vec<Leaf>,
-    write: &mut dyn FnMut(&[u8]) -> u64,
-) {
-    if let Some(leaf) = Leaf::new(block) {
-        leaf.cell.id.store(write(&packed), Ordering::Release);
-        out.push(leaf);
+    fn put(
+        &self,
+        (block, packed): (Block, Vec<u8>),
+        out: &mut Vec<Leaf>,
+        write: &mut dyn FnMut(&[u8]) -> u64,
+    ) {
+        if let Some(leaf) = Leaf::new(block) {
+            leaf.cell.id.store(write(&packed), Ordering::Release);
+            out.push(if self.keep { leaf } else { leaf.let_go() });
+        }
     }
 }

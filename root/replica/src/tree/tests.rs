@@ -94,10 +94,10 @@ fn changes(r: &mut Random, map: &Map, spread: usize, n: usize) -> Vec<(u128, Opt
 }
 
 /// What a checkpoint does: returns the directory, and how many blocks were written.
-fn save(tree: &mut Tree, kv: &dyn Kv, next: &mut u64) -> (Vec<(u128, u64, u32)>, u64) {
+fn save(tree: &mut Tree, keep: bool, kv: &dyn Kv, next: &mut u64) -> (Vec<(u128, u64, u32)>, u64) {
     let mut batch = Batch::new();
     let start = *next;
-    let directory = tree.save(|bytes| {
+    let directory = tree.save(keep, |bytes| {
         batch.put(keyspace::BLOCKS, next.to_be_bytes(), sealed(bytes));
         *next += 1;
         *next - 1
@@ -132,15 +132,18 @@ fn a_tree_is_a_map_in_memory_and_in_the_store() {
             check(&tree, &map, r, spread);
             match r.below(4) {
                 0 => {
-                    let (directory, _) = save(&mut tree, &*kv, &mut next);
+                    let keep = r.one_in(2);
+                    let (directory, _) = save(&mut tree, keep, &*kv, &mut next);
+                    assert!(keep || tree.resident() == 0);
                     let counts: u64 = directory.iter().map(|d| u64::from(d.2)).sum();
                     assert_eq!(counts, tree.len());
                     assert!(directory.is_sorted_by(|a, b| a.0 < b.0));
-                    let (_, again) = save(&mut tree, &*kv, &mut next);
+                    let (_, again) = save(&mut tree, r.one_in(2), &*kv, &mut next);
                     assert_eq!(again, 0, "nothing changed, nothing is written");
                     let opened = Tree::new(layout, payloads, store()).with_directory(&directory);
                     assert_eq!(opened.len(), tree.len());
                     check(&opened, &map, r, spread);
+                    check(&tree, &map, r, spread);
                     if r.one_in(2) {
                         tree = Tree::new(layout, payloads, store()).with_directory(&directory);
                     }
@@ -170,7 +173,7 @@ fn a_small_change_to_a_large_tree_writes_little() {
     let all: Vec<_> = (0..100_000).map(|i| (key(i), Some(i as u64))).collect();
     tree.apply(&all);
     let mut next = 1;
-    let (directory, blocks) = save(&mut tree, &*kv, &mut next);
+    let (directory, blocks) = save(&mut tree, true, &*kv, &mut next);
     assert_eq!(directory.len() as u64, blocks);
     let sizes = |id: u64| {
         kv.snapshot()
@@ -189,7 +192,7 @@ fn a_small_change_to_a_large_tree_writes_little() {
     for i in 0..300 {
         tree.apply(&[(key(i * 299 + 7) + 1, Some(5)), (key(i * 299 + 8), None)]);
     }
-    let (_, blocks) = save(&mut tree, &*kv, &mut next);
+    let (_, blocks) = save(&mut tree, true, &*kv, &mut next);
     assert!(blocks <= 330, "{blocks}");
     assert!((1..next).all(|id| sizes(id) <= 2 * FULL));
 }
@@ -201,7 +204,7 @@ fn a_block_that_is_missing_or_another_one_is_a_fault_and_no_answer() {
     let all: Vec<_> = (0..5000).map(|i| (i * 7, Some(i as u64))).collect();
     tree.apply(&all);
     let mut next = 1;
-    let (directory, _) = save(&mut tree, &*kv, &mut next);
+    let (directory, _) = save(&mut tree, true, &*kv, &mut next);
     let block = |id: u64| {
         kv.snapshot()
             .unwrap()
@@ -256,7 +259,7 @@ fn what_is_left_of_a_run_may_have_more_keys_than_the_block_before() {
         map.extend((0..9_000_u128).map(|i| (1 << 126 | i << 40, r.next_u64())));
         let stored: Vec<_> = map.iter().map(|(k, p)| (*k, Some(*p))).collect();
         tree.apply(&stored);
-        let (directory, _) = save(&mut tree, &*kv, &mut next);
+        let (directory, _) = save(&mut tree, true, &*kv, &mut next);
         let first = directory[0].2 as usize;
         let mut low: Vec<(u128, Option<u64>)> = (0..unlike)
             .map(|_| ((r.next_u64() as u128) << 60, Some(r.next_u64())))
@@ -270,7 +273,7 @@ fn what_is_left_of_a_run_may_have_more_keys_than_the_block_before() {
                 None => map.remove(&k),
             };
         }
-        let (directory, _) = save(&mut tree, &*kv, &mut next);
+        let (directory, _) = save(&mut tree, true, &*kv, &mut next);
         let store = Arc::new(BlockStore::new(kv.clone()));
         let opened = Tree::new(Layout::Eav, true, store).with_directory(&directory);
         assert!(

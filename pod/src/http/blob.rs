@@ -4,28 +4,22 @@ use std::sync::Arc;
 
 use axum::{
     Extension, Json as JsonBody,
-    body::{Body, Bytes},
+    body::Body,
     extract::State,
-    http::{HeaderMap, HeaderValue, Response, StatusCode, header},
+    http::{HeaderMap, Response, StatusCode, header},
     response::IntoResponse,
 };
 use serde::Deserialize;
 use serde_json::json;
-use tokio::sync::mpsc;
 
 use super::{
     App, apps, blocking,
     guard::{Site, same_secret},
-    range::{self, Wanted},
-    reply::{Answer, Asked, Named, Payload, Refusal},
+    pieces, range,
+    reply::{Answer, Asked, Named, Payload, Refusal, insert},
     sniff,
 };
-use crate::{PodError, apps::Doing, json::blob_cid, thumbnail::SIZES};
-
-/// Bytes read and sent at once.
-const PIECE: usize = 256 << 10;
-/// Pieces that wait for a slow reader.
-const WAITING: usize = 4;
+use crate::{apps::Doing, json::blob_cid, thumbnail::SIZES};
 
 #[derive(Deserialize)]
 pub(super) struct Token {
@@ -91,36 +85,12 @@ pub(super) async fn blob(
     })
     .await?;
 
-    let len = file.len();
-    // a validator of another file means: the whole file
-    let unchanged = headers
-        .get(header::IF_RANGE)
-        .is_none_or(|h| h.as_bytes() == etag.as_bytes());
-    let asked = headers
-        .get(header::RANGE)
-        .and_then(|h| h.to_str().ok())
-        .filter(|_| unchanged);
-    let (status, from, to) = match range::parse(asked, len) {
-        Wanted::All => (StatusCode::OK, 0, len),
-        Wanted::Part(part) => (StatusCode::PARTIAL_CONTENT, *part.start(), part.end() + 1),
-        Wanted::Nothing => {
-            let mut refused = Refusal::new(
-                StatusCode::RANGE_NOT_SATISFIABLE,
-                "range",
-                "the range is beyond the end",
-            )
-            .into_response();
-            insert(
-                refused.headers_mut(),
-                header::CONTENT_RANGE,
-                &format!("bytes */{len}"),
-            );
-            return Ok(refused);
-        }
-    };
-
-    let mut response = Response::new(stream(file, from, to));
-    *response.status_mut() = status;
+    let mut response = range::answer(&headers, &etag, file.len(), |from, to| {
+        pieces::file(file, from, to)
+    });
+    if !response.status().is_success() {
+        return Ok(response);
+    }
     let out = response.headers_mut();
     let kind = sniff::kind(&head);
     insert(
@@ -131,15 +101,6 @@ pub(super) async fn blob(
     if kind.is_none() {
         insert(out, header::CONTENT_DISPOSITION, "attachment");
     }
-    insert(out, header::CONTENT_LENGTH, &(to - from).to_string());
-    if status == StatusCode::PARTIAL_CONTENT {
-        insert(
-            out,
-            header::CONTENT_RANGE,
-            &format!("bytes {from}-{}/{len}", to - 1),
-        );
-    }
-    insert(out, header::ACCEPT_RANGES, "bytes");
     insert(out, header::ETAG, &etag);
     own_only(out);
     Ok(response)
@@ -190,41 +151,4 @@ fn own_only(out: &mut HeaderMap) {
         header::CONTENT_SECURITY_POLICY,
         "sandbox; default-src 'none'",
     );
-}
-
-pub(super) fn insert(headers: &mut HeaderMap, name: header::HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        headers.insert(name, value);
-    }
-}
-
-fn stream(file: rhizome_blob::Blob, from: u64, to: u64) -> Body {
-    Body::from_stream(pieces(file, from, to))
-}
-
-/// Reads on a thread of its own, piece by piece, no further ahead than the reader takes.
-pub(super) fn pieces(
-    file: rhizome_blob::Blob,
-    from: u64,
-    to: u64,
-) -> impl futures_util::Stream<Item = Result<Bytes, PodError>> + Send + 'static {
-    let (send, receive) = mpsc::channel::<Result<Bytes, PodError>>(WAITING);
-    tokio::task::spawn_blocking(move || {
-        let mut at = from;
-        while at < to {
-            let piece = file
-                .read_range(at, (to - at).min(PIECE as u64))
-                .map(Bytes::from)
-                .map_err(PodError::from);
-            let len = piece.as_ref().map_or(0, |p| p.len() as u64);
-            let failed = piece.is_err() || len == 0;
-            if send.blocking_send(piece).is_err() || failed {
-                return;
-            }
-            at += len;
-        }
-    });
-    futures_util::stream::unfold(receive, |mut receive| async move {
-        receive.recv().await.map(|piece| (piece, receive))
-    })
 }

@@ -9,22 +9,21 @@ use std::{
 
 use axum::{
     Json as JsonBody,
-    body::{Body, Bytes},
+    body::Body,
     extract::State,
-    http::{HeaderValue, Response, header},
+    http::{Response, header},
 };
-use futures_util::StreamExt;
 use parking_lot::Mutex;
 use rhizome_export::{Exported, Format};
 use serde::Deserialize;
 use serde_json::json;
-use tokio::sync::mpsc;
 
 use super::{
     App,
     api::read,
     guard::random_text,
-    reply::{Answer, Named, Payload, Refusal},
+    pieces::{self, PIECE},
+    reply::{Answer, Named, Payload, Refusal, insert},
 };
 use crate::PodError;
 
@@ -32,10 +31,6 @@ use crate::PodError;
 const REMEMBERED: usize = 16;
 /// Until when one may be fetched.
 const GOOD_FOR: Duration = Duration::from_mins(1);
-/// Bytes sent at once.
-const PIECE: usize = 256 << 10;
-/// Pieces that wait for a slow reader.
-const WAITING: usize = 4;
 
 /// Exports that were asked for.
 #[derive(Default)]
@@ -126,10 +121,9 @@ pub(super) async fn file(
         one.state = Stage::Running;
         one.format
     };
-    let (send, receive) = mpsc::channel::<Result<Bytes, io::Error>>(WAITING);
     let (pod, exports) = (Arc::clone(&app.pod), Arc::clone(&app.exports));
-    tokio::task::spawn_blocking(move || {
-        let mut out = BufWriter::with_capacity(PIECE, Pieces(send));
+    let body = pieces::body(move |pieces| {
+        let mut out = BufWriter::with_capacity(PIECE, pieces);
         let written = pod.export(format, &mut out, &mut |_| Ok(()));
         let written = written.and_then(|exported| {
             out.flush()
@@ -141,41 +135,16 @@ pub(super) async fn file(
             Err(error) => {
                 tracing::warn!(%error, "an export came to no end");
                 // whoever reads it has to see that it is not whole
-                let (Pieces(send), _) = out.into_parts();
-                let _ = send.blocking_send(Err(io::Error::other("the export failed")));
+                let (pieces, _) = out.into_parts();
+                let _ = pieces.send(Err(io::Error::other("the export failed")));
                 exports.set(&id, Stage::Failed(error.to_string()));
             }
         }
     });
-    let pieces = futures_util::stream::unfold(receive, |mut receive| async move {
-        receive.recv().await.map(|piece| (piece, receive))
-    });
-    // what compresses it asks once more after the end
-    let mut response = Response::new(Body::from_stream(pieces.fuse()));
+    let mut response = Response::new(body);
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static(format.media_type()),
-    );
+    insert(headers, header::CONTENT_TYPE, format.media_type());
     let name = format!("attachment; filename=\"rhizome.{}\"", format.extension());
-    if let Ok(name) = HeaderValue::from_str(&name) {
-        headers.insert(header::CONTENT_DISPOSITION, name);
-    }
+    insert(headers, header::CONTENT_DISPOSITION, &name);
     Ok(response)
-}
-
-/// Sends what is written; fails once nobody reads any more.
-struct Pieces(mpsc::Sender<Result<Bytes, io::Error>>);
-
-impl Write for Pieces {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0
-            .blocking_send(Ok(Bytes::copy_from_slice(bytes)))
-            .map_err(|_| io::Error::other("nobody reads the export any more"))?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

@@ -22,11 +22,8 @@ use rhizome_ipld::{BLAKE3, Cid, RAW, car};
 use tokio::sync::Semaphore;
 
 use super::{
-    App,
-    blob::{insert, pieces},
-    blocking,
-    range::{self, Wanted},
-    reply::Refusal,
+    App, blocking, pieces, range,
+    reply::{Refusal, insert},
 };
 use crate::{Pod, PodError};
 
@@ -186,7 +183,7 @@ async fn answer(
     };
     let len = file.len();
     block(&cid, len, &form, method, headers, move |from, to| {
-        Body::from_stream(pieces(file, from, to))
+        pieces::file(file, from, to)
     })
 }
 
@@ -366,34 +363,15 @@ fn raw(
     head: bool,
     body: impl FnOnce(u64, u64) -> Body,
 ) -> Response<Body> {
-    let unchanged = headers
-        .get(header::IF_RANGE)
-        .is_none_or(|h| h.as_bytes() == etag.as_bytes());
-    let range = headers
-        .get(header::RANGE)
-        .and_then(|h| h.to_str().ok())
-        .filter(|_| unchanged);
-    let (status, from, to) = match range::parse(range, len) {
-        Wanted::All => (StatusCode::OK, 0, len),
-        Wanted::Part(part) => (StatusCode::PARTIAL_CONTENT, *part.start(), part.end() + 1),
-        Wanted::Nothing => {
-            let why = "the range is beyond the end";
-            let refused = Refusal::new(StatusCode::RANGE_NOT_SATISFIABLE, "range", why);
-            let mut response = refused.into_response();
-            let range = format!("bytes */{len}");
-            insert(response.headers_mut(), header::CONTENT_RANGE, &range);
-            return response;
-        }
-    };
-    let mut response = Response::new(if head { Body::empty() } else { body(from, to) });
-    *response.status_mut() = status;
-    let out = response.headers_mut();
-    insert(out, header::CONTENT_TYPE, "application/vnd.ipld.raw");
-    insert(out, header::CONTENT_LENGTH, &(to - from).to_string());
-    insert(out, header::ACCEPT_RANGES, "bytes");
-    if status == StatusCode::PARTIAL_CONTENT {
-        let range = format!("bytes {from}-{}/{len}", to.saturating_sub(1));
-        insert(out, header::CONTENT_RANGE, &range);
+    let mut response = range::answer(headers, etag, len, |from, to| {
+        if head { Body::empty() } else { body(from, to) }
+    });
+    if response.status().is_success() {
+        insert(
+            response.headers_mut(),
+            header::CONTENT_TYPE,
+            "application/vnd.ipld.raw",
+        );
     }
     response
 }

@@ -16,6 +16,7 @@ mod guard;
 mod import;
 mod metrics;
 mod past;
+mod pieces;
 mod range;
 mod reply;
 mod resolution;

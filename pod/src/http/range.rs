@@ -2,6 +2,14 @@
 
 use std::ops::RangeInclusive;
 
+use axum::{
+    body::Body,
+    http::{HeaderMap, Response, StatusCode, header},
+    response::IntoResponse,
+};
+
+use super::reply::{Refusal, insert};
+
 /// What to answer to a `Range` header.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Wanted {
@@ -11,6 +19,48 @@ pub enum Wanted {
     Part(RangeInclusive<u64>),
     /// Nothing of the file lies in the range: status 416.
     Nothing,
+}
+
+/// Answers with what is asked of `len` bytes, which `body` gives from one place to another; with status 416 if nothing of them is.
+pub fn answer(
+    headers: &HeaderMap,
+    etag: &str,
+    len: u64,
+    body: impl FnOnce(u64, u64) -> Body,
+) -> Response<Body> {
+    // a validator of another file means: the whole file
+    let unchanged = headers
+        .get(header::IF_RANGE)
+        .is_none_or(|h| h.as_bytes() == etag.as_bytes());
+    let asked = headers
+        .get(header::RANGE)
+        .and_then(|h| h.to_str().ok())
+        .filter(|_| unchanged);
+    let (status, from, to, said) = match parse(asked, len) {
+        Wanted::All => (StatusCode::OK, 0, len, None),
+        Wanted::Part(part) => {
+            let (first, last) = part.into_inner();
+            let said = format!("bytes {first}-{last}/{len}");
+            (StatusCode::PARTIAL_CONTENT, first, last + 1, Some(said))
+        }
+        Wanted::Nothing => {
+            let why = "the range is beyond the end";
+            let refused = Refusal::new(StatusCode::RANGE_NOT_SATISFIABLE, "range", why);
+            let mut response = refused.into_response();
+            let said = format!("bytes */{len}");
+            insert(response.headers_mut(), header::CONTENT_RANGE, &said);
+            return response;
+        }
+    };
+    let mut response = Response::new(body(from, to));
+    *response.status_mut() = status;
+    let out = response.headers_mut();
+    insert(out, header::CONTENT_LENGTH, &(to - from).to_string());
+    insert(out, header::ACCEPT_RANGES, "bytes");
+    if let Some(said) = said {
+        insert(out, header::CONTENT_RANGE, &said);
+    }
+    response
 }
 
 /// Reads the header for a file of `len` bytes.

@@ -12,27 +12,11 @@ use std::{
 /// A pod with an archive in it, and its words.
 fn full() -> (Shell, String) {
     let shell = Shell::new();
-    let made = shell.run(&["init"]).json();
-    let words: Vec<&str> = made["recovery_words"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|word| word.as_str().unwrap())
-        .collect();
-    let words = words.join(" ");
+    let words = shell.init();
     let archive = shell.path("archive");
     write_folder(&mastodon(), archive.as_ref()).unwrap();
     shell.run(&["import", &archive]).json();
     (shell, words)
-}
-
-/// What an export says of entities.
-fn said(shell: &Shell) -> String {
-    let out = shell.path("all.jsonl");
-    shell.run(&["export", "--out", &out]).json();
-    let text = fs::read_to_string(&out).unwrap();
-    fs::remove_file(&out).unwrap();
-    text.split_once('\n').unwrap().1.to_owned()
 }
 
 fn say(shell: &Shell, text: &str) {
@@ -100,7 +84,7 @@ fn what_is_restored_is_equal_and_the_backup_goes_on() {
 
     let (other, report) = restored(&place, &words);
     assert_eq!(report["sync"]["equal"], true);
-    assert_eq!(said(&other), said(&first));
+    assert_eq!(other.said(), first.said());
     assert_eq!(other.run(&["doctor"]).json()["findings"], json!([]));
     // the place of the backup was not taken for a peer
     assert_eq!(other.run(&["peers"]).json()["peers"], json!([]));
@@ -111,7 +95,7 @@ fn what_is_restored_is_equal_and_the_backup_goes_on() {
         (&json!(true), &json!([]))
     );
     let (third, _) = restored(&place, &words);
-    assert_eq!(said(&third), said(&other));
+    assert_eq!(third.said(), other.said());
 }
 
 #[test]
@@ -119,16 +103,9 @@ fn other_words_other_folders_and_damage_are_refused() {
     let (first, words) = full();
     let place = first.path("backup");
     first.run(&["backup", &place]).json();
-    let stranger = Shell::new();
-    let made = stranger.run(&["init"]).json();
-    let others: Vec<&str> = made["recovery_words"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|word| word.as_str().unwrap())
-        .collect();
+    let others = Shell::new().init();
     let empty = Shell::new();
-    let refused = empty.run_with(&["restore", &place], &others.join(" "));
+    let refused = empty.run_with(&["restore", &place], &others);
     assert_eq!(refused.error()["code"], "refused");
     // and after that the right ones still do
     empty.run_with(&["restore", &place], &words).json();
@@ -197,7 +174,7 @@ fn a_backup_that_is_killed_in_the_middle_is_gone_on_with() {
         (&json!(true), &json!([]))
     );
     let (other, _) = restored(&place, &words);
-    assert_eq!(said(&other), said(&first));
+    assert_eq!(other.said(), first.said());
 }
 
 #[test]
@@ -218,5 +195,5 @@ fn a_node_makes_backups_too() {
     assert_eq!(first.run(&["backup"]).error()["code"], "request");
     drop(up);
     let (other, _) = restored(&place, &words);
-    assert_eq!(said(&other), said(&first));
+    assert_eq!(other.said(), first.said());
 }

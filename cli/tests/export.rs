@@ -4,15 +4,6 @@ use crate::shell::Shell;
 use rhizome_import::fixture::{mastodon, write_folder};
 use serde_json::json;
 
-/// The lines about entities of an export in JSON lines.
-fn said(shell: &Shell) -> String {
-    let out = shell.path("all.jsonl");
-    shell.run(&["export", "--out", &out]).json();
-    let text = std::fs::read_to_string(&out).unwrap();
-    std::fs::remove_file(&out).unwrap();
-    text.split_once('\n').unwrap().1.to_owned()
-}
-
 #[test]
 fn what_is_exported_and_imported_into_an_empty_pod_makes_an_equal_one() {
     let first = Shell::with_pod();
@@ -27,7 +18,7 @@ fn what_is_exported_and_imported_into_an_empty_pod_makes_an_equal_one() {
             { "list": { "entity": "_:a", "attribute": "x/list", "value": ["b", "a", "b"] } },
         ]))
         .json();
-    let before = said(&first);
+    let before = first.said();
     // once by the command that holds the pod, once through the node that does
     for (up, name) in [(false, "pod.car"), (true, "pod.zip")] {
         let running = up.then(|| first.up());
@@ -42,7 +33,7 @@ fn what_is_exported_and_imported_into_an_empty_pod_makes_an_equal_one() {
         assert_eq!(report["recognised"]["importer"], "rhizome");
         assert_eq!(report["complete"], true);
         assert_eq!(report["totals"]["problems"], json!({}));
-        assert_eq!(said(&second), before);
+        assert_eq!(second.said(), before);
         let again = second.run(&["import", &out]).json();
         assert_eq!((&again["added"], &again["changed"]), (&json!(0), &json!(0)));
         // and what was imported there goes on here

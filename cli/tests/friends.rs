@@ -1,20 +1,16 @@
 //! The words are stolen, and friends set it right.
 
-use crate::{shell::Shell, three::Process};
+use crate::{
+    shell::{Shell, words},
+    three::Process,
+};
 use serde_json::{Value as Json, json};
-
-fn words(answer: &Json) -> String {
-    let list = answer.as_array().unwrap().iter();
-    list.map(|w| w.as_str().unwrap())
-        .collect::<Vec<_>>()
-        .join(" ")
-}
 
 #[test]
 fn two_of_three_friends_outvote_whoever_has_the_words() {
     let [laptop, thief, cloud, fresh] = std::array::from_fn(|_| Shell::new());
     let friends: [Shell; 3] = std::array::from_fn(|_| Shell::with_pod());
-    let old = words(&laptop.run(&["init"]).json()["recovery_words"]);
+    let old = laptop.init();
     let peer = Process::start(&cloud.home(), &["cloud-peer", "--listen", "127.0.0.1:0"]);
     let address = peer.ready["address"].as_str().unwrap();
     let note = |text: &str| json!([{ "assert": { "entity": "_:n", "attribute": "note/text", "value": text } }]);
@@ -36,7 +32,7 @@ fn two_of_three_friends_outvote_whoever_has_the_words() {
         .chain(cards.iter().map(String::as_str))
         .collect();
     // not without the words, and not with a card twice
-    let other = words(&Shell::new().run(&["init"]).json()["recovery_words"]);
+    let other = Shell::new().init();
     assert_ne!(laptop.run_with(&group, &other).code, 0);
     let twice = ["recovery", "friends", "--need", "2", &cards[0], &cards[0]];
     assert_eq!(laptop.run_with(&twice, &old).error()["code"], "request");

@@ -43,8 +43,13 @@ impl Shell {
     /// A shell with a pod.
     pub fn with_pod() -> Self {
         let shell = Self::new();
-        shell.run(&["init"]).json();
+        shell.init();
         shell
+    }
+
+    /// Makes the pod, and gives its recovery words.
+    pub fn init(&self) -> String {
+        words(&self.run(&["init"]).json()["recovery_words"])
     }
 
     pub fn home(&self) -> PathBuf {
@@ -112,6 +117,15 @@ impl Shell {
         self.run(&["import", path.to_str().unwrap()]).json()
     }
 
+    /// What an export in JSON lines says of entities.
+    pub fn said(&self) -> String {
+        let out = self.path("all.jsonl");
+        self.run(&["export", "--out", &out]).json();
+        let text = std::fs::read_to_string(&out).unwrap();
+        std::fs::remove_file(&out).unwrap();
+        text.split_once('\n').unwrap().1.to_owned()
+    }
+
     /// Starts `rhizome up` and waits until it is ready.
     pub fn up(&self) -> Up {
         let mut child = self
@@ -130,6 +144,14 @@ impl Shell {
             ready: serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}")),
         }
     }
+}
+
+/// Words of an answer, as they are written down.
+pub fn words(answer: &Json) -> String {
+    let list = answer.as_array().unwrap().iter();
+    list.map(|w| w.as_str().unwrap())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 pub struct Up {

@@ -43,11 +43,7 @@ pub(crate) fn write(
     let mut media: FxHashMap<EntityId, Media> = FxHashMap::default();
     let mut urls: FxHashMap<EntityId, String> = FxHashMap::default();
     let total = entities.len() as u64 * 2;
-    entities.each(|n, entity| {
-        if n % 1_024 == 0 {
-            let done = n as u64;
-            watch(Progress { done, total })?;
-        }
+    entities.each_told(total, watch, |entity| {
         let text = |name: &str| entity.text(name).map(str::to_owned);
         if entity.text("social/type").is_some() {
             urls.insert(entity.id, name_of(&entity));

@@ -6,7 +6,10 @@ use rhizome_replica::{Eid, Form, Snapshot, key};
 use rhizome_tuple::{EntityId, Value};
 use rustc_hash::FxHashSet;
 
-use crate::{Export, ExportError};
+use crate::{Export, ExportError, Progress, Watch};
+
+/// Entities between two words on progress.
+const WORD: usize = 256;
 
 /// An entity with all that is said of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -172,6 +175,24 @@ impl<'a> Entities<'a> {
         }
         self.now.fault()?;
         Ok(())
+    }
+
+    /// Each of them, with a word on how far this is now and then; `total` is all that is to be done.
+    pub fn each_told(
+        &self,
+        total: u64,
+        watch: Watch<'_>,
+        mut then: impl FnMut(Entity) -> Result<(), ExportError>,
+    ) -> Result<(), ExportError> {
+        let mut next = 0;
+        self.each(|n, entity| {
+            if n >= next {
+                let done = n as u64;
+                watch(Progress { done, total })?;
+                next = n + WORD;
+            }
+            then(entity)
+        })
     }
 
     /// One of them.

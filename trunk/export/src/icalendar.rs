@@ -7,17 +7,17 @@ use rustc_hash::FxHashMap;
 
 use crate::content_line::{escaped, line};
 use crate::entities::{Entities, Entity, utc};
-use crate::{ExportError, Exported, Progress, Watch};
+use crate::{Export, ExportError, Exported, Watch};
 
 const DAY_MS: i64 = 86_400_000;
 
 pub(crate) fn write(
+    _: &Export<'_>,
     entities: &Entities<'_>,
     out: &mut dyn Write,
     watch: Watch<'_>,
 ) -> Result<Exported, ExportError> {
     let mut exported = Exported::default();
-    let total = entities.len() as u64;
     // exceptions are called like what they are exceptions of
     let mut names: FxHashMap<EntityId, String> = FxHashMap::default();
     entities.each(|_, entity| {
@@ -29,11 +29,7 @@ pub(crate) fn write(
     line(out, "BEGIN", "VCALENDAR")?;
     line(out, "VERSION", "2.0")?;
     line(out, "PRODID", "-//Rhizome//export 1//EN")?;
-    entities.each(|n, entity| {
-        if n % 1_024 == 0 {
-            let done = n as u64;
-            watch(Progress { done, total })?;
-        }
+    entities.each_told(entities.len() as u64, watch, |entity| {
         let component = match entity.text("calendar/type") {
             Some("event") => "VEVENT",
             Some("task") => "VTODO",

@@ -8,10 +8,7 @@ use rhizome_schema::to_json;
 use serde_json::{Map, Value as Json, json};
 
 use crate::entities::{Entities, Entity};
-use crate::{Export, ExportError, Exported, Progress, VERSION, Watch, files};
-
-/// Entities between two words on progress.
-const WORD: usize = 256;
+use crate::{Export, ExportError, Exported, VERSION, Watch, files};
 
 pub(crate) fn write(
     export: &Export<'_>,
@@ -38,15 +35,11 @@ pub(crate) fn lines(
     serde_json::to_writer(&mut *out, &header)?;
     out.write_all(b"\n")?;
     let mut named = Vec::new();
-    entities.each(|n, entity| {
+    entities.each_told(entities.len() as u64, watch, |entity| {
         serde_json::to_writer(&mut *out, &line(&entity))?;
         out.write_all(b"\n")?;
         exported.take(&entity);
         named.extend(entity.files());
-        if n % WORD == 0 {
-            let (done, total) = (n as u64, entities.len() as u64);
-            watch(Progress { done, total })?;
-        }
         Ok(())
     })?;
     // who reads it knows by this that nothing is cut off

@@ -174,13 +174,14 @@ impl Export<'_> {
         watch: Watch<'_>,
     ) -> Result<Exported, ExportError> {
         let entities = Entities::of(self)?;
-        match format {
-            Format::Car => car::write(self, &entities, out, watch),
-            Format::Jsonl => jsonl::write(self, &entities, out, watch),
-            Format::Zip => packed::write(self, &entities, out, watch),
-            Format::ActivityStreams => activity::write(self, &entities, out, watch),
-            Format::VCard => vcard::write(self, &entities, out, watch),
-            Format::ICalendar => icalendar::write(&entities, out, watch),
-        }
+        let write = match format {
+            Format::Car => car::write,
+            Format::Jsonl => jsonl::write,
+            Format::Zip => packed::write,
+            Format::ActivityStreams => activity::write,
+            Format::VCard => vcard::write,
+            Format::ICalendar => icalendar::write,
+        };
+        write(self, &entities, out, watch)
     }
 }

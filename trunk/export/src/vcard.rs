@@ -4,7 +4,7 @@ use std::io::Write;
 
 use crate::content_line::{escaped, line, parameter};
 use crate::entities::{Entities, Entity};
-use crate::{Export, ExportError, Exported, Progress, Watch};
+use crate::{Export, ExportError, Exported, Watch};
 
 /// Bytes of a picture that is put into a card; larger ones make address books slow, and are left out of it.
 const PHOTO: u64 = 1 << 20;
@@ -16,12 +16,7 @@ pub(crate) fn write(
     watch: Watch<'_>,
 ) -> Result<Exported, ExportError> {
     let mut exported = Exported::default();
-    let total = entities.len() as u64;
-    entities.each(|n, entity| {
-        if n % 1_024 == 0 {
-            let done = n as u64;
-            watch(Progress { done, total })?;
-        }
+    entities.each_told(entities.len() as u64, watch, |entity| {
         match entity.text("contact/type") {
             Some("contact") => card(export, &entity, &mut exported, out)?,
             Some("contact-group") => group(&entity, out)?,

@@ -1,10 +1,10 @@
 //! Blogs of several platforms, made up here, and the samples where the machine has them.
 
 use crate::pods::{entity, of_type, text, value};
-use crate::twice::{Twice, file, sampled, survives, with};
+use crate::twice::{Twice, file, knows_its_own, sampled, says_what_is_wrong, survives, with};
 use proptest::prelude::*;
 use rhizome_import::fixture::File;
-use rhizome_import::{Importer, Limits, Medium, ProblemCode, Source, Substack, WordPress};
+use rhizome_import::{Medium, ProblemCode, Substack, WordPress};
 use rhizome_tuple::Value;
 
 fn wxr() -> Vec<File> {
@@ -273,35 +273,23 @@ fn substack_posts() {
         text(&twice.pod, &entity("substack", "13"), "social/audience").as_deref(),
         Some("public")
     );
-    for (from, to) in [
-        ("12.two,2022", ",2022"),
-        ("2022-08-12T12:11:23.230Z", "soon"),
-    ] {
-        let report = Twice::new(&Substack, &with(&substack(), from, to)).first;
-        assert!(
-            report.problems.iter().any(|problem| matches!(
-                problem.code,
-                ProblemCode::Malformed | ProblemCode::PartIgnored
-            )),
-            "{from}"
-        );
-    }
+    says_what_is_wrong(
+        &Substack,
+        &substack(),
+        &[
+            ("12.two,2022", ",2022"),
+            ("2022-08-12T12:11:23.230Z", "soon"),
+        ],
+    );
 }
 
 #[test]
 fn every_blog_is_known_by_its_own_importer() {
-    let all: [(&dyn Importer, Vec<File>); 3] = [
+    knows_its_own(&[
         (&WordPress, wxr()),
         (&Medium, medium()),
         (&Substack, substack()),
-    ];
-    let importers = rhizome_import::importers(rhizome_import::Table::new());
-    let importers: Vec<&dyn Importer> = importers.iter().map(AsRef::as_ref).collect();
-    for (own, files) in all {
-        let source = Source::from_memory("export", files, &Limits::default()).unwrap();
-        let found = rhizome_import::recognise(&source, &importers).unwrap();
-        assert_eq!(found[0].importer, own.name(), "{found:?}");
-    }
+    ]);
 }
 
 proptest! {

@@ -1,12 +1,10 @@
 //! Notes of several programs, made up here, and the samples where the machine has them.
 
 use crate::pods::{entity, text, value};
-use crate::twice::{Twice, file, sampled, survives, with};
+use crate::twice::{Twice, file, knows_its_own, sampled, says_what_is_wrong, survives, with};
 use proptest::prelude::*;
 use rhizome_import::fixture::{File, png};
-use rhizome_import::{
-    DayOne, Evernote, GoogleKeep, Importer, Limits, Markdown, Pod, ProblemCode, Roam, Source,
-};
+use rhizome_import::{DayOne, Evernote, GoogleKeep, Importer, Markdown, Pod, ProblemCode, Roam};
 use rhizome_tuple::{EntityId, Value};
 
 fn titled(pod: &rhizome_import::MemoryPod, title: &str) -> EntityId {
@@ -106,17 +104,12 @@ fn a_later_export_of_keep_takes_what_changed() {
         .as_deref(),
         Some("Renamed")
     );
-    for wrong in ["\"words", "7", "[1, {\"name\": []}]"] {
-        let files = with(&keep(), "[{\"name\":\"home\"}]", wrong);
-        let report = Twice::new(&GoogleKeep, &files).first;
-        assert!(
-            report.problems.iter().any(|problem| matches!(
-                problem.code,
-                ProblemCode::PartIgnored | ProblemCode::Malformed
-            )),
-            "{wrong}"
-        );
-    }
+    let wrong = ["\"words", "7", "[1, {\"name\": []}]"];
+    says_what_is_wrong(
+        &GoogleKeep,
+        &keep(),
+        &wrong.map(|to| ("[{\"name\":\"home\"}]", to)),
+    );
 }
 
 fn vault() -> Vec<File> {
@@ -361,20 +354,15 @@ fn day_one_journals_are_read() {
     );
     let report = twice.later(&with(&journal(), "\"camping\"", "\"sea\""));
     assert_eq!((report.added, report.changed), (0, 1));
-    for (from, to) in [
-        ("\"uuid\":\"AB12\",", ""),
-        ("{\"uuid\"", "7, {\"uuid\""),
-        ("\"latitude\":50.1", "\"latitude\":\"x\""),
-    ] {
-        let report = Twice::new(&DayOne, &with(&journal(), from, to)).first;
-        assert!(
-            report.problems.iter().any(|problem| matches!(
-                problem.code,
-                ProblemCode::Malformed | ProblemCode::PartIgnored
-            )),
-            "{from}"
-        );
-    }
+    says_what_is_wrong(
+        &DayOne,
+        &journal(),
+        &[
+            ("\"uuid\":\"AB12\",", ""),
+            ("{\"uuid\"", "7, {\"uuid\""),
+            ("\"latitude\":50.1", "\"latitude\":\"x\""),
+        ],
+    );
     let report = Twice::new(
         &DayOne,
         &with(&journal(), "\"stepCount\":100}}]}", "\"stepCount\":100}}"),
@@ -441,20 +429,15 @@ fn roam_graphs_are_read() {
         ),
         (0, 1, 1)
     );
-    for (from, to) in [
-        ("\"title\":\"Todo\",", ""),
-        ("[{\"title\"", "[7, {\"title\""),
-        ("\"uid\":\"inner0001\"", "\"x\":1"),
-    ] {
-        let report = Twice::new(&Roam, &with(&graph(), from, to)).first;
-        assert!(
-            report.problems.iter().any(|problem| matches!(
-                problem.code,
-                ProblemCode::Malformed | ProblemCode::PartIgnored
-            )),
-            "{from}"
-        );
-    }
+    says_what_is_wrong(
+        &Roam,
+        &graph(),
+        &[
+            ("\"title\":\"Todo\",", ""),
+            ("[{\"title\"", "[7, {\"title\""),
+            ("\"uid\":\"inner0001\"", "\"x\":1"),
+        ],
+    );
 }
 
 proptest! {
@@ -471,20 +454,13 @@ proptest! {
 
 #[test]
 fn every_program_knows_its_own() {
-    let all: [(&dyn Importer, Vec<File>); 5] = [
+    knows_its_own(&[
         (&GoogleKeep, keep()),
         (&Markdown, vault()),
         (&Evernote, enex()),
         (&DayOne, journal()),
         (&Roam, graph()),
-    ];
-    let importers = rhizome_import::importers(rhizome_import::Table::new());
-    let importers: Vec<&dyn Importer> = importers.iter().map(AsRef::as_ref).collect();
-    for (own, files) in all {
-        let source = Source::from_memory("export", files, &Limits::default()).unwrap();
-        let found = rhizome_import::recognise(&source, &importers).unwrap();
-        assert_eq!(found[0].importer, own.name(), "{found:?}");
-    }
+    ]);
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! A workspace of Notion's, made up here.
 
 use crate::pods::{Place, entity, now, pod, text, value};
-use crate::twice::{Twice, file, survives, with};
+use crate::twice::{Twice, file, knows_its_own, survives, with};
 use proptest::prelude::*;
 use rhizome_import::fixture::{File, png};
-use rhizome_import::{Importer, Limits, Notion, Options, ProblemCode, Source};
+use rhizome_import::{Limits, Notion, Options, ProblemCode, Source};
 use rhizome_tuple::Value;
 
 const HOME: &str = "00000000000000000000000000000001";
@@ -119,11 +119,7 @@ fn a_large_export_in_parts_is_read_as_it_comes() {
 
 #[test]
 fn it_is_surer_than_others() {
-    let importers = rhizome_import::importers(rhizome_import::Table::new());
-    let importers: Vec<&dyn Importer> = importers.iter().map(AsRef::as_ref).collect();
-    let source = Source::from_memory("export", workspace(), &Limits::default()).unwrap();
-    let found = rhizome_import::recognise(&source, &importers).unwrap();
-    assert_eq!(found[0].importer, "notion", "{found:?}");
+    knows_its_own(&[(&Notion, workspace())]);
 }
 
 proptest! {

@@ -2,7 +2,9 @@
 
 use crate::pods::{Place, now, open, pod, recognised};
 use rhizome_import::fixture::File;
-use rhizome_import::{ImportError, Importer, Limits, MemoryPod, Options, Preview, Report, Source};
+use rhizome_import::{
+    ImportError, Importer, Limits, MemoryPod, Options, Preview, ProblemCode, Report, Source,
+};
 use std::path::PathBuf;
 
 /// A pod with what was imported into it.
@@ -104,6 +106,31 @@ pub fn survives(importer: &dyn Importer, files: &[File], at: usize, byte: u8, cu
     match importer.read(&source, &found, &mut preview) {
         Ok(()) | Err(ImportError::Document { .. }) => {}
         Err(error) => panic!("{error}"),
+    }
+}
+
+/// Of all importers, the own one recognises these files best.
+pub fn knows_its_own(all: &[(&dyn Importer, Vec<File>)]) {
+    let importers = rhizome_import::importers(rhizome_import::Table::new());
+    let importers: Vec<&dyn Importer> = importers.iter().map(AsRef::as_ref).collect();
+    for (own, files) in all {
+        let source = Source::from_memory("export", files.clone(), &Limits::default()).unwrap();
+        let found = rhizome_import::recognise(&source, &importers).unwrap();
+        assert_eq!(found[0].importer, own.name(), "{found:?}");
+    }
+}
+
+/// What is wrong in these files is reported as such.
+pub fn says_what_is_wrong(importer: &dyn Importer, files: &[File], wrong: &[(&str, &str)]) {
+    for (from, to) in wrong {
+        let report = Twice::new(importer, &with(files, from, to)).first;
+        assert!(
+            report.problems.iter().any(|problem| matches!(
+                problem.code,
+                ProblemCode::Malformed | ProblemCode::PartIgnored
+            )),
+            "{from}"
+        );
     }
 }
 

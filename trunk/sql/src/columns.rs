@@ -28,6 +28,19 @@ pub struct Column {
 pub struct Columns(pub Vec<Column>);
 
 impl Columns {
+    /// The key and the columns as `CREATE TABLE` wants them, with what a database calls each kind.
+    pub fn declared(&self, key: &str, kind: fn(Kind) -> &'static str) -> String {
+        let mut text = format!("({} {key}", names::quoted(KEY));
+        for column in &self.0 {
+            text.push_str(", ");
+            text.push_str(&names::quoted(&column.name));
+            text.push(' ');
+            text.push_str(kind(column.kind));
+        }
+        text.push(')');
+        text
+    }
+
     /// As noted beside the table.
     pub fn to_json(&self) -> Json {
         let one = |c: &Column| json!([c.from, c.name, c.kind.as_str()]);

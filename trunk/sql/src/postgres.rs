@@ -220,15 +220,8 @@ impl Store for Postgres {
 }
 
 fn create(name: &str, columns: &Columns) -> String {
-    let mut text = format!("CREATE TABLE {name} ({} text PRIMARY KEY", quoted(KEY));
-    for column in &columns.0 {
-        text.push_str(", ");
-        text.push_str(&quoted(&column.name));
-        text.push(' ');
-        text.push_str(declared(column.kind));
-    }
-    text.push(')');
-    text
+    let declared = columns.declared("text PRIMARY KEY", declared);
+    format!("CREATE TABLE {name} {declared}")
 }
 
 fn altered(name: &str, before: &Columns, after: &Columns) -> Vec<String> {

@@ -42,19 +42,8 @@ fn declared(kind: Kind) -> &'static str {
 }
 
 fn create(name: &str, columns: &Columns) -> String {
-    let mut text = format!(
-        "CREATE TABLE {} ({} TEXT PRIMARY KEY NOT NULL",
-        quoted(name),
-        quoted(KEY)
-    );
-    for column in &columns.0 {
-        text.push_str(", ");
-        text.push_str(&quoted(&column.name));
-        text.push(' ');
-        text.push_str(declared(column.kind));
-    }
-    text.push(')');
-    text
+    let declared = columns.declared("TEXT PRIMARY KEY NOT NULL", declared);
+    format!("CREATE TABLE {} {declared}", quoted(name))
 }
 
 impl ToSql for Cell {

@@ -160,13 +160,7 @@ impl PodHome {
         let lock = self.lock(opening)?;
         let keys = self.new_keys(opening)?;
         let (key, kem) = (keys.device(), keys.kem());
-        let nobody = |_, _: &PublicKey| Admission::Reject("this device serves nothing yet".into());
-        let services = Services::builder(Arc::new(keys.device()), nobody).build();
-        let config = NodeConfig {
-            bind: listen,
-            ..NodeConfig::default()
-        };
-        let node = Node::start(services, config).await?;
+        let node = dialler(keys.device(), listen).await?;
         let joined = async {
             let mut link = node.dial(address, Protocol::Pair).await?;
             let joined = match known(&mut link, &key, &kem).await {
@@ -198,13 +192,7 @@ impl PodHome {
         let lock = self.lock(opening)?;
         let mut keys = self.new_keys(opening)?;
         let hidden = words.policy().keys.first().map(|k| k.into_array());
-        let nobody = |_, _: &PublicKey| Admission::Reject("this device serves nothing yet".into());
-        let services = Services::builder(Arc::new(keys.device()), nobody).build();
-        let config = NodeConfig {
-            bind: listen,
-            ..NodeConfig::default()
-        };
-        let node = Node::start(services, config).await?;
+        let node = dialler(keys.device(), listen).await?;
         let found = async {
             let mut link = node.dial(address, Protocol::Rpc).await?;
             let found = found::ask(&mut link, hidden.unwrap_or_default()).await?;
@@ -332,6 +320,16 @@ impl PodHome {
     pub(crate) fn running_file(&self) -> PathBuf {
         self.directory.join("running.json")
     }
+}
+
+/// On the network, to dial and for nothing else.
+async fn dialler(key: SigningKey, listen: Vec<SocketAddr>) -> Result<Node, PodError> {
+    let nobody = |_, _: &PublicKey| Admission::Reject("this device serves nothing yet".into());
+    let config = NodeConfig {
+        bind: listen,
+        ..NodeConfig::default()
+    };
+    Ok(Node::start(Services::builder(Arc::new(key), nobody).build(), config).await?)
 }
 
 pub(crate) fn make_private(directory: &Path) -> Result<(), PodError> {

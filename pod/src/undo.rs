@@ -36,18 +36,20 @@ pub struct UndoneCommit {
 impl UndoneCommit {
     /// As commands and the API print it.
     pub fn to_json(&self) -> Json {
-        let kept = self.kept.iter();
-        let kept: Vec<Json> = kept
-            .map(|(e, a)| json!({ "entity": e.to_string(), "attribute": a }))
-            .collect();
         json!({
             "undone": self.undone.to_string(),
             "commit": self.commit.map(|c| c.to_string()),
             "added": self.added,
             "removed": self.removed,
-            "kept": kept,
+            "kept": kept(&self.kept),
         })
     }
+}
+
+/// What was changed since and stays, as commands and the API print it.
+pub(crate) fn kept(all: &[(EntityId, String)]) -> Json {
+    let one = |(e, a): &(EntityId, String)| json!({ "entity": e.to_string(), "attribute": a });
+    all.iter().map(one).collect()
 }
 
 /// A commit by its name.

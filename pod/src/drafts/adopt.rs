@@ -6,7 +6,7 @@ use rhizome_identity::Did;
 use rhizome_replica::Edit;
 use rhizome_storage::Durability;
 use rhizome_tuple::{EntityId, Value};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use tokio::task::block_in_place;
 
 use super::{
@@ -19,6 +19,7 @@ use crate::{
     json::parse_changes,
     shape::{self, Shape},
     sharing::records as r,
+    undo::kept,
 };
 
 /// Bytes of a proposal: what a note of a view holds, with room for what is around it.
@@ -36,12 +37,8 @@ pub struct UndoneDraft {
 impl UndoneDraft {
     /// As commands and the API print it.
     pub fn to_json(&self) -> Json {
-        let kept = self.kept.iter();
-        let kept: Vec<Json> = kept
-            .map(|(e, a)| json!({ "entity": e.to_string(), "attribute": a }))
-            .collect();
         let mut out = self.draft.to_json();
-        out["kept"] = kept.into();
+        out["kept"] = kept(&self.kept);
         out
     }
 }

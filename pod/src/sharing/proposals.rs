@@ -17,6 +17,7 @@ use crate::{
     json::{Subject, parse_changes, to_json},
     shape::{self, Place, Shape, place, shapes},
     transact::plan,
+    undo::kept,
 };
 
 const DECIDED: &str = "grant/decided";
@@ -401,12 +402,8 @@ pub struct Undone {
 impl Undone {
     /// As commands and the API print it.
     pub fn to_json(&self) -> Json {
-        let kept = self.kept.iter();
-        let kept: Vec<Json> = kept
-            .map(|(e, a)| json!({ "entity": e.to_string(), "attribute": a }))
-            .collect();
         let mut out = self.proposal.to_json();
-        out["kept"] = kept.into();
+        out["kept"] = kept(&self.kept);
         out
     }
 }

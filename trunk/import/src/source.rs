@@ -152,8 +152,8 @@ impl Source {
             let file = File::open(path)
                 .and_then(FileView::whole)
                 .map_err(|error| ImportError::read(&name, error))?;
-            let (file, inner) = gzip::unpack(file, &name, limits, scratch)?;
             let around = parts::Around::Archive(file.len());
+            let (file, inner) = gzip::unpack(file, &name, limits, scratch)?;
             let listing = Self::list_file(file, &inner, limits)?;
             if listing.packing == Packing::File {
                 listing

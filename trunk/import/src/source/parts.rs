@@ -114,8 +114,8 @@ fn inside(
     let Some(file) = view(entry, place, limits, scratch)? else {
         return Ok(None);
     };
-    let (file, inner) = gzip::unpack(file, &entry.path, limits, scratch)?;
     let len = file.len();
+    let (file, inner) = gzip::unpack(file, &entry.path, limits, scratch)?;
     let one = Source::list_file(file, &inner, limits)?;
     Ok(match (one.packing, around) {
         (super::Packing::File, _) => None,

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::select_ok;
 use iroh::endpoint::{
     BindOpts, Connection, ConnectionError, IncomingAddr, MtuDiscoveryConfig, PortmapperConfig,
     QuicTransportConfig, VarInt, presets,
@@ -32,6 +33,10 @@ use crate::websocket::{self, Listening, WebSocketConfig};
 pub const DIAL_WAIT: Duration = Duration::from_secs(10);
 /// How long it may take if there is a WebSocket to be tried after it.
 pub const DIAL_WAIT_BEFORE_WEBSOCKET: Duration = Duration::from_secs(4);
+/// How long a dial may go without an answer until another is begun beside it. A listener that has sent a `Retry` may take what comes then
+/// for packets of a connection that it has: the id in it has 24 random bits, and noq 1.4 does not look whether it is in use. Such a dial
+/// is never answered; a new one is.
+const DIAL_AGAIN: Duration = Duration::from_secs(3);
 /// How long a peer that has connected may take to begin its stream.
 const STREAM_WAIT: Duration = Duration::from_secs(10);
 /// How long handlers get to end when the node is shut down.
@@ -246,7 +251,7 @@ impl Node {
             Some(_) => DIAL_WAIT_BEFORE_WEBSOCKET,
             None => DIAL_WAIT,
         };
-        let quic = tokio::time::timeout(limit, Box::pin(self.dial_quic(address, protocol)))
+        let quic = tokio::time::timeout(limit, Box::pin(self.dial_again(address, protocol)))
             .await
             .unwrap_or(Err(NetworkError::Timeout {
                 what: "dialling over QUIC",
@@ -259,6 +264,19 @@ impl Node {
             }
             (result, _) => result,
         }
+    }
+
+    async fn dial_again(
+        &self,
+        address: &PeerAddress,
+        protocol: Protocol,
+    ) -> Result<Link, NetworkError> {
+        let mut first = Box::pin(self.dial_quic(address, protocol));
+        if let Ok(done) = tokio::time::timeout(DIAL_AGAIN, &mut first).await {
+            return done;
+        }
+        let second = Box::pin(self.dial_quic(address, protocol));
+        select_ok([first, second]).await.map(|(link, _)| link)
     }
 
     async fn dial_quic(

@@ -10,6 +10,7 @@ use rhizome_network::{
 };
 
 use tokio::io::AsyncWriteExt;
+use tokio::net::UdpSocket;
 
 use crate::peers::{
     Web, add_echo, ask, echo, handing_out, key, nothing, nowhere, open_to_all, public, soon,
@@ -302,6 +303,52 @@ async fn a_hundred_links_at_once() {
     }
     drop(links);
     Arc::into_inner(a).unwrap().shutdown().await.unwrap();
+    b.shutdown().await.unwrap();
+}
+
+/// Between a node and who dials it: swallows what belongs to the first connection, as a listener does that takes it for another's.
+async fn swallowing(to: SocketAddr) -> SocketAddr {
+    let [front, back] = [(); 2].map(|()| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)));
+    let (front, back) = (front.await.unwrap(), back.await.unwrap());
+    back.connect(to).await.unwrap();
+    let at = front.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut first, mut dialler) = (None, at);
+        let (mut out, mut home) = ([0; 2048], [0; 2048]);
+        loop {
+            tokio::select! {
+                Ok((len, from)) = front.recv_from(&mut out) => {
+                    dialler = from;
+                    // behind the first byte of a long header and the version: whom it is for
+                    let id = out[6..][..usize::from(out[5])].to_vec();
+                    if out[0] >= 0x80 && *first.get_or_insert_with(|| id.clone()) == id {
+                        continue;
+                    }
+                    back.send(&out[..len]).await.unwrap();
+                }
+                Ok(len) = back.recv(&mut home) => {
+                    front.send_to(&home[..len], dialler).await.unwrap();
+                }
+            }
+        }
+    });
+    at
+}
+
+#[tokio::test]
+async fn a_dial_that_is_not_answered_is_begun_again() {
+    let services = echo(2, Protocol::Rpc, "").build();
+    let b = Node::start(services, NodeConfig::default()).await.unwrap();
+    let a = Node::start(nothing(1), NodeConfig::default())
+        .await
+        .unwrap();
+    let between = swallowing(b.sockets()[0]).await;
+    let address = PeerAddress::new(public(2))
+        .unwrap()
+        .with_socket(between)
+        .unwrap();
+    assert_eq!(ask(&a, &address, Protocol::Rpc).await.unwrap(), "?");
+    a.shutdown().await.unwrap();
     b.shutdown().await.unwrap();
 }
 

@@ -57,7 +57,7 @@ pub enum Command {
     },
     /// Write everything to a file: import it into another pod, or read it with other tools
     Export {
-        /// `car` (everything), `zip` (JSON lines with the files beside them), `jsonl` (without the files), `activitystreams` (posts, in a zip), `vcard`, `icalendar`; if it is missing, by the name of the file
+        /// `car` (everything), `zip` (JSON lines with the files beside them), `jsonl` (without the files), `activitystreams` (posts, in a zip), `markdown` (notes, articles and posts, in a zip), `vcard`, `icalendar`; if it is missing, by the name of the file
         #[arg(long, value_name = "FORMAT")]
         format: Option<String>,
         /// The file; `-` writes to standard output

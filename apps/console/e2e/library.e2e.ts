@@ -38,7 +38,8 @@ beforeAll(async () => {
     ...said('grace', { 'contact/type': 'contact', 'contact/name': 'Grace Hopper', 'contact/note': '<script>window.hacked = true</script>' }),
     ...said('standup', { 'calendar/type': 'event', 'calendar/title': 'Stand-up', 'calendar/start': at('2024-03-04T09:00:00+01:00'), 'calendar/end': at('2024-03-04T09:15:00+01:00'), 'calendar/rrule': 'FREQ=WEEKLY;BYDAY=MO;COUNT=3' }),
     ...said('holiday', { 'calendar/type': 'event', 'calendar/title': 'Allotment days', 'calendar/start': at('2024-03-15T00:00:00Z'), 'calendar/end': at('2024-03-18T00:00:00Z'), 'calendar/all-day': true, 'calendar/location': 'Plot 12' }),
-    ...said('bread', { 'note/type': 'note', 'note/title': 'Bread', 'note/text': 'Flour, water, salt.\nThe starter is in the fridge.', 'note/tag': ['kitchen'], 'note/file': [{ ref: '_:picture' }, { ref: '_:recipe' }], 'note/child': { ref: '_:line' } }),
+    ...said('bread', { 'note/type': 'note', 'note/title': 'Bread', 'note/text': 'Flour, water, salt.\nThe starter is in the fridge.', 'note/tag': ['kitchen'], 'note/file': [{ ref: '_:picture' }, { ref: '_:recipe' }] }),
+    ...said('outline', { 'note/type': 'note', 'note/title': 'Folding', 'note/child': { ref: '_:line' } }),
     ...said('picture', { 'note/type': 'note-file', 'note/name': 'loaf.png', 'note/mime': 'image/png', 'note/blob': { blob: loaf } }),
     ...said('recipe', { 'note/type': 'note-file', 'note/name': 'recipe.bin', 'note/mime': 'application/octet-stream', 'note/bytes': 2048, 'note/blob': { blob: loaf } }),
     ...said('line', { 'note/type': 'block', 'note/text': 'Fold it twice' }),
@@ -111,11 +112,12 @@ describe('the library', () => {
     await inWindow('/library/notes', async ({ page }) => {
       await page.getByRole('link', { name: 'Bread' }).click()
       await page.getByText('The starter is in the fridge.').waitFor()
-      await page.getByText('Fold it twice').waitFor()
       await page.waitForFunction(() => (document.querySelector<HTMLImageElement>('.attached img')?.naturalWidth ?? 0) > 0)
       const file = page.getByRole('link', { name: 'recipe.bin' })
       expect(await file.getAttribute('download')).toBe('recipe.bin')
       await look(page, 'notes')
+      await page.getByRole('link', { name: 'Folding' }).click()
+      await page.getByText('Fold it twice').waitFor()
       await page.getByRole('link', { name: 'Mail', exact: true }).click()
       await page.getByRole('link', { name: /^The key/ }).click()
       await page.getByText('Under the third pot.').waitFor()

@@ -86,7 +86,7 @@ describe('undo', () => {
       await shot(page, 'entity-history')
       expect(await violations(page)).toEqual([])
       await page.getByRole('button', { name: /^Undo what was written/ }).first().click()
-      await page.getByRole('region', { name: 'Tuples' }).getByText(FIRST).waitFor()
+      await page.getByRole('region', { name: 'Tuples' }).getByText(FIRST, { exact: true }).waitFor()
     })
     await inWindow('/history', async ({ page }) => {
       const commits = page.getByRole('list', { name: 'Commits' }).getByRole('listitem')

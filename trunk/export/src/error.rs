@@ -10,7 +10,7 @@ use rhizome_replica::ReplicaError;
 pub enum ExportError {
     /// The name of no format.
     #[error(
-        "there is no format `{0}`: use car (everything), zip (JSON lines with the files), jsonl (without the files), activitystreams (posts), vcard (contacts) or icalendar"
+        "there is no format `{0}`: use car (everything), zip (JSON lines with the files), jsonl (without the files), activitystreams (posts), markdown (notes, articles and posts), vcard (contacts) or icalendar"
     )]
     Format(String),
     /// The pod could not be read.

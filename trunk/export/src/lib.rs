@@ -8,6 +8,7 @@ mod error;
 mod files;
 mod icalendar;
 mod jsonl;
+mod markdown;
 mod packed;
 mod vcard;
 
@@ -39,6 +40,8 @@ pub enum Format {
     Zip,
     /// Profiles and posts with their pictures, as archives of Mastodon are, in a zip archive.
     ActivityStreams,
+    /// Notes, articles and posts with what they show, as Markdown files in a zip archive.
+    Markdown,
     /// Contacts.
     VCard,
     /// Events, tasks and journals.
@@ -47,11 +50,12 @@ pub enum Format {
 
 impl Format {
     /// All, the fullest first.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Car,
         Self::Zip,
         Self::Jsonl,
         Self::ActivityStreams,
+        Self::Markdown,
         Self::VCard,
         Self::ICalendar,
     ];
@@ -63,6 +67,7 @@ impl Format {
             Self::Jsonl => "jsonl",
             Self::Zip => "zip",
             Self::ActivityStreams => "activitystreams",
+            Self::Markdown => "markdown",
             Self::VCard => "vcard",
             Self::ICalendar => "icalendar",
         }
@@ -73,7 +78,7 @@ impl Format {
         match self {
             Self::Car => "car",
             Self::Jsonl => "jsonl",
-            Self::Zip | Self::ActivityStreams => "zip",
+            Self::Zip | Self::ActivityStreams | Self::Markdown => "zip",
             Self::VCard => "vcf",
             Self::ICalendar => "ics",
         }
@@ -84,7 +89,7 @@ impl Format {
         match self {
             Self::Car => "application/vnd.ipld.car; version=1",
             Self::Jsonl => "application/jsonl",
-            Self::Zip | Self::ActivityStreams => "application/zip",
+            Self::Zip | Self::ActivityStreams | Self::Markdown => "application/zip",
             Self::VCard => "text/vcard; charset=utf-8",
             Self::ICalendar => "text/calendar; charset=utf-8",
         }
@@ -179,6 +184,7 @@ impl Export<'_> {
             Format::Jsonl => jsonl::write,
             Format::Zip => packed::write,
             Format::ActivityStreams => activity::write,
+            Format::Markdown => markdown::write,
             Format::VCard => vcard::write,
             Format::ICalendar => icalendar::write,
         };

@@ -1,5 +1,6 @@
 //! Exports through their public face, and back through the importer.
 
 mod formats;
+mod markdown;
 mod pod;
 mod round;

@@ -31,9 +31,14 @@ fn ends(path: &str, ends: &[&str]) -> bool {
 }
 
 impl Kind {
+    /// Whether its name ends as names of its files do.
+    pub fn is_called(&self, path: &str) -> bool {
+        ends(path, self.ends)
+    }
+
     /// Whether its name says nothing against it.
     fn may_be(&self, source: &Source, path: &str) -> bool {
-        ends(path, self.ends) || (self.alone && source.entries().len() == 1)
+        self.is_called(path) || (self.alone && source.entries().len() == 1)
     }
 
     /// Whether the file is of this kind.

@@ -76,6 +76,9 @@ impl Importer for Markdown {
         if obsidian {
             found.confidence = 0.95;
             "an Obsidian vault".clone_into(&mut found.why);
+        } else if exported(source)? {
+            found.confidence = 0.96;
+            "notes that Rhizome exported".clone_into(&mut found.why);
         } else {
             // Many exports hold a README; importers that know one better are surer.
             found.confidence *= 0.9;
@@ -105,6 +108,16 @@ impl Importer for Markdown {
         }
         Ok(())
     }
+}
+
+/// Whether the first note says, as exports of Rhizome do, which entity it was.
+fn exported(source: &Source) -> Result<bool, ImportError> {
+    let mut entries = source.entries().iter();
+    let Some(first) = entries.find(|entry| KIND.is_called(&entry.path)) else {
+        return Ok(false);
+    };
+    let head = source.head(&first.path, 16 << 10)?;
+    Ok(head.starts_with(b"---\n") && memchr::memmem::find(&head, b"\nid: \"rz:").is_some())
 }
 
 /// Where notes and files of a vault are, as links name them.
@@ -242,6 +255,51 @@ const UPDATED: [&str; 7] = [
     "mtime",
 ];
 
+/// What only the exports of Rhizome say by these names; in other front matter they are properties.
+const OURS: [&str; 15] = [
+    "archived",
+    "colour",
+    "due",
+    "folder",
+    "id",
+    "latitude",
+    "links",
+    "longitude",
+    "pinned",
+    "place",
+    "properties",
+    "shared-with",
+    "time-zone",
+    "trashed",
+    "weather",
+];
+
+/// Reads [`OURS`]; the answer is what the note leads to without its text saying so. The `id` stays unread: what a file says
+/// must not choose which entity is written.
+fn exported_matter(fields: &BTreeMap<String, Vec<String>>, note: &mut Note) -> Vec<Target> {
+    let all = |name: &str| fields.get(name).into_iter().flatten().cloned();
+    let first = |name: &str| all(name).next();
+    let yes = |name: &str| first(name).as_deref() == Some("true");
+    let number = |name: &str| first(name).and_then(|text| text.parse::<f64>().ok());
+    note.folder = first("folder");
+    note.due = first("due").and_then(|text| parse_any_time(&text));
+    note.place = first("place");
+    note.position = number("latitude").zip(number("longitude"));
+    note.time_zone = first("time-zone");
+    note.weather = first("weather");
+    note.colour = first("colour");
+    note.pinned = yes("pinned");
+    note.archived = yes("archived");
+    note.trashed = yes("trashed");
+    note.shared_with.extend(all("shared-with"));
+    note.properties.extend(all("properties"));
+    let inside = |link: String| Some(link.strip_prefix("[[")?.strip_suffix("]]")?.to_owned());
+    all("links")
+        .filter_map(inside)
+        .map(|to| Target { to, shown: false })
+        .collect()
+}
+
 impl Reading<'_> {
     fn page(&mut self, path: &str) -> Result<(), ImportError> {
         self.sink.used(path);
@@ -282,23 +340,28 @@ impl Reading<'_> {
             folder: key.rsplit_once('/').map(|(folder, _)| folder.to_owned()),
             ..Note::default()
         };
-        self.matter(path, &front.fields, &mut note);
-        if note.title.is_none() {
-            note.title = Some(title(path, &body));
+        let ours = front.is_ours();
+        self.matter(path, &front, &mut note);
+        let mut targets = body.targets.clone();
+        if ours {
+            targets.extend(exported_matter(&front.fields, &mut note));
+        } else {
+            note.title = note.title.or_else(|| Some(title(path, &body)));
+            let dated = || name_of(path).get(..10).and_then(parse_any_time);
+            note.created = note.created.or_else(dated);
         }
-        if note.created.is_none() {
-            note.created = name_of(path).get(..10).and_then(parse_any_time);
-        }
-        self.targets(path, &key, &body.targets, &mut note)?;
+        self.targets(path, &key, &targets, &mut note)?;
         debug_assert_eq!(of, self.sink.entity(&key));
         note.record(key, &self.names, self.sink)
     }
 
-    fn matter(&mut self, path: &str, fields: &BTreeMap<String, Vec<String>>, note: &mut Note) {
-        for (name, values) in fields {
+    fn matter(&mut self, path: &str, front: &Front, note: &mut Note) {
+        let ours = front.is_ours();
+        for (name, values) in &front.fields {
             let lower = name.to_lowercase();
             let first = values.first().map(String::as_str);
-            let words = || values.iter().flat_map(|value| value.split(','));
+            let comma = |c| c == ',' && !front.lists.contains(name);
+            let words = || values.iter().flat_map(|value| value.split(comma));
             // Zola gathers them in a table.
             match lower.strip_prefix("taxonomies.").unwrap_or(&lower) {
                 "title" => note.title = first.map(str::to_owned),
@@ -309,6 +372,7 @@ impl Reading<'_> {
                 "aliases" | "alias" => note.aliases.extend(values.iter().cloned()),
                 "author" | "authors" => note.author = Some(values.join(", ")),
                 "url" | "source" | "permalink" => note.url = first.map(str::to_owned),
+                name if ours && OURS.contains(&name) => {}
                 name if CREATED.contains(&name) || UPDATED.contains(&name) => {
                     let time = first.and_then(parse_any_time);
                     if time.is_none() {

@@ -88,7 +88,7 @@ export interface Receipt {
 }
 
 /** A commit that was taken back. */
-export type ExportFormat = 'zip' | 'car' | 'jsonl' | 'activitystreams' | 'vcard' | 'icalendar'
+export type ExportFormat = 'zip' | 'car' | 'jsonl' | 'activitystreams' | 'markdown' | 'vcard' | 'icalendar'
 
 export interface BackupReport {
   directory: string

@@ -1,6 +1,6 @@
 //! Front matter: the YAML between dashes, or the TOML between plus signs, at the top of a file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use saphyr_parser::{Event, Parser};
 
@@ -15,6 +15,8 @@ const DEPTH: usize = 16;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Front {
     pub fields: BTreeMap<String, Vec<String>>,
+    /// Names whose values were written as a list: commas in those part nothing.
+    pub lists: BTreeSet<String>,
     pub wrong: Vec<String>,
 }
 
@@ -93,6 +95,7 @@ impl Front {
                 return Ok(());
             }
             toml::Value::Array(values) => {
+                self.lists.insert(name.to_owned());
                 for value in values {
                     self.take(name, value, depth - 1, left)?;
                 }
@@ -108,6 +111,12 @@ impl Front {
             self.fields.entry(name.to_owned()).or_default().push(text);
         }
         Ok(())
+    }
+
+    /// Whether an export of Rhizome wrote it: it says which entity the note was.
+    pub fn is_ours(&self) -> bool {
+        let id = self.fields.get("id").and_then(|ids| ids.first());
+        id.is_some_and(|id| id.starts_with("rz:") && id.parse::<rhizome_tuple::EntityId>().is_ok())
     }
 
     fn read(matter: &str) -> Self {
@@ -136,6 +145,9 @@ impl Front {
                         return Err(format!("it is more than {DEPTH} deep"));
                     }
                     let mapping = matches!(event, Event::MappingStart(..));
+                    if !mapping {
+                        self.lists.insert(name.clone());
+                    }
                     open.push((name.clone(), mapping.then_some(true)));
                 }
                 Event::MappingEnd | Event::SequenceEnd => {
@@ -195,6 +207,7 @@ mod tests {
         let (front, rest) = Front::split(text);
         assert_eq!(rest, "Body\n");
         assert_eq!(front.wrong, Vec::<String>::new());
+        assert!(front.lists.iter().eq(["list", "more.list", "tags"]));
         let fields: Vec<(&str, String)> = front
             .fields
             .iter()

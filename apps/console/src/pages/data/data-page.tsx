@@ -1,11 +1,11 @@
-import { useEffect, useMemo, useState } from 'react'
+import { useEffect, useMemo, useRef, useState } from 'react'
+import { useAgain } from '../../data/again'
 import { useCommitTimes } from '../../data/commit-times'
-import { useRows } from '../../data/rows'
 import { TimeSlider } from '../../parts/time-slider'
 import { EntityName } from '../../parts/value'
 import { Loading, ErrorNote } from '../../parts/note'
 import { Link, navigate } from '../../router'
-import { api, ApiError } from '../../api/http'
+import { api } from '../../api/http'
 import type { Cell } from '../../api/types'
 import { count } from '../../data/exchange'
 import { useConflicts } from './conflicts-page'
@@ -76,11 +76,42 @@ function FindEntity() {
 }
 
 function Attributes({ chosen }: { chosen: string | null }) {
-  const { state, rows, error } = useRows(ATTRIBUTES)
-  const cells = useMemo(() => rows.map((row) => row.cells), [rows])
-  if (state === 'failed' && error) return <ErrorNote error={new ApiError(0, error)} />
-  if (state === 'loading') return <Loading what="Counting" />
-  return <AttributeList rows={cells} chosen={chosen} />
+  const { rows, error } = useCounts()
+  if (rows) return <AttributeList rows={rows} chosen={chosen} />
+  return error !== null ? <ErrorNote error={error} /> : <Loading what="Counting" />
+}
+
+/** Counted now, and again after something was written, the less often the longer it takes: a live query would have to keep every tuple. */
+function useCounts(): { rows: Cell[][] | null; error: unknown } {
+  const [found, setFound] = useState<{ rows: Cell[][] | null; error: unknown }>({ rows: null, error: null })
+  const took = useRef(0)
+  const asking = useRef<AbortController | null>(null)
+  const count = () => {
+    if (asking.current) return soon()
+    const controller = new AbortController()
+    const started = performance.now()
+    asking.current = controller
+    api
+      .query(ATTRIBUTES, [], controller.signal)
+      .then(
+        (result) => 'rows' in result && setFound({ rows: result.rows, error: null }),
+        (error: unknown) => !controller.signal.aborted && setFound((before) => ({ rows: before.rows, error })),
+      )
+      .finally(() => {
+        took.current = performance.now() - started
+        if (asking.current === controller) asking.current = null
+      })
+  }
+  const soon = useAgain(count, () => Math.max(SETTLED_MS, 4 * took.current))
+  useEffect(() => {
+    count()
+    return () => {
+      asking.current?.abort()
+      asking.current = null
+    }
+    // once: what comes later is asked for by what is written
+  }, [])
+  return found
 }
 
 /** Waits a little, so that a slider that moves asks once. */

@@ -243,7 +243,8 @@ function NoteView({ note }: { note: Note }) {
           <Text text={note.text} />
         </p>
       )}
-      <Outline ids={note.children} depth={0} />
+      {/* most programs' notes say their outline as text as well */}
+      {note.text === '' && <Outline ids={note.children} depth={0} />}
       <AttachedFiles ids={note.files} />
     </article>
   )

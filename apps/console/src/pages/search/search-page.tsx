@@ -1,8 +1,8 @@
 import { type FormEvent, useEffect, useRef, useState } from 'react'
 import { api } from '../../api/http'
 import type { SearchAnswer, SearchHit } from '../../api/types'
+import { useAgain } from '../../data/again'
 import { asTyped, hitPath, isAsking, steady, typesOf } from '../../data/search'
-import { useStatus } from '../../data/status'
 import { kindWords } from '../../data/words'
 import { ErrorNote } from '../../parts/note'
 import { Time } from '../../parts/time'
@@ -119,18 +119,14 @@ function Hit({ hit }: { hit: SearchHit }) {
 /** What is found. When something was written it is looked for again, at most once in a while; who is reading then keeps the place: what
     was found stays where it is. The last answer stays until there is another one. */
 function useFound(text: string, type: string, limit: number, finished: boolean) {
-  const commits = useStatus()?.commits
   const [found, setFound] = useState<SearchAnswer | null>(null)
   const [types, setTypes] = useState<string[]>([])
   const [error, setError] = useState<unknown>(null)
   const ask = useRef<((again: boolean) => void) | null>(null)
-  const due = useRef<ReturnType<typeof setTimeout> | null>(null)
-  const askSoon = useRef(() => {
-    due.current ??= setTimeout(() => {
-      due.current = null
-      ask.current?.(true)
-    }, AGAIN)
-  })
+  const soon = useAgain(
+    () => ask.current?.(true),
+    () => AGAIN,
+  )
   useEffect(() => {
     if (!isAsking(text)) {
       setFound(null)
@@ -147,7 +143,7 @@ function useFound(text: string, type: string, limit: number, finished: boolean) 
           setError(null)
           if (!type) setTypes(typesOf(answer.hits))
           else setTypes((before) => (before.includes(type) ? before : [...before, type]))
-          if (!answer.complete) askSoon.current()
+          if (!answer.complete) soon()
         },
         (cause: unknown) => {
           if (!controller.signal.aborted) setError(cause)
@@ -160,19 +156,7 @@ function useFound(text: string, type: string, limit: number, finished: boolean) 
       clearTimeout(later)
       controller.abort()
     }
-  }, [text, type, limit, finished])
-  const known = useRef(commits)
-  useEffect(() => {
-    if (known.current !== undefined && known.current !== commits) askSoon.current()
-    known.current = commits
-  }, [commits])
-  useEffect(
-    () => () => {
-      if (due.current) clearTimeout(due.current)
-      due.current = null
-    },
-    [],
-  )
+  }, [text, type, limit, finished, soon])
   return { found, types, error }
 }
 

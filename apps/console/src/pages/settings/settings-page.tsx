@@ -171,6 +171,7 @@ const FORMATS: [format: ExportFormat, name: string, about: string][] = [
   ['car', 'CAR', 'everything, addressed by content'],
   ['jsonl', 'JSON lines', 'an entity on each line, without the files'],
   ['activitystreams', 'Posts', 'and profiles with their pictures, as archives of Mastodon are'],
+  ['markdown', 'Notes', 'with articles and posts, as Markdown files for Obsidian, Hugo and others'],
   ['vcard', 'Contacts', 'as vCards, for any address book'],
   ['icalendar', 'Calendar', 'events, tasks and journals'],
 ]

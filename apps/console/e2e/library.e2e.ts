@@ -46,6 +46,7 @@ beforeAll(async () => {
     ...said('nameless', { 'note/type': 'note', 'note/text': 'Buy a scale\nand a tin' }),
     ...said('photo', { 'social/type': 'media', 'is-photo': true, 'social/mime': 'image/png', 'social/blob': { blob: loaf }, 'social/alt': 'The loaf', 'social/created': at('2023-05-06T10:00:00Z') }),
     ...said('undated', { 'social/type': 'media', 'is-photo': true, 'social/mime': 'image/png', 'social/blob': { blob: loaf } }),
+    ...said('torn', { 'social/type': 'media', 'is-photo': true, 'social/alt': 'Torn', 'social/blob': { blob: await upload(Buffer.from('no picture')) } }),
     ...said('talk', { 'message/type': 'conversation', 'message/participant': ['Ada', 'Bo'] }),
     ...said('old-talk', { 'message/type': 'conversation', 'message/title': 'Allotment' }),
     ...Array.from({ length: 130 }, (_, n) =>
@@ -139,9 +140,11 @@ describe('the library', () => {
       await month.getByRole('button', { name: 'The loaf' }).waitFor()
       await page.getByRole('region', { name: 'Without a time' }).getByRole('button', { name: 'Picture' }).waitFor()
       await page.waitForFunction(() => [...document.querySelectorAll<HTMLImageElement>('.photo-grid img')].filter((each) => each.naturalWidth > 0).length === 2)
+      // what is no picture is called by its name
+      await page.locator('.photo-grid span', { hasText: 'Torn' }).waitFor()
       await look(page, 'photos')
       await month.getByRole('button', { name: 'The loaf' }).click()
-      await page.getByRole('dialog', { name: 'Media 1 of 2' }).waitFor()
+      await page.getByRole('dialog', { name: 'Media 1 of 3' }).waitFor()
       await page.keyboard.press('Escape')
       expect(await page.evaluate(() => document.activeElement?.querySelector('img')?.alt)).toBe('The loaf')
     })

@@ -37,10 +37,10 @@ export function StatusBar() {
             </span>
             <span className="figures">
               <span title={`${number.format(status.tuples)} tuples`}>
-                <b>{number.format(status.entities)}</b> things
+                <b>{number.format(status.entities)}</b> {status.entities === 1 ? 'thing' : 'things'}
               </span>
               <span className="wide-only">
-                <b>{number.format(status.blobs.count)}</b> files, {bytes(status.blobs.bytes)}
+                <b>{number.format(status.blobs.count)}</b> {status.blobs.count === 1 ? 'file' : 'files'}, {bytes(status.blobs.bytes)}
               </span>
             </span>
             <Exchange commits={status.commits} />

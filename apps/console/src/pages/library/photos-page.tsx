@@ -70,12 +70,13 @@ export function PhotosPage() {
 
 function Tile({ photo, onOpen }: { photo: Photo; onOpen: () => void }) {
   const known = useEntity(photo.id)
+  const [broken, setBroken] = useState(false)
   const said = known?.state ? readAttached(known.state) : null
   const src = useBlobUrl(said?.blob ?? null, 320)
   const name = said?.alt ?? said?.name ?? (photo.at === 0 ? 'Picture' : `Picture of ${exact(photo.at)}`)
   return (
     <button type="button" onClick={onOpen}>
-      {src && <img src={src} alt={name} loading="lazy" />}
+      {broken ? <span>{name}</span> : src && <img src={src} alt={name} loading="lazy" onError={() => setBroken(true)} />}
     </button>
   )
 }

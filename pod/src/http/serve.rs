@@ -195,9 +195,13 @@ pub fn serve(
             let pod = Arc::clone(&serving.pod);
             async move { collect_garbage(&pod).await }
         });
+        let memory = tokio::spawn({
+            let pod = Arc::clone(&serving.pod);
+            async move { let_go(&pod).await }
+        });
         ready(serving.running());
         let ended = serving.with_node(Arc::clone(&node)).run(stop).await;
-        for task in [keeper, backups, garbage] {
+        for task in [keeper, backups, garbage, memory] {
             task.abort();
             let _ = task.await;
         }
@@ -231,6 +235,15 @@ async fn collect_garbage(pod: &Arc<Pod>) {
             }
             _ => {}
         }
+    }
+}
+
+/// Every now and then lets go of index blocks that were read.
+async fn let_go(pod: &Arc<Pod>) {
+    loop {
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        let pod = Arc::clone(pod);
+        let _ = tokio::task::spawn_blocking(move || pod.replica().let_go()).await;
     }
 }
 

@@ -322,6 +322,21 @@ impl Checkpointer {
         }
     }
 
+    /// Lets go of the blocks of `state` that the store has.
+    pub fn let_go(&mut self, state: &mut State) {
+        let holders = &mut self.holders;
+        for tree in state.trees_mut() {
+            tree.let_go(|id, cell| {
+                holders.insert(id, Holder::Tree(Arc::downgrade(cell)));
+            });
+        }
+        for table in [&mut state.texts, &mut state.entities, &mut state.commits] {
+            table.let_go(|id, cell| {
+                holders.insert(id, Holder::Table(Arc::downgrade(cell)));
+            });
+        }
+    }
+
     /// Adds to `batch` what brings the store up to `state`, whose trees may be cut anew. If its blocks take more than `resident`
     /// bytes of memory, it lets go of them: they are read again when they are next needed.
     pub fn save(

@@ -74,9 +74,33 @@ impl Replica {
     /// The same for what comes in parts, as an import does: the indexes are not written with each part but when they have grown by a
     /// third, and by a sixteenth if they take much memory.
     pub(crate) fn checkpoint_between_parts(&self, after: &Snapshot) -> Result<(), ReplicaError> {
-        let much = after.state().resident() > 2 * self.resident.load(Ordering::Relaxed);
-        let share = if much { 16 } else { 3 };
+        let share = if self.holds_much(after) { 16 } else { 3 };
         self.checkpoint_if_due(CHECKPOINT.max(after.len() / share))
+    }
+
+    fn holds_much(&self, now: &Snapshot) -> bool {
+        now.state().resident() > 2 * self.resident.load(Ordering::Relaxed)
+    }
+
+    /// Lets go of the index blocks in memory if they take more than twice what [`Self::set_resident`] says. Reads load blocks, and only
+    /// writes let go of them by themselves: for whoever reads much, or every now and then.
+    pub fn let_go(&self) {
+        if !self.holds_much(&self.snapshot()) {
+            return;
+        }
+        let mut writer = self.writer.lock();
+        if writer.uncertain || writer.checkpointer.stale {
+            return;
+        }
+        let now = self.current.load_full();
+        let mut state = now.state.clone();
+        writer.checkpointer.let_go(&mut state);
+        self.current.store(Arc::new(Inner {
+            state,
+            log: now.log.clone(),
+            authors: now.authors.clone(),
+            orders: None,
+        }));
     }
 
     fn save_indexes(&self, flushed: &mut Flushed, writer: &mut Writer) -> Result<(), ReplicaError> {

@@ -132,6 +132,14 @@ impl Cell {
     pub fn loaded(&self) -> bool {
         self.data.get().is_some()
     }
+    /// The same without its records, if the store has them.
+    fn let_go(self: &Arc<Self>) -> Arc<Self> {
+        let id = self.id.load(Ordering::Acquire);
+        if id == 0 || !self.loaded() {
+            return self.clone();
+        }
+        Self::stored(id)
+    }
 }
 
 /// A block of a saved table.
@@ -209,6 +217,19 @@ impl Table {
         loaded.map(|r| r.bytes.len() + r.ends.len() * 4).sum()
     }
 
+    /// Lets go of the blocks that the store has: `gone(id, cell)` is told where they are read from now.
+    pub fn let_go(&mut self, mut gone: impl FnMut(u64, &Arc<Cell>)) {
+        let blocks = self.full.iter().map(|(first, cell)| {
+            let rest = cell.let_go();
+            if !Arc::ptr_eq(&rest, cell) {
+                gone(rest.id.load(Ordering::Acquire), &rest);
+            }
+            (*first, rest)
+        });
+        let blocks = blocks.collect();
+        self.full = Arc::new(blocks);
+    }
+
     /// Loads every block.
     pub fn load(&self) {
         for (first, _) in self.full.iter() {
@@ -277,11 +298,7 @@ impl Table {
             saved.push(Saved {
                 first: *first as u128,
                 id,
-                cell: Some(if keep || !cell.loaded() {
-                    cell.clone()
-                } else {
-                    Cell::stored(id)
-                }),
+                cell: Some(if keep { cell.clone() } else { cell.let_go() }),
                 fresh: fresh.then(|| cell.clone()),
             });
         }

@@ -136,6 +136,19 @@ impl Tree {
         loaded.map(|leaf| leaf.count as usize * one).sum()
     }
 
+    /// Lets go of the blocks that the store has: `gone(id, cell)` is told where they are read from now.
+    pub(crate) fn let_go(&mut self, mut gone: impl FnMut(u64, &Arc<Cell>)) {
+        let leaves = self.leaves().map(|leaf| {
+            let rest = leaf.let_go();
+            if !Arc::ptr_eq(&rest.cell, &leaf.cell) {
+                gone(rest.cell.id.load(Ordering::Acquire), &rest.cell);
+            }
+            rest
+        });
+        let leaves = leaves.collect();
+        self.set_leaves(leaves);
+    }
+
     /// Loads every block.
     pub(crate) fn load(&self) {
         for leaf in self.leaves() {

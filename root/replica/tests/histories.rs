@@ -133,6 +133,10 @@ impl Watched {
                 seen.checkpoints += 1;
             }
             2 => self.replica.flush().unwrap(),
+            5 => {
+                self.replica.set_resident(0);
+                self.replica.let_go();
+            }
             3 => {
                 self.replica.flush().unwrap();
                 seen.reopened += 1;

@@ -130,6 +130,8 @@ fn writer() {
                 false
             }
             3 => {
+                replica.set_resident(0);
+                replica.let_go();
                 replica.flush().unwrap();
                 true
             }

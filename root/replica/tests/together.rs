@@ -138,6 +138,7 @@ fn readers_see_whole_transactions_of_many_writers() {
             while !done.load(Ordering::SeqCst) {
                 replica.set_resident([0, 64 << 20][compacted as usize % 2]);
                 replica.checkpoint().unwrap();
+                replica.let_go();
                 thread::sleep(Duration::from_millis(20));
                 compacted += u64::from(replica.compact().unwrap());
             }

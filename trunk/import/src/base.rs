@@ -114,13 +114,23 @@ impl Base {
 
     /// Everything known, as one segment of the next generation.
     pub fn merged(&self) -> Vec<u8> {
-        let mut writer = SegmentWriter::new(self.next_generation());
-        for entity in self.index.keys() {
-            if let Some(said) = self.said(entity) {
-                writer.put(*entity, &said);
-            }
-        }
-        writer.finish()
+        let spoken = |known| spoken(&self.segments, known);
+        let mut entities: Vec<EntityId> = self
+            .index
+            .iter()
+            .filter(|(_, known)| spoken(known).is_some())
+            .map(|(entity, _)| *entity)
+            .collect();
+        entities.sort_unstable();
+        let records = entities.iter().map(|entity| {
+            let known = &self.index[entity];
+            (
+                *entity,
+                &self.segments[known.segment as usize - 1],
+                known.at,
+            )
+        });
+        segment::merge(self.next_generation(), &self.segments, records)
     }
 }
 

@@ -3,7 +3,7 @@
 use rhizome_replica::{Aid, Author, Edit, Replica, Snapshot, key};
 use rhizome_tuple::{Attribute, EntityId, Value};
 use rustc_hash::FxHashMap;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use crate::pod::{Pod, PodError};
 
@@ -15,7 +15,12 @@ pub struct ReplicaPod<'a> {
     random: &'a mut dyn FnMut(&mut [u8]),
     /// Names by their number: a replica gives text, the frame compares attributes.
     names: RefCell<FxHashMap<u32, Attribute>>,
+    /// Entities looked at.
+    looks: Cell<u32>,
 }
+
+/// After how many entities that are looked at the replica is to let go of what it read.
+const LET_GO: u32 = 8_192;
 
 impl<'a> ReplicaPod<'a> {
     /// `author` must be a key the replica admits: best one of its own for each importer, so that every tuple shows which
@@ -32,6 +37,7 @@ impl<'a> ReplicaPod<'a> {
             now,
             random,
             names: RefCell::default(),
+            looks: Cell::default(),
         }
     }
 }
@@ -57,6 +63,10 @@ impl Pod for ReplicaPod<'_> {
     }
 
     fn held(&self, entity: &EntityId) -> Result<Vec<(Attribute, Vec<Value>)>, PodError> {
+        self.looks.set((self.looks.get() + 1) % LET_GO);
+        if self.looks.get() == 0 {
+            self.replica.let_go();
+        }
         let snapshot = self.replica.snapshot();
         let Some(e) = snapshot.eid(entity) else {
             return Ok(Vec::new());

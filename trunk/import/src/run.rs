@@ -208,7 +208,7 @@ struct Weight {
 
 /// Entities in one write: below what one commit holds, with the run, the origin and conflicts beside them, so that every
 /// commit of an import writes to its run.
-const BATCH_ENTITIES: usize = 8_000;
+const BATCH_ENTITIES: usize = 3_000;
 /// Bytes of text in one write.
 const BATCH_BYTES: usize = 32 << 20;
 /// Tuples and bytes of one entity in one write: well below what a leaf holds.

@@ -35,8 +35,8 @@ pub struct RedbOptions {
 impl Default for RedbOptions {
     fn default() -> Self {
         Self {
-            cache_bytes: 32 << 20,
-            relaxed_bytes: 8 << 20,
+            cache_bytes: 16 << 20,
+            relaxed_bytes: 4 << 20,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Bytes of a base segment. The format is drawn in `docs/import.md`; segments lie in the blob store, so they are checked
 //! like anything from outside.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use rhizome_tuple::{Attribute, EntityId};
 
@@ -66,34 +66,12 @@ impl SegmentWriter {
 
     /// Adds a record.
     pub fn put(&mut self, entity: EntityId, said: &[(Attribute, Said)]) {
+        let numbers: Vec<u64> = said.iter().map(|(name, _)| self.number(name)).collect();
         let start = self.facts.len();
-        put_number(&mut self.facts, said.len() as u64);
-        for (attribute, said) in said {
-            let number = self.number(attribute);
-            put_number(&mut self.facts, number);
-            match said {
-                Said::Nothing => self.facts.push(NOTHING),
-                Said::One(print) => {
-                    self.facts.push(ONE);
-                    self.facts.extend_from_slice(&print.to_le_bytes());
-                }
-                Said::Members(prints) => {
-                    self.facts.push(MEMBERS);
-                    put_number(&mut self.facts, prints.len() as u64);
-                    for print in prints {
-                        self.facts.extend_from_slice(&print.to_le_bytes());
-                    }
-                }
-                Said::Elements(print) => {
-                    self.facts.push(ELEMENTS);
-                    self.facts.extend_from_slice(&print.to_le_bytes());
-                }
-                Said::Total(total) => {
-                    self.facts.push(TOTAL);
-                    self.facts.extend_from_slice(&total.to_le_bytes());
-                }
-            }
-        }
+        put_facts(
+            &mut self.facts,
+            numbers.iter().zip(said.iter().map(|(_, said)| said)),
+        );
         self.records.push((entity, start..self.facts.len()));
     }
 
@@ -102,20 +80,76 @@ impl SegmentWriter {
         self.records.sort_unstable_by_key(|(entity, _)| *entity);
         let mut out =
             Vec::with_capacity(self.facts.len() + self.records.len() * EntityId::LEN + 1024);
-        out.extend_from_slice(MAGIC);
-        out.push(VERSION);
-        out.extend_from_slice(&self.generation.to_le_bytes());
-        put_number(&mut out, self.names.len() as u64);
-        for name in &self.names {
-            put_number(&mut out, name.as_str().len() as u64);
-            out.extend_from_slice(name.as_str().as_bytes());
-        }
-        put_number(&mut out, self.records.len() as u64);
+        put_head(&mut out, self.generation, &self.names, self.records.len());
         for (entity, range) in self.records {
             out.extend_from_slice(entity.as_bytes());
             out.extend_from_slice(self.facts.get(range).unwrap_or_default());
         }
         out
+    }
+}
+
+/// The records at these places, in ascending order of their entities, as one segment. It is written in one go: it may be large.
+pub fn merge<'a>(
+    generation: u64,
+    segments: &[Segment],
+    records: impl ExactSizeIterator<Item = (EntityId, &'a Segment, u32)>,
+) -> Vec<u8> {
+    let names: BTreeSet<&Attribute> = segments.iter().flat_map(|segment| &segment.names).collect();
+    let names: Vec<Attribute> = names.into_iter().cloned().collect();
+    let numbers: HashMap<&Attribute, u64> = names.iter().zip(0..).collect();
+    let mut out = Vec::with_capacity(segments.iter().map(|segment| segment.bytes.len()).sum());
+    put_head(&mut out, generation, &names, records.len());
+    for (entity, segment, at) in records {
+        out.extend_from_slice(entity.as_bytes());
+        let said = segment.record(at).unwrap_or_default();
+        let facts = said
+            .iter()
+            .filter_map(|(name, said)| Some((numbers.get(name)?, said)));
+        let facts: Vec<_> = facts.collect();
+        put_facts(&mut out, facts.into_iter());
+    }
+    out
+}
+
+fn put_head(out: &mut Vec<u8>, generation: u64, names: &[Attribute], records: usize) {
+    out.extend_from_slice(MAGIC);
+    out.push(VERSION);
+    out.extend_from_slice(&generation.to_le_bytes());
+    put_number(out, names.len() as u64);
+    for name in names {
+        put_number(out, name.as_str().len() as u64);
+        out.extend_from_slice(name.as_str().as_bytes());
+    }
+    put_number(out, records as u64);
+}
+
+fn put_facts<'a>(out: &mut Vec<u8>, facts: impl ExactSizeIterator<Item = (&'a u64, &'a Said)>) {
+    put_number(out, facts.len() as u64);
+    for (number, said) in facts {
+        put_number(out, *number);
+        match said {
+            Said::Nothing => out.push(NOTHING),
+            Said::One(print) => {
+                out.push(ONE);
+                out.extend_from_slice(&print.to_le_bytes());
+            }
+            Said::Members(prints) => {
+                out.push(MEMBERS);
+                put_number(out, prints.len() as u64);
+                for print in prints {
+                    out.extend_from_slice(&print.to_le_bytes());
+                }
+            }
+            Said::Elements(print) => {
+                out.push(ELEMENTS);
+                out.extend_from_slice(&print.to_le_bytes());
+            }
+            Said::Total(total) => {
+                out.push(TOTAL);
+                out.extend_from_slice(&total.to_le_bytes());
+            }
+        }
     }
 }
 

@@ -65,7 +65,8 @@ impl Run<'_> {
 
     fn read_blob(&self, cid: &Cid) -> Result<Vec<u8>, BlobError> {
         let blob = self.blobs.open(cid)?;
-        let mut bytes = Vec::new();
+        // once in memory it stays there for the whole import: without room to grow
+        let mut bytes = Vec::with_capacity(blob.len().min(64 << 20) as usize);
         let corrupt = |_| BlobError::Corrupt { cid: *cid };
         blob.reader(0, u64::MAX)
             .read_to_end(&mut bytes)

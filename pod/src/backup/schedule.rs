@@ -72,6 +72,22 @@ impl Backups {
         serde_json::from_slice(&bytes).ok()
     }
 
+    /// What goes with the pod is no backup of it.
+    fn check_outside(&self, directory: &Path) -> Result<(), PodError> {
+        let home = self.file.parent().and_then(|home| home.canonicalize().ok());
+        let there = directory.ancestors().find_map(|at| at.canonicalize().ok());
+        if home
+            .zip(there)
+            .is_some_and(|(home, there)| there.starts_with(home))
+        {
+            return Err(PodError::Request(format!(
+                "{}: this is in the folder of the pod itself: give the backup another one, best on another disk",
+                directory.display()
+            )));
+        }
+        Ok(())
+    }
+
     fn save(&self, plan: &Plan) -> Result<(), PodError> {
         let text = serde_json::to_vec(plan)
             .map_err(|error| PodError::file(&self.file, std::io::Error::other(error)))?;
@@ -102,6 +118,7 @@ impl Backups {
             let whole =
                 std::path::absolute(directory).map_err(|error| PodError::file(directory, error))?;
             check_place(&whole)?;
+            self.check_outside(&whole)?;
             if whole != plan.directory {
                 plan = Plan {
                     directory: whole,

@@ -8,7 +8,7 @@ use std::{
 
 use axum::{
     Extension, Json as JsonBody, Router,
-    extract::{DefaultBodyLimit, Request, State},
+    extract::{Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -183,7 +183,8 @@ pub(super) async fn by_token(
 
 /// What apps may ask.
 pub(super) fn router(app: App) -> Router {
-    let body = DefaultBodyLimit::max;
+    let rooms = app.rooms.clone();
+    let body = |bytes| rooms.app(bytes);
     Router::new()
         .route("/status", get(status))
         .route("/query", post(query).layer(body(MAX_QUERY)))

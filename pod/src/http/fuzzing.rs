@@ -6,8 +6,8 @@ use axum::Router;
 use serde_json::Value as Json;
 use tokio::sync::watch;
 
-use super::{App, guard::Hosts, guard::Tokens, websocket};
-use crate::{Pod, jobs::Jobs, live::Session};
+use super::{App, body::Rooms, guard::Hosts, guard::Tokens, websocket};
+use crate::{Pod, backup::Backups, jobs::Jobs, live::Session, thumbnail::Thumbnails};
 
 pub use super::range::{Wanted, parse as parse_range};
 pub use super::sniff::kind;
@@ -24,6 +24,9 @@ pub fn api(pod: &Arc<Pod>, address: SocketAddr) -> Router {
         public: Arc::default(),
         exports: Arc::default(),
         metrics: Arc::default(),
+        rooms: Rooms::default(),
+        backups: Arc::new(Backups::of(pod)),
+        thumbnails: Arc::new(Thumbnails::of(pod)),
         node: None,
         link: None,
         pod: Arc::clone(pod),

@@ -9,7 +9,7 @@
 
 use std::net::SocketAddr;
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Uri, header};
 
 /// The secrets of one run of a pod.
 #[derive(Clone)]
@@ -59,6 +59,13 @@ impl Hosts {
         ])
     }
 
+    /// Whether the target of a request, where it says a name as one to a proxy does, says one of ours.
+    pub fn is_for(&self, target: &Uri) -> bool {
+        target
+            .authority()
+            .is_none_or(|name| self.has(name.as_str()))
+    }
+
     fn has(&self, host: &str) -> bool {
         self.0.iter().any(|h| h.eq_ignore_ascii_case(host))
     }
@@ -66,8 +73,9 @@ impl Hosts {
     /// Refuses requests that were not meant for this pod, and says where the others come from.
     pub fn admit(&self, headers: &HeaderMap) -> Result<Site, &'static str> {
         let text = |name: &str| headers.get(name).and_then(|h| h.to_str().ok());
-        if !text("host").is_some_and(|h| self.has(h)) {
-            return Err("this pod answers only under the address that it prints");
+        let once = headers.get_all(header::HOST).iter().nth(1).is_none();
+        if !once || !text("host").is_some_and(|h| self.has(h)) {
+            return Err(OTHER_NAME);
         }
         let mut origins = headers.get_all(header::ORIGIN).iter();
         if let Some(origin) = origins.next() {
@@ -81,7 +89,8 @@ impl Hosts {
             }
         }
         // `none`: the person typed the address or used a bookmark
-        if text("sec-fetch-site").is_some_and(|s| !matches!(s, "same-origin" | "none")) {
+        let mut sites = headers.get_all("sec-fetch-site").iter();
+        if sites.any(|s| !matches!(s.as_bytes(), b"same-origin" | b"none")) {
             let (mode, dest) = (text("sec-fetch-mode"), text("sec-fetch-dest"));
             let visits = mode == Some("navigate") && dest == Some("document");
             return Ok(if visits {
@@ -94,6 +103,8 @@ impl Hosts {
     }
 }
 
+/// What is told to who asks under another name.
+pub const OTHER_NAME: &str = "this pod answers only under the address that it prints";
 /// What another site is told.
 pub const NOT_ASKED: &str = "another site may not ask this pod";
 
@@ -108,13 +119,13 @@ pub enum Site {
     Other(Option<String>),
 }
 
-/// The token of `Authorization: Bearer …`.
+/// The token of `Authorization: Bearer …`. Of two such headers neither counts.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers
-        .get(header::AUTHORIZATION)?
-        .to_str()
-        .ok()?
-        .split_once(' ')?;
+    let mut all = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(only), None) = (all.next(), all.next()) else {
+        return None;
+    };
+    let (scheme, token) = only.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
@@ -149,14 +160,61 @@ mod tests {
     #[test]
     fn refuses_rebinding() {
         let hosts = Hosts::of("127.0.0.1:8420".parse().unwrap());
+        assert!(hosts.admit(&headers(&[])).is_err());
         for bad in [
-            &[][..],
-            &[("host", "evil.example:8420")],
-            &[("host", "127.0.0.1:8421")],
-            &[("host", "127.0.0.1")],
+            "evil.example:8420",
+            "127.0.0.1:8421",
+            "127.0.0.1",
+            "localhost",
+            "localhost.:8420",
+            "localhost.evil.example:8420",
+            "localhost:8420.evil.example",
+            "evil.example@localhost:8420",
+            "localhost:8420@evil.example",
+            "localhost:08420",
+            "localhost:8420:8420",
+            " localhost:8420 ",
+            "127.1:8420",
+            "0x7f000001:8420",
+            "2130706433:8420",
+            "0.0.0.0:8420",
+            "[::]:8420",
+            "[0:0:0:0:0:0:0:1]:8420",
+            "[::ffff:127.0.0.1]:8420",
+            "::1:8420",
+            "http://127.0.0.1:8420",
+            "127.0.0.1:8420/",
+            "",
         ] {
-            assert!(hosts.admit(&headers(bad)).is_err(), "{bad:?}");
+            assert!(hosts.admit(&headers(&[("host", bad)])).is_err(), "{bad:?}");
         }
+        for names in [
+            ["127.0.0.1:8420", "evil.example"],
+            ["127.0.0.1:8420", "127.0.0.1:8420"],
+        ] {
+            let mut two = HeaderMap::new();
+            for name in names {
+                two.append(header::HOST, HeaderValue::from_static(name));
+            }
+            assert!(hosts.admit(&two).is_err());
+        }
+        for (target, good) in [
+            ("/api/1/status", true),
+            ("http://127.0.0.1:8420/api/1/status", true),
+            ("http://evil.example/api/1/status", false),
+            ("http://evil.example@127.0.0.1:8420/", false),
+        ] {
+            assert_eq!(hosts.is_for(&target.parse().unwrap()), good, "{target}");
+        }
+        let mut two = headers(&[("host", "127.0.0.1:8420")]);
+        for site in ["same-origin", "cross-site"] {
+            two.append("sec-fetch-site", HeaderValue::from_static(site));
+        }
+        assert_eq!(hosts.admit(&two), Ok(Site::Other(None)));
+        for token in ["Bearer one", "Bearer two"] {
+            two.append(header::AUTHORIZATION, HeaderValue::from_static(token));
+        }
+        assert_eq!(bearer(&two), None);
         let mut two = headers(&[("host", "127.0.0.1:8420")]);
         for origin in ["http://127.0.0.1:8420", "http://evil.example"] {
             two.append(header::ORIGIN, HeaderValue::from_static(origin));

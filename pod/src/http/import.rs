@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use axum::{
-    Json as JsonBody,
+    Extension, Json as JsonBody,
     body::Body,
     extract::State,
     http::{HeaderMap, StatusCode, header},
@@ -14,6 +14,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::{
     App, api, blocking,
+    body::is_longer,
     reply::{Answer, Asked, Named, Payload, Refusal},
 };
 use crate::{
@@ -55,9 +56,8 @@ pub(super) async fn receive(
         .and_then(|h| h.to_str().ok())
         .is_some_and(|h| h.starts_with("application/json"));
     if is_json && how.name.is_none() {
-        let body = axum::body::to_bytes(body, MAX_PATH_BODY)
-            .await
-            .map_err(|_| Refusal::request("the path is too long"))?;
+        let Extension(most) = app.rooms.owner(MAX_PATH_BODY);
+        let body = most.read(body).await?;
         let PathBody {
             path,
             mapping,
@@ -80,6 +80,9 @@ pub(super) async fn receive(
         .await
         .map(JsonBody);
     }
+    if is_longer(&body, MAX_UPLOAD) {
+        return Err(too_large());
+    }
     let options = ImportOptions {
         mapping: how.mapping.map(PathBuf::from),
         ..ImportOptions::default()
@@ -89,7 +92,7 @@ pub(super) async fn receive(
     let job = blocking(move || jobs.of_upload(&name, options)).await?;
     if let Err(error) = keep(&job, body).await {
         app.jobs.remove(job.id());
-        return Err(error.into());
+        return Err(error);
     }
     let jobs = Arc::clone(&app.jobs);
     blocking(move || start(&jobs, &job, dry_run))
@@ -102,8 +105,16 @@ fn start(jobs: &Jobs, job: &Arc<Job>, dry_run: bool) -> Result<serde_json::Value
     Ok(job.to_json())
 }
 
+fn too_large() -> Refusal {
+    Refusal::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "too-large",
+        "the file is too large to be sent: import it by its path",
+    )
+}
+
 /// Writes the body to the job's file as it comes.
-async fn keep(job: &Job, body: Body) -> Result<(), PodError> {
+async fn keep(job: &Job, body: Body) -> Result<(), Refusal> {
     let io = |error| PodError::file(job.path(), error);
     let mut file = tokio::fs::File::create_new(job.path()).await.map_err(io)?;
     let mut stream = body.into_data_stream();
@@ -112,13 +123,12 @@ async fn keep(job: &Job, body: Body) -> Result<(), PodError> {
         let piece = piece.map_err(|e| PodError::Request(format!("the upload broke off: {e}")))?;
         bytes += piece.len() as u64;
         if bytes > MAX_UPLOAD {
-            return Err(PodError::Request(
-                "the file is too large to be sent: import it by its path".into(),
-            ));
+            return Err(too_large());
         }
         file.write_all(&piece).await.map_err(io)?;
     }
-    file.flush().await.map_err(io)
+    file.flush().await.map_err(io)?;
+    Ok(())
 }
 
 fn find(app: &App, id: &str) -> Result<Arc<Job>, Refusal> {

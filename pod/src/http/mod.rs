@@ -5,7 +5,9 @@ mod apps;
 mod assets;
 mod backup;
 mod blob;
+mod body;
 mod devices;
+mod doors;
 mod drafts;
 mod export;
 #[cfg(fuzzing)]
@@ -31,7 +33,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request, State},
+    extract::{Request, State},
     http::{HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -44,6 +46,7 @@ use tower_http::compression::{
 };
 
 use crate::{Pod, PodError, PodNode, backup::Backups, jobs::Jobs, thumbnail::Thumbnails};
+use body::Rooms;
 use guard::{Hosts, Site};
 pub(crate) use guard::{Tokens, bearer, same_secret};
 pub(crate) use reply::{Answer, Refusal, error_json};
@@ -53,6 +56,8 @@ pub use serve::{Serving, serve};
 pub(crate) const MAX_QUERY_BODY: usize = 16 << 20;
 /// Bytes of a transaction.
 pub(crate) const MAX_TX_BODY: usize = 256 << 20;
+/// Bytes of what an app says before it has a token.
+const MAX_REQUEST: usize = 64 << 10;
 /// Bytes of a file that is brought by a call.
 const MAX_FILE: usize = 64 << 20;
 
@@ -69,6 +74,7 @@ pub(crate) struct App {
     /// What is public, for the gateway.
     public: Arc<gateway::Public>,
     metrics: Arc<metrics::Metrics>,
+    rooms: Rooms,
     /// The network side, where there is one.
     node: Option<Arc<PodNode>>,
     /// Its address over a WebSocket.
@@ -83,20 +89,17 @@ fn router(app: App) -> Router {
         .route("/status", get(api::status))
         .route(
             "/query",
-            post(api::query).layer(DefaultBodyLimit::max(MAX_QUERY_BODY)),
+            post(api::query).layer(app.rooms.owner(MAX_QUERY_BODY)),
         )
         .route(
             "/search",
-            post(search::search).layer(DefaultBodyLimit::max(search::MAX_SEARCH)),
+            post(search::search).layer(app.rooms.owner(search::MAX_SEARCH)),
         )
         .route(
             "/tx",
-            post(api::transact).layer(DefaultBodyLimit::max(MAX_TX_BODY)),
+            post(api::transact).layer(app.rooms.owner(MAX_TX_BODY)),
         )
-        .route(
-            "/blob",
-            post(blob::bring).layer(DefaultBodyLimit::max(MAX_FILE)),
-        )
+        .route("/blob", post(blob::bring).layer(app.rooms.owner(MAX_FILE)))
         .route("/entity/{id}", get(api::entity))
         .route("/commits", get(past::commits))
         .route("/commits/times", get(past::times))
@@ -161,10 +164,7 @@ fn router(app: App) -> Router {
         .route("/apps/deny", post(apps::deny))
         .route("/apps/revoke", post(apps::revoke))
         .route("/apps/{id}/activity", get(apps::activity))
-        .route(
-            "/import",
-            post(import::receive).layer(DefaultBodyLimit::disable()),
-        )
+        .route("/import", post(import::receive))
         .route(
             "/import/{job}",
             get(import::look).post(import::run).delete(import::remove),
@@ -173,7 +173,8 @@ fn router(app: App) -> Router {
         .route("/openapi.json", get(description))
         .fallback(no_such_path)
         .method_not_allowed_fallback(other_method)
-        .route_layer(middleware::from_fn(metrics::note_api));
+        .route_layer(middleware::from_fn(metrics::note_api))
+        .layer(app.rooms.owner(body::MOST));
     // the same paths for apps, and no others
     let for_apps = apps::router(app.clone());
     let behind_token = behind_token.layer(middleware::from_fn_with_state(
@@ -182,8 +183,14 @@ fn router(app: App) -> Router {
     ));
     let api = Router::new()
         // a code or a key is the token here
-        .route("/apps/token", post(apps::token))
-        .route("/apps/device", post(apps::device))
+        .route(
+            "/apps/token",
+            post(apps::token).layer(app.rooms.anyone(MAX_REQUEST)),
+        )
+        .route(
+            "/apps/device",
+            post(apps::device).layer(app.rooms.anyone(MAX_REQUEST)),
+        )
         // the token comes in the first message
         .route("/live", get(websocket::live))
         // the token comes in the query
@@ -251,6 +258,7 @@ async fn other_method() -> Refusal {
 async fn admit(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let refused = |why| Refusal::new(StatusCode::FORBIDDEN, "forbidden", why).into_response();
     let mut response = match app.hosts.admit(request.headers()) {
+        _ if !app.hosts.is_for(request.uri()) => refused(guard::OTHER_NAME),
         Err(why) => refused(why),
         Ok(Site::Own) => {
             request.extensions_mut().insert(Site::Own);

@@ -2,8 +2,7 @@
 
 use axum::{
     Json as JsonBody,
-    body::Bytes,
-    extract::{FromRequest, FromRequestParts, Path, Query, Request},
+    extract::{FromRequestParts, Path, Query},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, request::Parts},
     response::{IntoResponse, Response},
 };
@@ -22,6 +21,8 @@ pub struct Refusal {
 
 /// What every handler answers.
 pub type Answer = Result<JsonBody<Json>, Refusal>;
+
+pub use super::body::Payload;
 
 impl Refusal {
     /// With a code for programs and a message for people.
@@ -46,27 +47,6 @@ impl Refusal {
 
     pub fn request(message: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "request", message)
-    }
-}
-
-/// A whole body, of at most the size that its path allows.
-pub struct Payload(pub Bytes);
-
-impl<S: Send + Sync> FromRequest<S> for Payload {
-    type Rejection = Refusal;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
-        match Bytes::from_request(request, state).await {
-            Ok(bytes) => Ok(Self(bytes)),
-            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                Err(Refusal::new(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    "too-large",
-                    "this is more than the path takes at once: split it",
-                ))
-            }
-            Err(_) => Err(Refusal::request("the request broke off")),
-        }
     }
 }
 

@@ -12,6 +12,8 @@ use tokio::sync::watch;
 
 use super::{
     App,
+    body::Rooms,
+    doors,
     guard::{Hosts, Tokens},
     router,
 };
@@ -71,6 +73,7 @@ impl Serving {
             hosts: Hosts::of(address),
             public: Arc::default(),
             metrics: Arc::default(),
+            rooms: Rooms::default(),
             node: None,
             link: None,
             closing: is_closing,
@@ -123,30 +126,21 @@ impl Serving {
             .try_clone()
             .and_then(tokio::net::TcpListener::from_std)
             .map_err(failed)?;
-        let mut closing = self.closing.subscribe();
-        let stopped = async move {
-            // an error means that the sender has gone, which is the end as well
-            let _ = closing.wait_for(|closing| *closing).await;
-        };
+        let closing = self.closing.subscribe();
         let jobs = Arc::clone(&self.app.jobs);
-        let server = axum::serve(listener, router(self.app)).with_graceful_shutdown(stopped);
-        let mut server = std::pin::pin!(server.into_future());
+        let mut server = std::pin::pin!(doors::serve(listener, router(self.app), closing));
         let ended = tokio::select! {
-            ended = &mut server => Some(ended),
-            () = stop => None,
+            () = &mut server => true,
+            () = stop => false,
         };
         jobs.stop_all();
         self.closing.send_replace(true);
-        let ended = match ended {
-            Some(ended) => ended,
-            None => tokio::time::timeout(GRACE, server).await.unwrap_or(Ok(())),
-        };
+        if !ended {
+            // whoever takes longer is cut off
+            let _ = tokio::time::timeout(GRACE, server).await;
+        }
         let pod = self.pod;
         let saved = tokio::task::spawn_blocking(move || pod.checkpoint()).await;
-        ended.map_err(|error| PodError::Listen {
-            address: ([127, 0, 0, 1], 0).into(),
-            error,
-        })?;
         match saved {
             Ok(saved) => saved,
             Err(_) => Err(PodError::Request(

@@ -6,9 +6,10 @@ use axum::{
     Extension,
     extract::{
         State, WebSocketUpgrade,
-        ws::{CloseFrame, Message, WebSocket},
+        ws::{CloseFrame, Message, WebSocket, rejection::WebSocketUpgradeRejection},
     },
-    response::Response,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
 };
 use futures_util::{SinkExt, StreamExt, stream::SplitSink};
 use rhizome_tuple::EntityId;
@@ -21,7 +22,7 @@ use super::{
     api::status_json,
     apps,
     guard::{Site, same_secret},
-    reply::{error_json, subscribe_error_json},
+    reply::{Refusal, error_json, subscribe_error_json},
     subscriber::Subscriber,
 };
 use crate::live::{Event, Form, Next, Row, Session, SubscribeError};
@@ -74,8 +75,11 @@ struct Wish {
 pub(super) async fn live(
     State(app): State<App>,
     Extension(site): Extension<Site>,
-    upgrade: WebSocketUpgrade,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
+    let Ok(upgrade) = upgrade else {
+        return no_websocket();
+    };
     upgrade
         .max_message_size(MAX_MESSAGE)
         .max_frame_size(MAX_MESSAGE)
@@ -87,6 +91,15 @@ pub(super) async fn live(
             let _counted = app.metrics.connection();
             converse(app, site, socket).await;
         })
+}
+
+/// To who does not ask for a WebSocket as one does.
+fn no_websocket() -> Response {
+    let why = "this is a WebSocket: ask for an upgrade to `websocket`, version 13";
+    let mut response = Refusal::new(StatusCode::UPGRADE_REQUIRED, "upgrade", why).into_response();
+    let kind = HeaderValue::from_static("websocket");
+    response.headers_mut().insert(header::UPGRADE, kind);
+    response
 }
 
 async fn close(mut socket: WebSocket, code: u16, reason: &'static str) {

@@ -58,21 +58,99 @@ pub fn ask(
     stream.write_all(head.as_bytes()).unwrap();
     // who refuses a body may not read all of it
     let _ = stream.write_all(body);
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
-    let Some(end) = answer.windows(4).position(|w| w == b"\r\n\r\n") else {
-        return Answer {
-            status: 0,
-            head: String::new(),
-            body: answer,
-        };
-    };
-    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
-    Answer {
-        status: head.split(' ').nth(1).unwrap().parse().unwrap(),
-        head,
-        body: answer[end + 4..].to_vec(),
+    heard(&mut stream)
+}
+
+/// How a body says how long it is.
+#[derive(Clone, Copy, Debug)]
+pub enum Length {
+    /// By its length.
+    True,
+    /// By another length than its own.
+    Claimed(u64),
+    /// Piece by piece.
+    Chunked,
+}
+
+/// A POST with a body of so many blanks, which are sent as far as the other side takes them. HTTP 1.1.
+pub fn send(
+    address: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    len: usize,
+    length: Length,
+) -> Answer {
+    const PIECE: usize = 1 << 20;
+    let mut stream = TcpStream::connect(address).unwrap();
+    let mut head = format!("POST {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
+    for (name, value) in headers {
+        write!(head, "{name}: {value}\r\n").unwrap();
     }
+    match length {
+        Length::True => write!(head, "content-length: {len}\r\n").unwrap(),
+        Length::Claimed(claimed) => write!(head, "content-length: {claimed}\r\n").unwrap(),
+        Length::Chunked => head += "transfer-encoding: chunked\r\n",
+    }
+    head += "\r\n";
+    let blanks = vec![b' '; PIECE];
+    // who has heard enough may say so before the end
+    let sent = stream.write_all(head.as_bytes()).and_then(|()| {
+        let mut left = len;
+        while left > 0 {
+            let now = left.min(PIECE);
+            if matches!(length, Length::Chunked) {
+                write!(stream, "{now:x}\r\n")?;
+                stream.write_all(&blanks[..now])?;
+                stream.write_all(b"\r\n")?;
+            } else {
+                stream.write_all(&blanks[..now])?;
+            }
+            left -= now;
+        }
+        if matches!(length, Length::Chunked) {
+            stream.write_all(b"0\r\n\r\n")?;
+        }
+        Ok(())
+    });
+    let answer = heard(&mut stream);
+    assert!(answer.status != 0, "{path}: no answer ({sent:?})");
+    answer
+}
+
+/// What comes until the end, or as much as is said to come.
+pub fn heard(stream: &mut TcpStream) -> Answer {
+    let mut all = Vec::new();
+    let mut piece = vec![0; 64 << 10];
+    loop {
+        let answer = read(&all);
+        let wanted = answer
+            .as_ref()
+            .and_then(|answer| answer.header("content-length")?.parse().ok());
+        if let (Some(answer), Some(wanted)) = (&answer, wanted)
+            && answer.body.len() >= wanted
+        {
+            break;
+        }
+        match stream.read(&mut piece) {
+            Ok(n) if n > 0 => all.extend_from_slice(&piece[..n]),
+            _ => break,
+        }
+    }
+    read(&all).unwrap_or(Answer {
+        status: 0,
+        head: String::new(),
+        body: all,
+    })
+}
+
+fn read(all: &[u8]) -> Option<Answer> {
+    let end = all.windows(4).position(|w| w == b"\r\n\r\n")?;
+    let head = String::from_utf8_lossy(&all[..end]).into_owned();
+    Some(Answer {
+        status: head.split(' ').nth(1)?.parse().ok()?,
+        head,
+        body: all[end + 4..].to_vec(),
+    })
 }
 
 /// The description as it is in the tree.

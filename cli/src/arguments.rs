@@ -82,6 +82,12 @@ pub enum Command {
         #[arg(long, conflicts_with_all = ["directory", "every", "verify", "off"])]
         state: bool,
     },
+    /// Say what takes how much room, or how much room files may take on this device
+    Storage {
+        /// The most that files may take: bytes, or with K, M, G or T (1024 times each); `none`: as much as there is
+        #[arg(long, value_name = "SIZE")]
+        limit: Option<FileLimit>,
+    },
     /// Remove files that nothing has named for a while
     Gc {
         /// For how many days nothing has to have named them
@@ -751,4 +757,53 @@ pub fn completions(shell: Shell) {
 /// Prints the manual page.
 pub fn man() -> std::io::Result<()> {
     clap_mangen::Man::new(Arguments::command()).render(&mut std::io::stdout())
+}
+
+/// How much files may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileLimit(pub Option<u64>);
+
+impl std::str::FromStr for FileLimit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "none" {
+            return Ok(Self(None));
+        }
+        let wrong = || format!("`{text}` is no size: 500M, 20G, a number of bytes, or none");
+        let upper = text.trim().to_ascii_uppercase();
+        let number = upper.trim_end_matches("IB").trim_end_matches('B');
+        let (number, power) = match number.char_indices().last() {
+            Some((at, unit)) if !unit.is_ascii_digit() => {
+                let power = "KMGT".find(unit).ok_or_else(wrong)? + 1;
+                (&number[..at], power)
+            }
+            _ => (number, 0),
+        };
+        let number: u64 = number.trim().parse().map_err(|_| wrong())?;
+        let bytes = number.checked_mul(1 << (10 * power)).ok_or_else(wrong)?;
+        Ok(Self(Some(bytes)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FileLimit;
+
+    #[test]
+    fn sizes_are_read_with_their_units() {
+        for (text, bytes) in [
+            ("none", None),
+            ("0", Some(0)),
+            ("1024", Some(1024)),
+            ("500M", Some(500 << 20)),
+            ("20 GiB", Some(20 << 30)),
+            ("2tb", Some(2 << 40)),
+        ] {
+            assert_eq!(text.parse(), Ok(FileLimit(bytes)), "{text}");
+        }
+        for text in ["", "G", "-1", "1.5G", "1X", "1é", "99999999999T"] {
+            assert!(text.parse::<FileLimit>().is_err(), "{text}");
+        }
+    }
 }

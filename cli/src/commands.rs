@@ -1,4 +1,5 @@
 use crate::{
+    arguments::FileLimit,
     open::{Home, Opened},
     output::{Failure, Output, print, table},
 };
@@ -121,6 +122,42 @@ pub fn bar(output: &Output, bytes: bool) -> ProgressBar {
     }
     bar.enable_steady_tick(Duration::from_millis(120));
     bar
+}
+
+pub fn storage(home: &Home, limit: Option<FileLimit>, output: &Output) -> Result<(), Failure> {
+    let opened = home.open("storage")?;
+    if let Some(FileLimit(limit)) = limit {
+        match &opened {
+            Opened::Here(pod) => pod.limit_files(limit)?,
+            Opened::There(client) => drop(client.limit_files(limit)?),
+        }
+    }
+    let found = match &opened {
+        Opened::Here(pod) => {
+            let mut found = (*pod.storage()?).clone();
+            found["room"] = pod.room();
+            found
+        }
+        Opened::There(client) => client.storage()?,
+    };
+    output.answer(&found, |f| {
+        let (disk, room) = (&f["disk"], &f["room"]);
+        let limit = match room["limit"].as_u64() {
+            Some(limit) => format!("they may take {limit}, and take {} of it", room["used"]),
+            None => "they may take as much as there is".into(),
+        };
+        let free = match room["free"].as_u64() {
+            Some(free) => format!(
+                "\n{free} bytes are free on the disk, of which files leave {} free",
+                room["spared"]
+            ),
+            None => String::new(),
+        };
+        format!(
+            "{} bytes on disk: {} of tuples and their indexes, {} of files\n{} files with {} bytes; {limit}{free}",
+            disk["total"], disk["tuples"], disk["files"], f["files"]["count"], f["files"]["bytes"]
+        )
+    })
 }
 
 pub fn collect_garbage(

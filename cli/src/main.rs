@@ -122,6 +122,7 @@ fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
             };
             backup::backup(&home, &wanted, output)
         }
+        Command::Storage { limit } => commands::storage(&home, *limit, output),
         Command::Gc { days, dry_run } => commands::collect_garbage(&home, *days, *dry_run, output),
         Command::Restore { directory } => backup::restore(&home, directory, output),
         Command::SyncSql {

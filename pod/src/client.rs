@@ -448,6 +448,16 @@ impl Client {
         format!("Bearer {}", self.running.token)
     }
 
+    /// See [`Pod::storage`](crate::Pod::storage); with it what [`Pod::room`](crate::Pod::room) says.
+    pub fn storage(&self) -> Result<Json, PodError> {
+        self.get("/storage")
+    }
+
+    /// See [`Pod::limit_files`](crate::Pod::limit_files).
+    pub fn limit_files(&self, limit: Option<u64>) -> Result<Json, PodError> {
+        self.post("/storage", &json!({ "limit": limit }))
+    }
+
     /// The pods that a cloud peer keeps.
     pub(crate) fn cloud_pods(&self) -> Result<Json, PodError> {
         self.get("/pods")

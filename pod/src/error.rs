@@ -83,7 +83,22 @@ pub enum PodError {
     Busy(String),
     /// An import failed.
     #[error(transparent)]
-    Import(#[from] ImportError),
+    Import(ImportError),
+    /// A file does not fit into what files may take here.
+    #[error(
+        "the file takes {wanted} bytes, and of the {limit} bytes that files may take on this device {used} are used: raise the limit (`rhizome storage --limit`, or on the \
+         page about storage), or remove files that nothing names any more (`rhizome gc`){after}"
+    )]
+    NoRoom {
+        /// Bytes that it takes, as they are counted.
+        wanted: u64,
+        /// Bytes that are used.
+        used: u64,
+        /// Bytes that there may be.
+        limit: u64,
+        /// What else is to be known.
+        after: &'static str,
+    },
     /// An export failed.
     #[error(transparent)]
     Export(Box<ExportError>),
@@ -144,7 +159,7 @@ pub enum PodError {
     Sync(SyncError),
     /// A file could not be read or written.
     #[error(transparent)]
-    Blob(#[from] BlobError),
+    Blob(BlobError),
     /// A file of the home directory.
     #[error("{}: {error}", .path.display())]
     File {
@@ -173,6 +188,51 @@ impl From<ViewError> for PodError {
         match error {
             ViewError::Replica(error) => Self::Replica(error),
             error => Self::View(error),
+        }
+    }
+}
+
+impl From<BlobError> for PodError {
+    fn from(error: BlobError) -> Self {
+        match error {
+            BlobError::Quota {
+                wanted,
+                left,
+                quota,
+            } => Self::NoRoom {
+                wanted,
+                used: quota.saturating_sub(left),
+                limit: quota,
+                after: "",
+            },
+            error => Self::Blob(error),
+        }
+    }
+}
+
+impl From<ImportError> for PodError {
+    fn from(error: ImportError) -> Self {
+        let ImportError::Pod(cause) = error else {
+            return Self::Import(error);
+        };
+        // what the store of files says is said as anywhere else
+        match cause
+            .downcast::<BlobError>()
+            .map(|error| Self::from(*error))
+        {
+            Ok(Self::NoRoom {
+                wanted,
+                used,
+                limit,
+                ..
+            }) => Self::NoRoom {
+                wanted,
+                used,
+                limit,
+                after: "; what was imported so far stays, and running the import again continues",
+            },
+            Ok(error) => error,
+            Err(cause) => Self::Import(ImportError::Pod(cause)),
         }
     }
 }
@@ -225,7 +285,9 @@ impl PodError {
             Self::Share(ShareError::NotAnAdmin) => "not-an-admin",
             Self::Share(_) => "certificate",
             Self::View(_) => "view",
-            Self::Storage(StorageError::Full(_)) | Self::Blob(BlobError::Full(_)) => "disk-full",
+            Self::Storage(StorageError::Full(_))
+            | Self::Blob(BlobError::Full(_) | BlobError::Low { .. }) => "disk-full",
+            Self::NoRoom { .. } => "no-room",
             Self::Replica(e) => replica_code(e),
             Self::Storage(_) => "storage",
             Self::Sealed(_) => "sealed",

@@ -9,8 +9,8 @@ use std::{
 };
 
 use rhizome_blob::{
-    Answer, BlobKeys, BlobStore, Fetch, Held, Holding, Limits, MAX_BLOB, MAX_NAMES, Push, PushStep,
-    Refusal, Request, Sealed, SealedBlob, SealedStore, Served, Step, serve,
+    Answer, BlobError, BlobKeys, BlobStore, Fetch, Held, Holding, Limits, MAX_BLOB, MAX_NAMES,
+    Push, PushStep, Refusal, Request, Sealed, SealedBlob, SealedStore, Served, Step, serve,
 };
 use rhizome_ipld::Cid;
 use rhizome_member::Member;
@@ -23,6 +23,8 @@ use crate::{PodError, View, cloud::Turn, views::Given};
 
 /// Questions that may be on their way without an answer.
 const WINDOW: usize = 4;
+/// Files of one exchange that are begun though there was no room for those before.
+const MOST_FULL: u64 = 8;
 
 /// What the other side is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +44,10 @@ pub struct Carried {
     pub pushed: u64,
     /// Files named by tuples that are neither here nor there.
     pub missing: u64,
-    /// Files that the other side does not take, or that came damaged.
+    /// Files that the other side does not take, that came damaged, or for which there is no room here.
     pub failed: u64,
+    /// Those for which there is no room here.
+    pub full: u64,
 }
 
 /// To all who may ask at all.
@@ -317,6 +321,12 @@ async fn carry(
                     carried.missing += 1;
                     continue;
                 }
+                // smaller ones may still fit, but each costs a question
+                (false, Some(_)) if carried.full >= MOST_FULL => {
+                    carried.failed += 1;
+                    carried.full += 1;
+                    continue;
+                }
                 (false, Some(places)) => fetch(blobs, link, cid, places, &keys, side).await,
                 (true, None) if view.is_some_and(|(_, gives)| !gives.contains(cid)) => continue,
                 (true, None) => push(blobs, link, cid, &keys, side).await,
@@ -333,6 +343,10 @@ async fn carry(
                 (Err(error), _) => {
                     tracing::warn!(%cid, %error, "a file was not carried");
                     carried.failed += 1;
+                    carried.full += u64::from(matches!(
+                        error,
+                        PodError::NoRoom { .. } | PodError::Blob(BlobError::Low { .. })
+                    ));
                 }
             }
         }

@@ -317,6 +317,10 @@ impl PodHome {
         self.directory.join("incoming")
     }
 
+    pub(crate) fn limits(&self) -> PathBuf {
+        self.directory.join("limits.json")
+    }
+
     pub(crate) fn running_file(&self) -> PathBuf {
         self.directory.join("running.json")
     }

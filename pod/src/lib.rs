@@ -52,6 +52,7 @@ mod pod;
 mod query;
 mod reach;
 mod recovery;
+mod room;
 mod running;
 mod search;
 mod shape;
@@ -105,6 +106,7 @@ pub use rhizome_export::{
 pub use rhizome_identity::{Did, Role as DeviceRole};
 pub use rhizome_network::{Mode, websocket::WebSocketConfig};
 pub use rhizome_view::Power;
+pub use room::SPARED;
 pub use running::Running;
 pub use search::Search;
 pub use sharing::{

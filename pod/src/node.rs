@@ -159,6 +159,7 @@ impl PeerReport {
                 "pushed": self.files.pushed,
                 "missing": self.files.missing,
                 "failed": self.files.failed,
+                "full": self.files.full,
             },
             "away": self.away,
             "error": self.error,

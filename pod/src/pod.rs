@@ -123,6 +123,7 @@ impl Pod {
         blobs: BlobStore,
         passphrase: &str,
     ) -> Result<Self, PodError> {
+        crate::room::prepare(&home, &blobs)?;
         let replica = Arc::clone(member.replica());
         let hub = Hub::start(Arc::<Replica>::clone(&replica))?;
         Ok(Self {

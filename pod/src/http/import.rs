@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use axum::{
     Extension, Json as JsonBody,
-    body::Body,
+    body::{Body, HttpBody},
     extract::State,
     http::{HeaderMap, StatusCode, header},
 };
@@ -18,12 +18,14 @@ use super::{
     reply::{Answer, Asked, Named, Payload, Refusal},
 };
 use crate::{
-    ImportOptions, PodError,
+    ImportOptions, Pod, PodError,
     jobs::{Job, JobState, Jobs},
 };
 
 /// Bytes of an uploaded export. Larger ones are imported by their path.
 const MAX_UPLOAD: u64 = 64 << 30;
+/// Bytes after which it is looked again whether the disk has room.
+const LOOK: u64 = 16 << 20;
 /// Bytes of `{"path": …}`.
 const MAX_PATH_BODY: usize = 64 << 10;
 
@@ -90,7 +92,7 @@ pub(super) async fn receive(
     let jobs = Arc::clone(&app.jobs);
     let name = how.name.unwrap_or_default();
     let job = blocking(move || jobs.of_upload(&name, options)).await?;
-    if let Err(error) = keep(&job, body).await {
+    if let Err(error) = keep(&app.pod, &job, body).await {
         app.jobs.remove(job.id());
         return Err(error);
     }
@@ -114,16 +116,23 @@ fn too_large() -> Refusal {
 }
 
 /// Writes the body to the job's file as it comes.
-async fn keep(job: &Job, body: Body) -> Result<(), Refusal> {
+async fn keep(pod: &Pod, job: &Job, body: Body) -> Result<(), Refusal> {
     let io = |error| PodError::file(job.path(), error);
     let mut file = tokio::fs::File::create_new(job.path()).await.map_err(io)?;
+    // what says how long it is, is not begun if there is no room for it
+    let all = body.size_hint().lower();
     let mut stream = body.into_data_stream();
-    let mut bytes = 0_u64;
+    let (mut bytes, mut look) = (0_u64, 0);
     while let Some(piece) = stream.next().await {
         let piece = piece.map_err(|e| PodError::Request(format!("the upload broke off: {e}")))?;
         bytes += piece.len() as u64;
         if bytes > MAX_UPLOAD {
             return Err(too_large());
+        }
+        if bytes > look {
+            let left = all.saturating_sub(look).max(piece.len() as u64);
+            pod.blobs().check_disk(left).map_err(PodError::from)?;
+            look = bytes + LOOK;
         }
         file.write_all(&piece).await.map_err(io)?;
     }

@@ -104,7 +104,7 @@ fn router(app: App) -> Router {
         .route("/commits", get(past::commits))
         .route("/commits/times", get(past::times))
         .route("/undo", post(past::undo))
-        .route("/storage", get(past::storage))
+        .route("/storage", get(past::storage).post(past::limit))
         .route("/recovery/words", post(api::recovery_words))
         .route("/recovery/confirm", post(api::recovery_confirm))
         .route("/recovery/test", post(api::recovery_test))

@@ -41,11 +41,33 @@ pub(super) async fn times(State(app): State<App>) -> Answer {
         .map(JsonBody)
 }
 
-/// What takes how much room.
+/// What takes how much room, and how much there is.
 pub(super) async fn storage(State(app): State<App>) -> Answer {
-    blocking(move || app.pod.storage().map(|found| (*found).clone()))
-        .await
-        .map(JsonBody)
+    blocking(move || {
+        let mut found = (*app.pod.storage()?).clone();
+        found["room"] = app.pod.room();
+        Ok(found)
+    })
+    .await
+    .map(JsonBody)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LimitBody {
+    #[serde(deserialize_with = "Option::deserialize")]
+    limit: Option<u64>,
+}
+
+/// Says how much files may take.
+pub(super) async fn limit(State(app): State<App>, Payload(body): Payload) -> Answer {
+    let LimitBody { limit } = read(&body)?;
+    blocking(move || {
+        app.pod.limit_files(limit)?;
+        Ok(app.pod.room())
+    })
+    .await
+    .map(JsonBody)
 }
 
 #[derive(Deserialize)]

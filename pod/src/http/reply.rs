@@ -117,12 +117,14 @@ impl From<PodError> for Refusal {
             PodError::NotGranted(_) => StatusCode::FORBIDDEN,
             PodError::Quota { .. } => StatusCode::TOO_MANY_REQUESTS,
             PodError::Busy(_) => StatusCode::CONFLICT,
+            PodError::NoRoom { .. } => StatusCode::INSUFFICIENT_STORAGE,
             e if e.is_callers() => StatusCode::BAD_REQUEST,
             e if e.is_others() => StatusCode::BAD_GATEWAY,
             e if e.code() == "disk-full" => StatusCode::INSUFFICIENT_STORAGE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        if status.is_server_error() && status != StatusCode::BAD_GATEWAY {
+        let of_pod = status.is_server_error() && status != StatusCode::BAD_GATEWAY;
+        if of_pod && !matches!(error, PodError::NoRoom { .. }) {
             tracing::error!(%error, "a request failed");
         }
         Self {

@@ -273,6 +273,11 @@ fn own_pod(book: &mut Book, who: As<'_>) -> (String, String) {
         assert!(!used[list].as_array().unwrap().is_empty(), "{list}");
     }
     assert!(!used["files"]["types"].as_array().unwrap().is_empty());
+    let room = book.post(who, "/storage", &json!({ "limit": 1 << 20 }));
+    assert_eq!(room["limit"], 1 << 20);
+    assert_eq!(book.get(who, "/storage")["room"]["limit"], 1 << 20);
+    book.post(who, "/storage", &json!({ "limit": null }));
+    book.refuse(who, "POST", "/storage", Some(&json!({})), 400);
     book.post(who, "/gc", &json!({ "days": 0, "dry_run": true }));
     book.get(who, "/digest");
     assert_eq!(book.post(who, "/doctor", &json!({}))["ok"], true);

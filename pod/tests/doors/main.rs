@@ -11,4 +11,5 @@ mod metrics;
 #[allow(dead_code)]
 mod node;
 mod person;
+mod room;
 mod schema;

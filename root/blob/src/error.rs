@@ -35,13 +35,27 @@ pub enum BlobError {
     },
     /// The blob does not fit into what the store may hold.
     #[error(
-        "the blob takes {wanted} bytes of the quota and {left} are left: remove blobs or raise the quota"
+        "the blob takes {wanted} bytes, and of the {quota} that blobs may take {left} are left: remove blobs or raise the quota"
     )]
     Quota {
         /// What it would count for, in bytes.
         wanted: u64,
         /// Bytes left.
         left: u64,
+        /// Bytes that all may take.
+        quota: u64,
+    },
+    /// The disk would be left with too little.
+    #[error(
+        "the blob takes {wanted} bytes, and {free} are free on the disk, of which {spared} are left for everything else: free some space and try again"
+    )]
+    Low {
+        /// What it takes at least, in bytes.
+        wanted: u64,
+        /// Bytes that are free.
+        free: u64,
+        /// Bytes that are to stay so.
+        spared: u64,
     },
     /// Another process is receiving the same blob into this store.
     #[error("another process is fetching blob {0} into this store: wait for it or try again later")]

@@ -315,12 +315,14 @@ impl Fetch {
         let (root, quota) = (self.store.directory(), self.store.quota());
         let opened = self.arriving.read(|ciphertext| {
             let plaintext = OpenedReader::new(ciphertext, &sealed.key);
-            Incoming::receive(root, plaintext, self.limit)
+            Incoming::receive(root, plaintext, self.limit, quota)
         });
         match opened {
             None => self.resume(),
             Some(Ok(incoming)) if incoming.hash == self.plaintext => {
-                incoming.publish(root, quota)?;
+                // what is sealed goes as soon as what was in it is here
+                let sealed = sealed_len(incoming.len);
+                incoming.publish_for(root, quota, Some(sealed))?;
                 self.arriving.discard(&self.store)?;
                 self.state = State::Done;
                 Ok(Step::Done)

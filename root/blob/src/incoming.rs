@@ -18,6 +18,8 @@ use crate::{
 
 const DIRECTORY: &str = "tmp";
 const LOCK: &str = "tmp/lock";
+/// Bytes after which it is looked again whether the disk has room.
+const LOOK: u64 = 16 << 20;
 
 /// Makes the directories of a store and clears away what a crash left behind. The file returned
 /// must live as long as the store.
@@ -62,16 +64,17 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
-    /// Reads `source` to its end, or to the first byte beyond `limit`.
+    /// Reads `source` to its end, or to the first byte beyond `limit`, as long as the disk has room.
     pub(crate) fn receive(
         root: &Path,
         mut source: impl Read,
         limit: u64,
+        quota: &Quota,
     ) -> Result<Self, BlobError> {
         let mut file = temporary(root)?;
         let mut hasher = Hasher::new();
         let mut buffer = vec![0; tree::STEP as usize];
-        let mut len = 0;
+        let (mut len, mut look) = (0, 0);
         loop {
             let read = match source.read(&mut buffer) {
                 Ok(0) => break,
@@ -79,6 +82,10 @@ impl Incoming {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(BlobError::Source(error)),
             };
+            if len >= look {
+                quota.check_disk(read.len() as u64)?;
+                look = len + LOOK;
+            }
             len += read.len() as u64;
             if len > limit {
                 return Err(BlobError::TooLarge { limit });
@@ -95,8 +102,18 @@ impl Incoming {
 
     /// Gives the blob its name, on stable storage when this returns. Replaces what has the name.
     pub(crate) fn publish(self, root: &Path, quota: &Quota) -> Result<(), BlobError> {
+        self.publish_for(root, quota, None)
+    }
+
+    /// The same, in place of something of another length that is counted and goes then.
+    pub(crate) fn publish_for(
+        self,
+        root: &Path,
+        quota: &Quota,
+        other: Option<u64>,
+    ) -> Result<(), BlobError> {
         let len = self.len;
-        quota.reserve(len)?;
+        quota.reserve(len, other)?;
         self.publish_counted(root, quota)
             .inspect_err(|_| quota.release(len))
     }

@@ -138,7 +138,8 @@ impl Partial {
     fn create(store: &BlobStore, hash: Hash, len: u64) -> Result<Self, BlobError> {
         let partials = store.arrivals();
         let paths = partials.paths(&hash);
-        store.quota().reserve(len)?;
+        store.check_disk(len)?;
+        store.quota().reserve(len, None)?;
         let made = partials.alone(|| {
             let data = open_alone(&paths.data, &hash, true)?;
             let make = || {

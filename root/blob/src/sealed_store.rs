@@ -164,7 +164,7 @@ impl SealedStore {
         if roots.len() > 1 {
             return self.note(name, &roots);
         }
-        self.store.quota().reserve(0)?;
+        self.store.quota().reserve(0, None)?;
         self.note(name, &roots)
             .inspect_err(|_| self.store.quota().release(0))
     }

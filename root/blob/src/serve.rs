@@ -66,6 +66,9 @@ pub fn serve(request: Request, holding: Holding<'_>, limits: Limits) -> Served {
 fn refused(error: BlobError) -> Served {
     let refusal = match error {
         BlobError::Quota { left, .. } => Refusal::Quota { left },
+        BlobError::Low { free, spared, .. } => Refusal::Quota {
+            left: free.saturating_sub(spared),
+        },
         BlobError::Busy(_) => Refusal::Busy,
         BlobError::Unverified { .. } => Refusal::Unverified,
         BlobError::Refused(refusal) => refusal,

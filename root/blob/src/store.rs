@@ -17,7 +17,7 @@ use crate::{
     incoming::{self, Incoming},
     location::{DATA, TREE, cid_of, hash_at, hash_of, path},
     partial::{Arriving, Partials},
-    quota::{Quota, Usage},
+    quota::{self, Quota, Usage},
 };
 
 /// Blobs in a directory, each under the hash of its bytes.
@@ -49,29 +49,54 @@ impl BlobStore {
     /// The store in `directory`, which is made if it is missing, for its owner alone. Clears away
     /// files that a crash left unfinished.
     pub fn in_directory(directory: impl Into<PathBuf>) -> Result<Self, BlobError> {
-        Self::open_directory(directory.into(), Quota::default())
+        Self::open_directory(directory.into())
     }
 
     /// The same, holding at most `quota` bytes by [`cost`](crate::cost), those of unfinished blobs
     /// included. Goes through the names of all that is there to count it. One process at a time can
     /// keep count of a directory.
     pub fn with_quota(directory: impl Into<PathBuf>, quota: u64) -> Result<Self, BlobError> {
-        let store = Self::open_directory(directory.into(), Quota::of(quota))?;
-        for blob in store.iter() {
-            store.quota().found(blob?.1);
-        }
-        for (_, len) in store.partials()? {
-            store.quota().found(len);
-        }
+        let store = Self::open_directory(directory.into())?;
+        store.set_quota(Some(quota))?;
         Ok(store)
     }
 
-    fn open_directory(root: PathBuf, quota: Quota) -> Result<Self, BlobError> {
+    /// Takes another quota, or none. With one where there was none, all that is there is counted; what is on its way in at that moment may be left out. What is there stays, even if it is more.
+    pub fn set_quota(&self, quota: Option<u64>) -> Result<(), BlobError> {
+        self.quota().set(quota, || {
+            let mut lens = Vec::new();
+            for blob in self.iter() {
+                lens.push(blob?.1);
+            }
+            lens.extend(self.partials()?.into_iter().map(|(_, len)| len));
+            Ok(lens)
+        })
+    }
+
+    /// Takes nothing any more that would leave less than so many bytes of the disk free.
+    pub fn spare(&self, bytes: u64) {
+        self.quota().spare(bytes);
+    }
+
+    /// Whether the disk has room for `more` bytes beside those that are spared.
+    ///
+    /// # Errors
+    /// [`BlobError::Low`] if it has not.
+    pub fn check_disk(&self, more: u64) -> Result<(), BlobError> {
+        self.quota().check_disk(more)
+    }
+
+    /// Bytes of the disk that are free, where the system says it.
+    pub fn free(&self) -> Option<u64> {
+        quota::free(self.directory())
+    }
+
+    fn open_directory(root: PathBuf) -> Result<Self, BlobError> {
         let lock = incoming::prepare(&root)?;
         Ok(Self(Arc::new(Inner {
             partials: Partials::in_store(&root),
+            quota: Quota::of(&root),
             root,
-            quota,
             _lock: lock,
         })))
     }
@@ -115,7 +140,7 @@ impl BlobStore {
     pub fn put(&self, source: impl Read, limit: u64) -> Result<(Cid, u64), BlobError> {
         // Not the rest of the quota: the blob may be here already.
         let limit = self.quota().limit().unwrap_or(u64::MAX).min(limit);
-        let incoming = Incoming::receive(self.directory(), source, limit)?;
+        let incoming = Incoming::receive(self.directory(), source, limit, self.quota())?;
         let (hash, len) = (incoming.hash, incoming.len);
         if self.is_sound(&hash) {
             self.touch(&hash);
@@ -131,7 +156,7 @@ impl BlobStore {
         if self.is_sound(&hash) {
             self.touch(&hash);
         } else {
-            Incoming::receive(self.directory(), bytes, u64::MAX)?
+            Incoming::receive(self.directory(), bytes, u64::MAX, self.quota())?
                 .publish(self.directory(), self.quota())?;
         }
         Ok(cid_of(&hash))

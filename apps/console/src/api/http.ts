@@ -31,6 +31,7 @@ import type {
   QueryResult,
   Reach,
   Receipt,
+  Room,
   Scope,
   SearchAnswer,
   Shared,
@@ -124,6 +125,7 @@ export const api = {
   /** Everything as a file, from an address that is good once. */
   exportAs: (format: ExportFormat) => call<{ export: string; url: string; seconds: number }>('/export', json({ format })),
   storage: (signal?: AbortSignal) => call<Storage>('/storage', { signal: signal ?? null }),
+  limitFiles: (limit: number | null) => call<Room>('/storage', json({ limit })),
   recoveryWords: () => call<{ words: string[] }>('/recovery/words', json({})),
   confirmRecovery: (answers: Record<string, string>) => call<{ confirmed: boolean }>('/recovery/confirm', json({ answers })),
   testRecovery: (words: string) => call<{ ok: boolean; policy: number; policies: number }>('/recovery/test', json({ words })),

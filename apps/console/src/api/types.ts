@@ -145,6 +145,15 @@ export interface Storage {
   files: { count: number; bytes: number; unnamed: { count: number; bytes: number }; types: { type: string | null; count: number; bytes: number }[] }
   months: { month: string; commits: number; tuples: number; bytes: number }[]
   took_ms: number
+  room: Room
+}
+
+/** Bytes: what files may take on this device and take of it, what is free on the disk, and how much of that they leave free. Null where nothing was set, or nothing is said. */
+export interface Room {
+  limit: number | null
+  used: number | null
+  free: number | null
+  spared: number
 }
 
 /** Who asserted a tuple, when, and by which app. */

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'react'
 import { api } from '../../api/http'
-import type { Storage } from '../../api/types'
+import type { Room, Storage } from '../../api/types'
 import { bytes, count } from '../../data/exchange'
 import { useStatus } from '../../data/status'
 import { monthName } from '../../data/time'
@@ -29,6 +29,7 @@ export function StoragePage() {
       {error !== null && !found && <ErrorNote error={error} />}
       {!found && error === null && <Loading what="Counting" />}
       {found && <Figures found={found} />}
+      {found && <Limit room={found.room} changed={(room) => setFound({ ...found, room })} />}
     </div>
   )
 }
@@ -99,6 +100,48 @@ function Figures({ found }: { found: Storage }) {
         />
       </section>
     </>
+  )
+}
+
+const GIB = 2 ** 30
+
+/** How much files may take, and changing that. */
+function Limit({ room, changed }: { room: Room; changed: (room: Room) => void }) {
+  const [wish, setWish] = useState(room.limit === null ? '' : String(room.limit / GIB))
+  const [error, setError] = useState<unknown>(null)
+  const set = (limit: number | null) => {
+    setError(null)
+    api.limitFiles(limit).then(changed, setError)
+  }
+  const wanted = Math.round(Number(wish) * GIB)
+  const free = room.free === null ? '' : ` ${bytes(room.free)} are free on the disk; files leave ${bytes(room.spared)} of it free.`
+  return (
+    <section aria-labelledby="storage-room">
+      <h2 id="storage-room">Room for files</h2>
+      <p role="status">
+        {room.limit === null ? 'Files may take as much room as there is.' : `Files take ${bytes(room.used ?? 0)} of the ${bytes(room.limit)} that they may.`}
+        {free}
+      </p>
+      <form
+        className="row"
+        onSubmit={(event) => {
+          event.preventDefault()
+          set(wanted)
+        }}
+      >
+        <label>
+          At most, in GiB <input type="number" min="0" step="any" required value={wish} onChange={(event) => setWish(event.target.value)} />
+        </label>
+        <button type="submit" disabled={wish === '' || !Number.isSafeInteger(wanted)}>
+          Limit
+        </button>
+        <button type="button" disabled={room.limit === null} onClick={() => set(null)}>
+          No limit
+        </button>
+      </form>
+      <p className="quiet">What is here stays. What does not fit is not fetched, and an import that meets the limit stops; it goes on when it is run again.</p>
+      {error !== null && <ErrorNote error={error} />}
+    </section>
   )
 }
 

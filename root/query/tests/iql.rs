@@ -268,6 +268,44 @@ fn objects() {
 }
 
 #[test]
+fn a_namespace_may_begin_with_a_dollar_sign() {
+    let facts = [
+        (id("u"), "$users/email", Value::from("ada@example.org")),
+        (id("b"), "books/title", Value::from("Notes")),
+        (id("b"), "books/$user", Value::Ref(id("u"))),
+    ];
+    let snapshot = Snapshot::from_facts(facts).expect("a snapshot");
+    let run = |query: Json| {
+        Query::parse(&query.to_string(), &Limits::default())?.run(
+            &snapshot,
+            &Names::default(),
+            &Limits::default(),
+        )
+    };
+    let user = json!({ "id": id("u").to_string(), "email": "ada@example.org" });
+    let found = run(json!({ "$users": { "$": { "where": { "email": "ada@example.org" } } } }));
+    assert_eq!(found.expect("runs"), json!({ "$users": [user] }));
+    let found = run(
+        json!({ "books": { "$": { "fields": ["title"] }, "$user": { "$": { "fields": ["$users/email"] } } } }),
+    );
+    assert_eq!(found.expect("runs")["books"][0]["$user"]["id"], user["id"]);
+    for option in ["$where", "$order", "$"] {
+        let refused =
+            run(json!({ option: {} })).expect_err("an option in the place of a namespace");
+        assert!(
+            refused.to_string().contains("a namespace or a link"),
+            "{refused}"
+        );
+    }
+    let refused =
+        run(json!({ "books": { "$where": {} } })).expect_err("an option in the place of a link");
+    assert!(
+        refused.to_string().contains("a namespace or a link"),
+        "{refused}"
+    );
+}
+
+#[test]
 fn a_schema_names_links_backwards() {
     let mut names = Names::default();
     names

@@ -45,6 +45,11 @@ impl Query {
     }
 }
 
+/// What may stand under `$`.
+const OPTIONS: [&str; 7] = [
+    "where", "order", "limit", "first", "offset", "after", "fields",
+];
+
 struct Parser<'a> {
     limits: &'a Limits,
     clauses: usize,
@@ -95,7 +100,12 @@ impl Parser<'_> {
 
     fn node(&mut self, key: &str, json: &Json) -> Result<Node, QueryError> {
         self.count()?;
-        if key.is_empty() || key.starts_with('$') {
+        // `$users` may be a namespace; `$where` is an option in the wrong place
+        if key.is_empty()
+            || key
+                .strip_prefix('$')
+                .is_some_and(|s| s.is_empty() || OPTIONS.contains(&s))
+        {
             return Err(self.wrong("a namespace or a link as key", &Json::from(key)));
         }
         let mut node = Node {
@@ -132,10 +142,8 @@ impl Parser<'_> {
                         node.fields = Some(names.ok_or_else(wrong)?);
                     }
                     _ => {
-                        return Err(p.wrong(
-                            "one of where, order, limit, first, offset, after, fields",
-                            &Json::from(key.as_str()),
-                        ));
+                        let options = format!("one of {}", OPTIONS.join(", "));
+                        return Err(p.wrong(&options, &Json::from(key.as_str())));
                     }
                 }
                 Ok(())

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import { expect } from 'vitest'
 
 /** Pictures of pages are left here when E2E_SHOTS names a folder. */
 const SHOTS = process.env['E2E_SHOTS']
@@ -102,4 +103,38 @@ export async function violations(page: Page): Promise<Violation[]> {
 
 export function overflow(page: Page): Promise<number> {
   return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
+}
+
+const LOOKS = [
+  ['desktop-light', { width: 1280, height: 860 }, 'light'],
+  ['desktop-dark', { width: 1280, height: 860 }, 'dark'],
+  ['phone-light', { width: 390, height: 844 }, 'light'],
+  ['phone-dark', { width: 390, height: 844 }, 'dark'],
+] as const
+
+/** The page as it is now: it fits and is accessible in every look, and a picture of each is left. */
+export async function look(page: Page, name: string): Promise<void> {
+  for (const [suffix, size, colorScheme] of LOOKS) {
+    await page.setViewportSize(size)
+    await page.emulateMedia({ colorScheme })
+    await page.waitForTimeout(250)
+    expect(await overflow(page), `${name} ${suffix}`).toBe(0)
+    expect(await violations(page), `${name} ${suffix}`).toEqual([])
+    await shot(page, `${name}-${suffix}`)
+  }
+  await page.setViewportSize(LOOKS[0][1])
+  await page.emulateMedia({ colorScheme: 'light' })
+}
+
+/** Drops a file on the page, as from the desktop. */
+export async function drop(page: Page, name: string, bytes: Buffer): Promise<void> {
+  const data = await page.evaluateHandle(
+    ({ name, base64 }) => {
+      const transfer = new DataTransfer()
+      transfer.items.add(new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name))
+      return transfer
+    },
+    { name, base64: bytes.toString('base64') },
+  )
+  await page.locator('.drop').dispatchEvent('drop', { dataTransfer: data })
 }

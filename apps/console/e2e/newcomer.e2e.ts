@@ -4,19 +4,12 @@ import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { archive, FIRST } from './archive'
-import { openWindow, overflow, shot, startBrowser, violations, type Window } from './browser'
+import { drop, openWindow, startBrowser, type Window, look as lookAt } from './browser'
 import { bluesky, FROM_BLUESKY, FROM_TWITTER, twitter } from './others'
 import { type Pod, startPod } from './pod'
 import { zip } from './zip'
 
 /** A person who never saw a terminal: from an empty folder to a timeline, then an edit, undo, another moment, and the way out. One page, one story. */
-
-const LOOKS = [
-  ['desktop-light', { width: 1280, height: 860 }, 'light'],
-  ['desktop-dark', { width: 1280, height: 860 }, 'dark'],
-  ['phone-light', { width: 390, height: 844 }, 'light'],
-  ['phone-dark', { width: 390, height: 844 }, 'dark'],
-] as const
 
 let browser: Browser
 let pod: Pod
@@ -37,33 +30,7 @@ afterAll(async () => {
   if (folder) rmSync(folder, { recursive: true, force: true })
 })
 
-/** The page as it is now: it fits and is accessible in every look, and a picture of each is left. */
-async function look(page: Page, name: string): Promise<void> {
-  for (const [suffix, size, colorScheme] of LOOKS) {
-    await page.setViewportSize(size)
-    await page.emulateMedia({ colorScheme })
-    await page.waitForTimeout(250)
-    expect(await overflow(page), `${name} ${suffix}`).toBe(0)
-    expect(await violations(page), `${name} ${suffix}`).toEqual([])
-    await shot(page, `newcomer-${name}-${suffix}`)
-  }
-  await page.setViewportSize(LOOKS[0][1])
-  await page.emulateMedia({ colorScheme: 'light' })
-}
-
-/** Drops a file on the page, as from the desktop. */
-async function drop(page: Page, name: string, bytes: Buffer): Promise<void> {
-  const data = await page.evaluateHandle(
-    ({ name, base64 }) => {
-      const transfer = new DataTransfer()
-      transfer.items.add(new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name))
-      return transfer
-    },
-    { name, base64: bytes.toString('base64') },
-  )
-  await page.locator('.drop').dispatchEvent('drop', { dataTransfer: data })
-}
-
+const look = (page: Page, name: string) => lookAt(page, `newcomer-${name}`)
 const post = (page: Page, text: string) => page.locator('article.post', { hasText: text })
 
 describe('a newcomer', () => {

@@ -347,7 +347,8 @@ impl Checkpointer {
         resident: usize,
     ) -> Result<(), ReplicaError> {
         let keep = state.resident() <= resident;
-        let mut next = self.next_block;
+        let start = self.next_block;
+        let mut next = start;
         let mut directories: Vec<(u8, Directory)> = Vec::new();
         let mut holders: Vec<(u64, Holder)> = Vec::new();
         let mut undo_tables = Vec::new();
@@ -372,11 +373,16 @@ impl Checkpointer {
             ];
             for (kind, table) in tables {
                 let mut directory = Directory::new();
-                for block in table.save(keep, &mut write) {
-                    directory.insert(block.first, (block.id, 0));
-                    undo_tables.extend(block.fresh);
-                    let holder = block.cell.as_ref().map_or_else(Weak::new, Arc::downgrade);
-                    holders.push((block.id, Holder::Table(holder)));
+                for (first, id, cell) in table.save(&mut write) {
+                    directory.insert(first, (id, 0));
+                    let holder = cell.as_ref().map_or_else(Weak::new, Arc::downgrade);
+                    holders.push((id, Holder::Table(holder)));
+                    undo_tables.extend(cell.filter(|_| id >= start));
+                }
+                if !keep {
+                    table.let_go(|id, cell| {
+                        holders.push((id, Holder::Table(Arc::downgrade(cell))));
+                    });
                 }
                 directories.push((kind, directory));
             }

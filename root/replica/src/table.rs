@@ -142,18 +142,6 @@ impl Cell {
     }
 }
 
-/// A block of a saved table.
-pub(crate) struct Saved {
-    /// Number of its first record.
-    pub first: u128,
-    /// Id in the store.
-    pub id: u64,
-    /// Where readers have it from; none for the last block, which a table keeps in memory.
-    pub cell: Option<Arc<Cell>>,
-    /// The cell that got its id just now. It is one of the states before too.
-    pub fresh: Option<Arc<Cell>>,
-}
-
 /// Records by number, from 0. Cloning copies two pointers.
 #[derive(Clone)]
 pub(crate) struct Table {
@@ -284,39 +272,22 @@ impl Table {
         records.get((number - first) as usize).map(f)
     }
 
-    /// Packs what the store does not have: full blocks once, the tail each time. Returns all blocks. Afterwards, unless `keep`, only
-    /// the tail is in memory.
-    pub fn save(&mut self, keep: bool, mut write: impl FnMut(&[u8]) -> u64) -> Vec<Saved> {
-        let mut saved = Vec::with_capacity(self.full.len() + 1);
+    /// Packs what the store does not have: full blocks once, the tail each time. Returns the whole directory: of each block its first
+    /// number, its id and its cell, none for the tail, which a table keeps in memory.
+    pub fn save(&self, mut write: impl FnMut(&[u8]) -> u64) -> Vec<(u128, u64, Option<Arc<Cell>>)> {
+        let mut directory = Vec::with_capacity(self.full.len() + 1);
         for (first, cell) in self.full.iter() {
             let mut id = cell.id.load(Ordering::Acquire);
-            let fresh = id == 0;
-            if fresh {
+            if id == 0 {
                 id = write(&cell.data.get().map(Records::pack).unwrap_or_default());
                 cell.id.store(id, Ordering::Release);
             }
-            saved.push(Saved {
-                first: *first as u128,
-                id,
-                cell: Some(if keep { cell.clone() } else { cell.let_go() }),
-                fresh: fresh.then(|| cell.clone()),
-            });
-        }
-        if !keep {
-            let cells = saved
-                .iter()
-                .filter_map(|block| Some((block.first as u32, block.cell.clone()?)));
-            self.full = Arc::new(cells.collect());
+            directory.push((*first as u128, id, Some(cell.clone())));
         }
         if self.tail.count > 0 {
-            saved.push(Saved {
-                first: self.tail_first as u128,
-                id: write(&self.tail.pack()),
-                cell: None,
-                fresh: None,
-            });
+            directory.push((self.tail_first as u128, write(&self.tail.pack()), None));
         }
-        saved
+        directory
     }
 }
 

@@ -21,15 +21,18 @@ fn check(table: &Table, list: &[Vec<u8>], r: &mut Random) {
 
 fn save(table: &mut Table, keep: bool, kv: &dyn Kv, next: &mut u64) -> Vec<(u128, u64, u32)> {
     let mut batch = Batch::new();
-    let directory = table.save(keep, |bytes| {
+    let directory = table.save(|bytes| {
         batch.put(keyspace::BLOCKS, next.to_be_bytes(), sealed(bytes));
         *next += 1;
         *next - 1
     });
     kv.commit(batch, Durability::Durable).unwrap();
+    if !keep {
+        table.let_go(|_, _| ());
+    }
     directory
         .into_iter()
-        .map(|block| (block.first, block.id, 0))
+        .map(|(first, id, _)| (first, id, 0))
         .collect()
 }
 
